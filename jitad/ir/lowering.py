@@ -1,0 +1,78 @@
+"""How a primitive is evaluated inside a kernel: the records that fill `Primitive.lower`.
+
+`jitad.lower` turns each into loop IR. In the callables, `b` is the scalar builder (`jitad.lower.scalars.Builder`) and a
+*scalar* is one element, real or complex, with Python's operators. An *index* is a tuple of integer scalars, one per axis.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Pointwise:
+    """An elementwise operation with NumPy broadcasting.
+
+    ``element(b, *scalars, **params)`` gives the element of the result. `cost` is its price in additions.
+    """
+
+    element: Callable
+    cost: float = 1.0
+
+
+@dataclass(frozen=True)
+class Pull:
+    """An index map: ``element(b, index, operands, type, **params)`` gives the element at `index` of a result of `type`.
+
+    ``operands[k](index)`` reads an element of operand k, ``operands[k].type`` is its type. Reads outside the operand are
+    guarded by ``b.within(index, extents, then, otherwise)``: ``then(safe_index)`` where every 0 <= index[k] < extents[k],
+    else the scalar `otherwise`. With `alias`, the elements keep their places in a contiguous buffer (a reshape).
+    """
+
+    element: Callable
+    cost: float = 0.0
+    alias: bool = False
+
+
+@dataclass(frozen=True)
+class Reduce:
+    """A reduction: elements over a box, combined over some of its axes.
+
+    ``box(*types, **params) -> (shape, axes)`` gives the iteration box and the axes of it that are reduced; the remaining
+    axes, in order, are those of the result. ``element(b, index, operands, **params)`` gives the element at an index of the box;
+    `combine` is one of ``add mul max min or and``.
+    """
+
+    combine: str
+    box: Callable
+    element: Callable
+
+
+@dataclass(frozen=True)
+class Recurrence:
+    """A running result along ``params["axis"]``, from the far end if ``params["reverse"]``.
+
+    ``step(b, state, *scalars)`` gives the element from the one before it; ``initial(dtype)`` is the state before the first.
+    """
+
+    step: Callable
+    initial: Callable
+
+
+@dataclass(frozen=True)
+class Scatter:
+    """Writes to computed places: operands are (base, updates, *indices), the indices address the leading axes of base.
+
+    The updates have the shape of the (equal-shaped) indices followed by the remaining axes of the base. `combine` is ``add``
+    or ``set`` (the last write wins).
+    """
+
+    combine: str
+
+
+@dataclass(frozen=True)
+class Library:
+    """A call of a library routine on whole contiguous arrays; `routine` is a key of the table in `jitad.codegen.library`."""
+
+    routine: str

@@ -1,0 +1,84 @@
+"""The record in which a primitive is declared, and the registry of all of them.
+
+Everything that any pass needs to know about a primitive stands in one `Primitive`: passes read its slots and never
+its name. `None` in a slot means that the pass does not apply, and the pass says so in an error.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from jitad.ir import errors
+from jitad.ir.recorder import current
+from jitad.ir.registry import REGISTRY
+
+
+@dataclass(eq=False)
+class Primitive:
+    """One operation of the IR.
+
+    Calling a primitive, ``sin(x)`` or ``reduce_sum(x, axes=(0,))``, records an equation in the current recorder and
+    returns its output atom (a list of atoms for primitives with several outputs).
+
+    Attributes
+    ----------
+    name
+        The name in printed Programs, also the key in `REGISTRY`.
+    type : ``(*types, **params) -> ArrayType | list[ArrayType]``
+        Checks the operands and gives the result's type. Raises the errors that the user would see from NumPy.
+    evaluate : ``(*arrays, **params) -> array | list``
+        The reference meaning, in NumPy.
+    jvp : ``(inputs, tangents, **params) -> (outputs, tangents)``
+        Records the outputs and their tangents. A tangent is an atom or a `Zero`; both results are lists.
+    transpose : ``(cotangents, inputs, **params) -> list``
+        For a primitive that is linear in the inputs given as `Linear(type)`: their cotangents (an atom, `Masked` or
+        `Zero`) from those of the outputs (atoms, one per output); None for the inputs that are known. It is the adjoint
+        for the inner product Re<a, b>.
+    batch : ``(size, inputs, axes, **params) -> (outputs, axes)``
+        The operation on operands with an extra axis of extent `size` (at ``axes[i]``; None where there is none).
+    lower
+        How the lowering evaluates it: one of the records in `jitad.ir.lowering`.
+    samples : ``(rng, dtype) -> list[(inputs, params)]``
+        Inputs to test with, for each dtype in `dtypes`.
+    nonnegative : ``(equation, known) -> bool``
+        Whether the result is provably non-negative (or NaN); `known(atom)` asks the same of an operand.
+    pointwise
+        Each element of the result depends on the operands' elements at the same index alone.
+    structural
+        Linear, moving elements without arithmetic on them (sums of moved elements count as moving).
+    selecting
+        Structural, and some elements of the operand may not reach the result (slices and gathers).
+    dtypes
+        Character codes of the dtypes that tests sample.
+    multiple
+        Whether `type`, `evaluate` and calls give lists.
+    """
+
+    name: str
+    type: Callable
+    evaluate: Callable
+    jvp: Callable | None = None
+    transpose: Callable | None = None
+    batch: Callable | None = None
+    lower: Any = None
+    samples: Callable | None = None
+    nonnegative: Callable = lambda equation, known: False
+    pointwise: bool = False
+    structural: bool = False
+    selecting: bool = False
+    dtypes: str = "dfD"
+    multiple: bool = False
+
+    def __post_init__(self):
+        if self.name in REGISTRY:
+            raise errors.InternalError(f"primitive {self.name} is declared twice")
+        REGISTRY[self.name] = self
+
+    def __call__(self, *inputs, **params):
+        outputs = current().record(self, inputs, params)
+        return list(outputs) if self.multiple else outputs[0]
+
+    def __repr__(self) -> str:
+        return self.name

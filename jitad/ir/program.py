@@ -1,0 +1,192 @@
+"""The grammar of the IR.
+
+    Program  = inputs: Var*, equations: Equation*, outputs: Atom*
+    Equation = outputs: Var+ = Primitive[params] inputs: Atom*       # source
+    Atom     = Var | Literal
+    Literal  = a NumPy scalar
+
+A Program is pure, in SSA form (each Var is defined once, before its uses) and typed; `verifier.verify` checks that.
+Atoms have Python's operators, so that derivative rules read like the formulas they implement.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from jitad.ir import errors
+from jitad.ir.registry import REGISTRY
+from jitad.ir.source import Source
+from jitad.ir.types import ArrayType
+
+
+class Atom:
+    """An operand. Operators record the elementwise primitive of that name in the current recorder."""
+
+    __slots__ = ("type",)
+    __array_priority__ = 1000
+    __array_ufunc__ = None
+    type: ArrayType
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return self.type.shape
+
+    @property
+    def dtype(self) -> np.dtype:
+        return self.type.dtype
+
+    @property
+    def ndim(self) -> int:
+        return self.type.ndim
+
+    def __add__(self, other):
+        return REGISTRY["add"](self, other)
+
+    def __radd__(self, other):
+        return REGISTRY["add"](other, self)
+
+    def __sub__(self, other):
+        return REGISTRY["sub"](self, other)
+
+    def __rsub__(self, other):
+        return REGISTRY["sub"](other, self)
+
+    def __mul__(self, other):
+        return REGISTRY["mul"](self, other)
+
+    def __rmul__(self, other):
+        return REGISTRY["mul"](other, self)
+
+    def __truediv__(self, other):
+        return REGISTRY["div"](self, other)
+
+    def __rtruediv__(self, other):
+        return REGISTRY["div"](other, self)
+
+    def __and__(self, other):
+        return REGISTRY["and"](self, other)
+
+    def __rand__(self, other):
+        return REGISTRY["and"](other, self)
+
+    def __or__(self, other):
+        return REGISTRY["or"](self, other)
+
+    def __ror__(self, other):
+        return REGISTRY["or"](other, self)
+
+    def __lt__(self, other):
+        return REGISTRY["lt"](self, other)
+
+    def __le__(self, other):
+        return REGISTRY["le"](self, other)
+
+    def __gt__(self, other):
+        return REGISTRY["gt"](self, other)
+
+    def __ge__(self, other):
+        return REGISTRY["ge"](self, other)
+
+    def __neg__(self):
+        return REGISTRY["neg"](self)
+
+    def __invert__(self):
+        return REGISTRY["not"](self)
+
+    def __bool__(self) -> bool:
+        raise errors.InternalError("an atom of the IR has no truth value while it is being transformed")
+
+
+class Var(Atom):
+    """A value with a type; `equation` is the Equation that defines it, None for an input of its Program."""
+
+    __slots__ = ("equation",)
+
+    def __init__(self, type: ArrayType, equation: Equation | None = None):
+        self.type = type
+        self.equation = equation
+
+    def __repr__(self) -> str:
+        return f"Var({self.type})"
+
+
+class Literal(Atom):
+    """A scalar known when the Program is built."""
+
+    __slots__ = ("value",)
+
+    def __init__(self, value: np.generic):
+        self.value = value
+        self.type = ArrayType(value.dtype)
+
+    def __repr__(self) -> str:
+        return f"Literal({self.value!r})"
+
+
+class Equation:
+    """One application of a primitive; `source` is the user's line it came from."""
+
+    __slots__ = ("primitive", "inputs", "params", "outputs", "source")
+
+    def __init__(self, primitive, inputs: Sequence[Atom], params: dict[str, Any], types: Sequence[ArrayType], source: Source):
+        self.primitive = primitive
+        self.inputs = tuple(inputs)
+        self.params = params
+        self.outputs = tuple([Var(type, self) for type in types])
+        self.source = source
+
+    def __repr__(self) -> str:
+        from jitad.ir.printer import print_equation
+
+        return print_equation(self)
+
+
+class Program:
+    """A function of the IR: `inputs`, `equations`, `outputs`."""
+
+    __slots__ = ("inputs", "equations", "outputs")
+
+    def __init__(self, inputs: Sequence[Var], equations: Sequence[Equation], outputs: Sequence[Atom]):
+        self.inputs = tuple(inputs)
+        self.equations = tuple(equations)
+        self.outputs = tuple(outputs)
+
+    @property
+    def input_types(self) -> list[ArrayType]:
+        return [atom.type for atom in self.inputs]
+
+    @property
+    def output_types(self) -> list[ArrayType]:
+        return [atom.type for atom in self.outputs]
+
+    def free_vars(self) -> list[Var]:
+        """Return the Vars that are used here and defined outside, in order of first use."""
+        known = set(self.inputs)
+        free: dict[Var, None] = {}
+        for equation in self.equations:
+            for atom in equation.inputs:
+                if isinstance(atom, Var) and atom not in known:
+                    free[atom] = None
+            known.update(equation.outputs)
+        for atom in self.outputs:
+            if isinstance(atom, Var) and atom not in known:
+                free[atom] = None
+        return list(free)
+
+    def __str__(self) -> str:
+        from jitad.ir.printer import print_program
+
+        return print_program(self)
+
+
+def literal(value, dtype) -> Literal:
+    """Return `value` as a Literal of `dtype`."""
+    return Literal(np.asarray(value, dtype=dtype)[()])
+
+
+def scalar_value(atom: Atom):
+    """Return the value of a Literal, or None for a Var."""
+    return atom.value if isinstance(atom, Literal) else None

@@ -1,0 +1,3 @@
+"""Every primitive, by family. Importing this package fills the registry."""
+
+from jitad.primitives import comparisons, arithmetic, complexes, transcendental, powers  # noqa: F401, I001

@@ -1,0 +1,163 @@
+"""Arithmetic, one row each: the four operations, roots, remainders, rounding, signs.
+
+Operands have one dtype (the front end converts) and broadcast. Transpose rules give cotangents of the broadcast shape; the
+transpose pass sums them back.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from jitad.ir.facts import nonnegative
+from jitad.ir.program import Literal
+from jitad.ir.symbolic import Zero, is_zero
+from jitad.primitives.comparisons import both, eq, ne, select, signbit
+from jitad.primitives.complexes import real
+from jitad.primitives.declare import (
+    REAL_LINE,
+    add_tangents,
+    chain_rule,
+    conj,
+    elementwise,
+    fit,
+    is_linear,
+    to_real,
+)
+
+POSITIVE = (0.2, 2.5)
+
+
+def always(equation, known) -> bool:
+    return equation.outputs[0].dtype.kind != "c"
+
+
+def transpose_mul(cotangents, inputs):
+    (ct,), (x, y) = cotangents, inputs
+    return [ct * conj(y), None] if is_linear(x) else [None, ct * conj(x)]
+
+
+def transpose_sum(sign):
+    def transpose(cotangents, inputs):
+        (ct,), (x, y) = cotangents, inputs
+        return [ct if is_linear(x) else None, (ct if sign > 0 else -ct) if is_linear(y) else None]
+
+    return transpose
+
+
+def product_is_nonnegative(equation, known) -> bool:
+    x, y = equation.inputs
+    return x is y or (known(x) and known(y))
+
+
+def jvp_div(inputs, tangents):
+    """The quotient rule, (tx - r ty) / y, without forming 1 / y: the quotient's rounding stays that of one division."""
+    (x, y), (tx, ty) = inputs, tangents
+    result = div(x, y)
+    tangent = tx if is_zero(tx) else tx / y
+    if not is_zero(ty):
+        tangent = add_tangents(tangent, -(result / y) * ty)
+    return [result], [fit(tangent, result.type)]
+
+
+add = elementwise("add", np.add, lambda r, x, y: 1, lambda r, x, y: 1, element=lambda b, x, y: x + y, kinds="iufc",
+                  transpose=transpose_sum(+1), nonnegative=both)
+sub = elementwise("sub", np.subtract, lambda r, x, y: 1, lambda r, x, y: -1, element=lambda b, x, y: x - y, kinds="iufc",
+                  transpose=transpose_sum(-1))
+mul = elementwise("mul", np.multiply, lambda r, x, y: y, lambda r, x, y: x, element=lambda b, x, y: x * y, kinds="iufc",
+                  transpose=transpose_mul, nonnegative=product_is_nonnegative)
+div = elementwise("div", np.true_divide, element=lambda b, x, y: x / y, cost=4, domains=(REAL_LINE, POSITIVE), jvp=jvp_div,
+                  transpose=lambda cts, inputs: [cts[0] / conj(inputs[1]), None], nonnegative=both)
+neg = elementwise("neg", np.negative, lambda r, x: -1, element=lambda b, x: -x, kinds="iufc",
+                  transpose=lambda cts, inputs: [-cts[0]])
+square = elementwise("square", np.square, lambda r, x: 2 * x, element=lambda b, x: x * x, kinds="iufc", nonnegative=always)
+reciprocal = elementwise("reciprocal", np.reciprocal, lambda r, x: -(r * r), element=lambda b, x: b.const(1, x) / x, cost=4,
+                         domains=(POSITIVE,), nonnegative=both)
+
+# --- roots ----------------------------------------------------------------------------------------------------------
+
+
+def root_partial(slope):
+    """The slope of a root; 0 where its radicand is provably non-negative and vanishes, since that is a minimum."""
+
+    def partial(r, x):
+        value = slope(r)
+        return select(eq(x, 0), 0.0, value) if nonnegative(x) else value
+
+    return partial
+
+
+sqrt = elementwise("sqrt", np.sqrt, root_partial(lambda r: 0.5 / r), cost=6, domains=(POSITIVE,), nonnegative=always)
+cbrt = elementwise("cbrt", np.cbrt, root_partial(lambda r: (1 / 3) / (r * r)), cost=20, kinds="f", domains=(POSITIVE,),
+                   nonnegative=both)
+hypot = elementwise("hypot", np.hypot, lambda r, x, y: select(eq(r, 0), 0.0, x / r), lambda r, x, y: select(eq(r, 0), 0.0, y / r),
+                    cost=20, kinds="f", nonnegative=always)
+
+# --- remainders and rounding --------------------------------------------------------------------------------------------
+
+
+def floor_divide_element(b, x, y):
+    """NumPy's floor division: of integers by zero 0; of floats through the exact remainder, as Python has it."""
+    if x.dtype.kind in "iu":
+        return b.call("floor_divide", x, y)
+    quotient = (x - mod_element(b, x, y)) / y
+    rounded = b.call("floor", quotient)
+    rounded = b.select(b.call("gt", quotient - rounded, b.const(0.5, x)), rounded + b.const(1, x), rounded)
+    signed_zero = b.call("copysign", b.const(0, x), x / y)
+    result = b.select(b.call("eq", quotient, b.const(0, x)), signed_zero, rounded)
+    return b.select(b.call("eq", y, b.const(0, x)), x / y, result)
+
+
+def mod_element(b, x, y):
+    """The remainder with the sign of the divisor."""
+    if x.dtype.kind in "iu":
+        return b.call("mod", x, y)
+    remainder, zero = b.call("fmod", x, y), b.const(0, x)
+    opposite = b.call("ne", b.call("lt", remainder, zero), b.call("lt", y, zero))
+    shifted = b.select(opposite, remainder + y, remainder)
+    return b.select(b.call("eq", remainder, zero), b.call("copysign", zero, y), shifted)
+
+
+NONZERO = (0.7, 1.3)
+mod = elementwise("mod", np.remainder, lambda r, x, y: 1, lambda r, x, y: -floor(x / y), element=mod_element, cost=20, kinds="iuf",
+                  domains=(REAL_LINE, NONZERO), nonnegative=lambda equation, known: known(equation.inputs[1]))
+fmod = elementwise("fmod", np.fmod, lambda r, x, y: 1, lambda r, x, y: -trunc(x / y), cost=20, kinds="iuf",
+                   domains=(REAL_LINE, NONZERO), nonnegative=lambda equation, known: known(equation.inputs[0]))
+floor_divide = elementwise("floor_divide", np.floor_divide, element=floor_divide_element, cost=25, kinds="iuf",
+                           domains=(REAL_LINE, NONZERO), nonnegative=both)
+floor = elementwise("floor", np.floor, kinds="f", nonnegative=both)
+ceil = elementwise("ceil", np.ceil, kinds="f", nonnegative=both)
+trunc = elementwise("trunc", np.trunc, kinds="f", nonnegative=both)
+rint = elementwise("rint", np.rint, kinds="f", nonnegative=both)
+
+# --- signs ----------------------------------------------------------------------------------------------------------------
+
+
+def jvp_abs(inputs, tangents):
+    """For complex z the derivative is Re(conj(z) dz) / |z|; at zero, where |z| has its minimum, 0."""
+    (x,), (tangent,) = inputs, tangents
+    if x.dtype.kind != "c":
+        return chain_rule(abs, (lambda r, x: sign(x),), inputs, tangents, {})
+    result = abs(x)
+    if is_zero(tangent):
+        return [result], [Zero(result.type)]
+    along = real(conj(x) * tangent)
+    return [result], [select(eq(result, 0), 0.0, along / result)]
+
+
+def sign_element(b, x):
+    zero, one = b.const(0, x), b.const(1, x)
+    step = b.select(b.call("gt", x, zero), one, b.select(b.call("lt", x, zero), -one, zero))
+    return step if x.dtype.kind in "iu" else b.select(b.call("ne", x, x), x, step)
+
+
+def same_sign(r, x, y):
+    return select(ne(signbit(x), signbit(y)), -1.0, 1.0)
+
+
+abs = elementwise("abs", np.abs, cost=1, kinds="iufc", result=to_real, jvp=jvp_abs, nonnegative=lambda equation, known: True)
+sign = elementwise("sign", np.sign, element=sign_element, cost=2, kinds="iuf")
+copysign = elementwise("copysign", np.copysign, same_sign, lambda r, x, y: None, kinds="f",
+                       nonnegative=lambda equation, known: isinstance(equation.inputs[1], Literal) and known(equation.inputs[1]))
+heaviside = elementwise("heaviside", np.heaviside, lambda r, x, y: None, lambda r, x, y: select(eq(x, 0), 1.0, 0.0), kinds="f", cost=2,
+                        element=lambda b, x, y: b.select(b.call("eq", x, b.const(0, x)), y, b.select(
+                            b.call("ne", x, x), x, b.select(b.call("lt", x, b.const(0, x)), b.const(0, x), b.const(1, x)))))

@@ -1,0 +1,98 @@
+"""Comparisons, logic, classification and selection, one row each. Their results are boolean but for `select` and the extrema."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from jitad.ir.program import Atom
+from jitad.ir.symbolic import Masked, Zero, is_zero
+from jitad.ir.types import BOOL, ArrayType, broadcast_shapes
+from jitad.primitives.declare import add_tangents, common_dtype, elementwise, fit, full, is_linear, sample, to_bool
+
+ALL = "biufc"
+ORDERED = "biuf"
+INTEGERS = "biu"
+
+eq = elementwise("eq", np.equal, kinds=ALL, result=to_bool, arity=2)
+ne = elementwise("ne", np.not_equal, kinds=ALL, result=to_bool, arity=2)
+lt = elementwise("lt", np.less, kinds=ORDERED, result=to_bool, arity=2)
+le = elementwise("le", np.less_equal, kinds=ORDERED, result=to_bool, arity=2)
+gt = elementwise("gt", np.greater, kinds=ORDERED, result=to_bool, arity=2)
+ge = elementwise("ge", np.greater_equal, kinds=ORDERED, result=to_bool, arity=2)
+
+and_ = elementwise("and", np.bitwise_and, kinds=INTEGERS, arity=2)
+or_ = elementwise("or", np.bitwise_or, kinds=INTEGERS, arity=2)
+xor = elementwise("xor", np.bitwise_xor, kinds=INTEGERS, arity=2)
+not_ = elementwise("not", np.invert, kinds=INTEGERS)
+left_shift = elementwise("left_shift", np.left_shift, kinds="iu", domains=((0, 9), (0, 5)))
+right_shift = elementwise("right_shift", np.right_shift, kinds="iu", domains=((-9, 9), (0, 5)))
+
+isnan = elementwise("isnan", np.isnan, element=lambda b, x: b.call("ne", x, x), kinds="fc", result=to_bool)
+isfinite = elementwise("isfinite", np.isfinite, element=lambda b, x: b.call("eq", x - x, b.const(0, x)), kinds="fc", result=to_bool)
+isinf = elementwise("isinf", np.isinf, kinds="f", result=to_bool,
+                    element=lambda b, x: b.call("eq", b.call("abs", x), b.const(np.inf, x)))
+signbit = elementwise("signbit", np.signbit, kinds="f", result=to_bool,
+                      element=lambda b, x: b.call("lt", b.call("copysign", b.const(1, x), x), b.const(0, x)))
+
+
+def select_type(condition, x, y):
+    dtype = common_dtype("select", [x, y], ALL)
+    return ArrayType(dtype, broadcast_shapes(condition.shape, x.shape, y.shape))
+
+
+def jvp_select(inputs, tangents):
+    condition, x, y = inputs
+    _, tx, ty = tangents
+    result = select(*inputs)
+    if is_zero(tx) and is_zero(ty):
+        return [result], [Zero(result.type)]
+    tangent = select(condition, 0.0 if is_zero(tx) else tx, 0.0 if is_zero(ty) else ty)
+    return [result], [fit(tangent, result.type)]
+
+
+def transpose_select(cotangents, inputs):
+    (ct,), (condition, x, y) = cotangents, inputs
+    if condition.shape != ct.shape:
+        condition = full_mask(condition, ct)
+    taken = Masked(ct, condition) if is_linear(x) else None
+    return [None, taken, Masked(ct, ~condition) if is_linear(y) else None]
+
+
+def full_mask(condition: Atom, like: Atom) -> Atom:
+    return condition & full(True, ArrayType(BOOL, like.shape))
+
+
+select = elementwise("select", np.where, kinds=ALL, type=select_type, jvp=jvp_select, transpose=transpose_select,
+                     element=lambda b, c, x, y: b.select(c, x, y),
+                     nonnegative=lambda equation, known: all(map(known, equation.inputs[1:])))
+select.samples = lambda rng, dtype: [([rng.random((2, 3)) < 0.5, sample(rng, dtype), sample(rng, dtype)], {})]
+
+
+def either(equation, known) -> bool:
+    return any(map(known, equation.inputs))
+
+
+def both(equation, known) -> bool:
+    return all(map(known, equation.inputs))
+
+
+def extremum(name, evaluate, wins, nonnegative):
+    """Declare the larger or smaller of two: its tangent is that of the operand selected, the mean of both where they are equal."""
+
+    def jvp(inputs, tangents):
+        (x, y), (tx, ty) = inputs, tangents
+        result = primitive(x, y)
+        if is_zero(tx) and is_zero(ty):
+            return [result], [Zero(result.type)]
+        mean = 0.5 * add_tangents(tx, ty)
+        tangent = select(wins(x, y), 0.0 if is_zero(tx) else tx, select(eq(x, y), mean, 0.0 if is_zero(ty) else ty))
+        return [result], [fit(tangent, result.type)]
+
+    primitive = elementwise(name, evaluate, kinds=ORDERED, arity=2, jvp=jvp, nonnegative=nonnegative)
+    return primitive
+
+
+maximum = extremum("maximum", np.maximum, gt, either)
+minimum = extremum("minimum", np.minimum, lt, both)
+fmax = extremum("fmax", np.fmax, lambda x, y: gt(x, y) | isnan(y), either)
+fmin = extremum("fmin", np.fmin, lambda x, y: lt(x, y) | isnan(y), both)
