@@ -1,0 +1,1 @@
+"""Passes that turn a Program into the Program of a derivative, or of a batch."""

@@ -1,0 +1,48 @@
+"""Splitting a derivative into what is known now and what is linear in the tangents.
+
+In: a Program and which inputs move. Out: its outputs, recorded in the current recorder, and a `LinearMap` that holds the
+equations through which tangents flow. Invariant: every equation of a LinearMap is linear in the operands that depend on its
+inputs; its other operands (the residuals) are atoms of the surrounding recorder.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from jitad.ir.program import Atom, Equation, Program, Var
+from jitad.ir.recorder import Recorder, current
+from jitad.ir.symbolic import Zero
+from jitad.transform.jvp import push_forward
+
+
+@dataclass(frozen=True)
+class LinearMap:
+    """Tangents in, tangents out."""
+
+    inputs: list[Var]
+    equations: list[Equation]
+    outputs: list[Atom | Zero]
+
+
+def linearize(program: Program, inputs: Sequence[Atom], active: Sequence[bool]) -> tuple[list[Atom], LinearMap]:
+    """Record `program` on `inputs` and return its outputs and its derivative with respect to the `active` inputs."""
+    dots = [Var(atom.type) if moves else Zero(atom.type) for atom, moves in zip(inputs, active, strict=True)]
+    moving = [dot for dot in dots if isinstance(dot, Var)]
+    with Recorder(current().source) as both:
+        outputs, tangents = push_forward(program, inputs, dots)
+    linear, depends = [], set(moving)
+    for equation in both.equations:
+        if any(atom in depends for atom in equation.inputs):
+            depends.update(equation.outputs)
+            linear.append(equation)
+        else:
+            current().equations.append(equation)
+    # A rule may hand back a known atom as a tangent only if it is no tangent at all.
+    tangents = [t if t in depends or isinstance(t, Zero) else Zero(t.type) for t in tangents]
+    return outputs, LinearMap(moving, linear, tangents)
+
+
+def residuals(linear: LinearMap) -> list[Var]:
+    """Return the Vars of the surrounding recorder that the map needs."""
+    return Program(linear.inputs, linear.equations, [t for t in linear.outputs if not isinstance(t, Zero)]).free_vars()

@@ -1,0 +1,163 @@
+"""Reverse mode: transposing a linear map.
+
+In: a `LinearMap` and cotangents of its outputs. Out: cotangents of its inputs, recorded in the current recorder: the adjoint for
+the inner product Re<a, b>. Invariant: what a selection did not take contributes exactly zero, even where the partial
+derivative on the side not taken is infinite or NaN; see `Cotangent`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+from jitad.ir import errors
+from jitad.ir.program import Atom, Equation, Literal, Var
+from jitad.ir.recorder import current
+from jitad.ir.symbolic import Linear, Masked, Zero, is_zero
+from jitad.ir.types import ArrayType
+from jitad.primitives.comparisons import ne, select
+from jitad.primitives.declare import full, instantiate
+from jitad.primitives.reductions import reduce_sum
+from jitad.primitives.shaping import reshape
+from jitad.transform.linearize import LinearMap
+
+
+@dataclass(frozen=True)
+class Cotangent:
+    """A cotangent that has passed selections.
+
+    It equals `value` where the boolean atom ``mask()`` is true and is exactly zero elsewhere. `mask` is None where nothing was
+    selected, and is not recorded before it is asked for. If `exact`, `value` itself is zero where the mask is false; otherwise
+    it may be anything there, inf and NaN included.
+    """
+
+    value: Atom
+    mask: Callable[[], Atom] | None = None
+    exact: bool = True
+
+    def settle(self) -> Atom:
+        """Return the cotangent as an atom."""
+        return self.value if self.exact else select(self.mask(), self.value, 0.0)
+
+    def indicator(self) -> Atom:
+        """Return 1 where the mask is true and 0 elsewhere, in the dtype of the value."""
+        one = full(1, self.value.type)
+        return one if self.mask is None else select(self.mask(), one, 0.0)
+
+
+def once(mask: Callable[[], Atom]) -> Callable[[], Atom]:
+    """Record a mask at the first request and remember it."""
+    made: list[Atom] = []
+
+    def get():
+        if not made:
+            made.append(mask())
+        return made[0]
+
+    return get
+
+
+def accumulate(x: Cotangent | None, y: Cotangent) -> Cotangent:
+    if x is None:
+        return y
+    mask = None if x.mask is None or y.mask is None else once(lambda: x.mask() | y.mask())
+    return Cotangent(x.settle() + y.settle(), mask)
+
+
+def pull_back(linear: LinearMap, cotangents: Sequence[Atom | Zero]) -> list[Atom | Zero]:
+    """Record the transpose of `linear` and return the cotangents of its inputs."""
+    cts: dict[Var, Cotangent] = {}
+    moving = set(linear.inputs)
+    for equation in linear.equations:
+        moving.update(equation.outputs)
+    for tangent, ct in zip(linear.outputs, cotangents, strict=True):
+        if not is_zero(tangent) and not is_zero(ct):
+            cts[tangent] = accumulate(cts.get(tangent), Cotangent(ct))
+    recorder = current()
+    source = recorder.source
+    for equation in reversed(linear.equations):
+        if any(var in cts for var in equation.outputs):
+            recorder.source = equation.source
+            for atom, ct in zip(equation.inputs, transpose(equation, cts, moving), strict=True):
+                if ct is not None:
+                    cts[atom] = accumulate(cts.get(atom), ct)
+    result = [cts[var].settle() if var in cts else Zero(var.type) for var in linear.inputs]
+    recorder.source = source
+    return result
+
+
+def transpose(equation: Equation, cts: dict[Var, Cotangent], moving: set[Var]) -> list[Cotangent | None]:
+    """Return the cotangents of an equation's operands; None for those that are known or receive nothing."""
+    primitive = equation.primitive
+    if primitive.transpose is None:
+        raise errors.NotImplementedError(f"{equation.source}: jitad has no reverse mode through {primitive.name}; use jacfwd or jvp")
+    inputs = [Linear(atom.type) if atom in moving else atom for atom in equation.inputs]
+    outputs = [cts.pop(var, None) for var in equation.outputs]
+    if primitive.multiple or not (primitive.pointwise or primitive.structural):
+        settled = [instantiate(Zero(var.type)) if ct is None else ct.settle() for var, ct in zip(equation.outputs, outputs, strict=True)]
+        results = primitive.transpose(settled, inputs, **equation.params)
+        return [None if skip(result, x) else Cotangent(result) for result, x in zip(results, inputs, strict=True)]
+    apply = transpose_pointwise if primitive.pointwise else transpose_structural
+    return apply(equation, outputs[0], inputs)
+
+
+def skip(result, operand) -> bool:
+    return result is None or is_zero(result) or not isinstance(operand, Linear)
+
+
+def transpose_pointwise(equation: Equation, ct: Cotangent, inputs) -> list[Cotangent | None]:
+    """The mask stays; multiplication by anything but a number may put inf or NaN where it is false."""
+    results = equation.primitive.transpose([ct.value], inputs, **equation.params)
+    exact = ct.exact and all(isinstance(x, Linear | Literal) for x in inputs)
+    cotangents: list[Cotangent | None] = []
+    for result, operand in zip(results, inputs, strict=True):
+        if skip(result, operand):
+            cotangents.append(None)
+            continue
+        if isinstance(result, Masked):
+            new = Cotangent(result.value, both(ct.mask, result.mask), exact=False)
+        else:
+            new = Cotangent(result, ct.mask, exact=ct.mask is None or exact)
+        cotangents.append(unbroadcast(new, operand.type))
+    return cotangents
+
+
+def both(mask: Callable[[], Atom] | None, other: Atom) -> Callable[[], Atom]:
+    return (lambda: other) if mask is None else once(lambda: mask() & other)
+
+
+def unbroadcast(ct: Cotangent, type: ArrayType) -> Cotangent:
+    """Sum a cotangent over the axes along which its operand was broadcast."""
+    shape = ct.value.shape
+    if shape == type.shape:
+        return ct
+    lead = len(shape) - type.ndim
+    axes = tuple(k for k, extent in enumerate(shape) if k < lead or (type.shape[k - lead] == 1 and extent != 1))
+
+    def fold(x):
+        x = reduce_sum(x, axes=axes) if axes else x
+        return x if x.shape == type.shape else reshape(x, shape=type.shape)
+
+    mask = None if ct.mask is None else once(lambda: ne(fold(ct.indicator()), 0.0))
+    return Cotangent(fold(ct.settle()), mask)
+
+
+def transpose_structural(equation: Equation, ct: Cotangent, inputs) -> list[Cotangent | None]:
+    """Moved elements take their masks along; elements that a selection left out receive nothing."""
+
+    def move(x):
+        return equation.primitive.transpose([x], inputs, **equation.params)
+
+    results = move(ct.settle())
+    masked = ct.mask is not None or equation.primitive.selecting
+    moved: list = []
+
+    def mask(k):
+        if not moved:
+            moved.extend(move(ct.indicator()))
+        return ne(moved[k], 0.0)
+
+    return [
+        None if skip(result, operand) else replace(Cotangent(result), mask=once(lambda k=k: mask(k)) if masked else None)
+        for k, (result, operand) in enumerate(zip(results, inputs, strict=True))
+    ]
