@@ -2,7 +2,7 @@
 
 In: calls of primitives. Out: the equations, in order, of one Program. The tracer and the passes that rewrite Programs
 all build through a `Recorder`; `with Recorder() as r:` makes it the current one of this thread. Invariant: operands of
-an equation are atoms; Python numbers become Literals of the dtype of the first operand that is an atom.
+an equation are atoms; Python numbers become Literals of the dtype of the last operand that is an atom.
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ class Recorder:
 
 
 def as_atoms(inputs: Sequence) -> list[Atom]:
-    dtype = next(atom.dtype for atom in inputs if isinstance(atom, Atom))
+    dtype = [atom.dtype for atom in inputs if isinstance(atom, Atom)][-1]
     return [atom if isinstance(atom, Atom) else literal(atom, dtype) for atom in inputs]
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from jitad.ir.facts import nonnegative
-from jitad.ir.program import Literal
+from jitad.ir.program import Literal, literal
 from jitad.ir.symbolic import Zero, is_zero
 from jitad.primitives.comparisons import both, eq, ne, select, signbit
 from jitad.primitives.complexes import real
@@ -151,13 +151,14 @@ def sign_element(b, x):
 
 
 def same_sign(r, x, y):
-    return select(ne(signbit(x), signbit(y)), -1.0, 1.0)
+    return select(ne(signbit(x), signbit(y)), literal(-1, x.dtype), 1.0)
 
 
 abs = elementwise("abs", np.abs, cost=1, kinds="iufc", result=to_real, jvp=jvp_abs, nonnegative=lambda equation, known: True)
 sign = elementwise("sign", np.sign, element=sign_element, cost=2, kinds="iuf")
 copysign = elementwise("copysign", np.copysign, same_sign, lambda r, x, y: None, kinds="f",
                        nonnegative=lambda equation, known: isinstance(equation.inputs[1], Literal) and known(equation.inputs[1]))
-heaviside = elementwise("heaviside", np.heaviside, lambda r, x, y: None, lambda r, x, y: select(eq(x, 0), 1.0, 0.0), kinds="f", cost=2,
+heaviside = elementwise("heaviside", np.heaviside, lambda r, x, y: None, lambda r, x, y: select(eq(x, 0), literal(1, x.dtype), 0.0),
+                        kinds="f", cost=2,
                         element=lambda b, x, y: b.select(b.call("eq", x, b.const(0, x)), y, b.select(
                             b.call("ne", x, x), x, b.select(b.call("lt", x, b.const(0, x)), b.const(0, x), b.const(1, x)))))

@@ -71,7 +71,7 @@ def batch_broadcast(size, inputs, axes, shape):
 def broadcast_element(b, index, operands, type, shape):
     extents = operands[0].type.shape
     aligned = index[len(index) - len(extents):]
-    return operands[0](tuple(0 if extent == 1 else i for i, extent in zip(aligned, extents, strict=True)))
+    return operands[0](tuple(i * 0 if extent == 1 else i for i, extent in zip(aligned, extents, strict=True)))
 
 
 broadcast = linear(Primitive(
@@ -80,7 +80,7 @@ broadcast = linear(Primitive(
     evaluate=lambda x, shape: np.broadcast_to(x, shape),
     transpose=transpose_broadcast,
     batch=batch_broadcast,
-    lower=Pull(broadcast_element),
+    lower=Pull(broadcast_element, repeats=True),
     samples=lambda rng, dtype: [([sample(rng, dtype, shape=shape)], {"shape": to}) for shape, to in (
         ((), (2,)), ((3,), (2, 3)), ((2, 1), (4, 2, 3)), ((2, 3), (2, 3)), ((1, 1), (1, 5)), ((1,), (0,)))],
     nonnegative=both,
@@ -157,8 +157,8 @@ transpose = linear(Primitive(
     type=transpose_type,
     evaluate=lambda x, axes: np.transpose(x, axes),
     transpose=lambda cts, inputs, axes: [transpose(cts[0], axes=inverse_permutation(axes))],
-    batch=lambda size, inputs, axes, **params: (
-        [transpose(to_front(inputs[0], axes[0]), axes=(0, *[axis + 1 for axis in params["axes"]]))], [0]),
+    batch=lambda size, inputs, where, axes: (
+        [transpose(to_front(inputs[0], where[0]), axes=(0, *[axis + 1 for axis in axes]))], [0]),
     lower=Pull(lambda b, index, operands, type, axes: operands[0](tuple(index[k] for k in inverse_permutation(axes)))),
     samples=lambda rng, dtype: [([sample(rng, dtype, shape=(2, 3, 4)[:len(axes)])], {"axes": axes})
                                 for axes in ((1, 0), (2, 0, 1), (0, 2, 1), (0,))],

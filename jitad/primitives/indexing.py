@@ -1,0 +1,179 @@
+"""Indexing with arrays of integers: reading (`gather`), adding (`scatter_add`) and writing (`scatter`) at computed places.
+
+In: an array and k int64 arrays of one shape S that address its first k axes. The elements addressed have the shape S followed
+by the remaining axes. Negative indices count from the end; others out of range raise `IndexError`. The writes
+take `unique`, the caller's word that no place is addressed twice.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from math import prod
+
+import numpy as np
+
+from jitad.ir import errors
+from jitad.ir.lowering import Pull, Scatter
+from jitad.ir.primitive import Primitive
+from jitad.ir.program import Atom
+from jitad.ir.symbolic import Zero, is_zero
+from jitad.ir.types import INT, ArrayType
+from jitad.primitives.comparisons import eq, select
+from jitad.primitives.declare import common_dtype, full, instantiate, is_linear, linear, sample, to_front
+from jitad.primitives.shaping import ANY, all_to_front, broadcast, iota, reshape, shape_text, transpose
+
+
+def addressed(x: ArrayType, indices) -> tuple[int, ...]:
+    """Return the shape of the elements of `x` that `indices` address, after checking the indices' types."""
+    if len(indices) > x.ndim:
+        raise errors.IndexError(f"too many indices for array: array is {x.ndim}-dimensional, but {len(indices)} were indexed")
+    for index in indices:
+        if index.dtype.kind not in "iu":
+            raise errors.IndexError("arrays used as indices must be of integer (or boolean) type")
+        if index.dtype != INT or index.shape != indices[0].shape:
+            raise errors.InternalError(f"index of type {index}, not int64 of shape {indices[0].shape}")
+    return (*indices[0].shape, *x.shape[len(indices):])
+
+
+def move_axis(x: Atom, source: int, target: int) -> Atom:
+    """Return `x` with axis `source` moved to `target`."""
+    rest = [axis for axis in range(x.ndim) if axis != source]
+    axes = (*rest[:target], source, *rest[target:])
+    return x if source == target else transpose(x, axes=axes)
+
+
+def along(index: Atom, axis: int, shape: tuple[int, ...]) -> list[Atom]:
+    """Return the indices that address, in an array of `shape`, the elements whose place along `axis` is given by `index`."""
+    return [index if k == axis else iota(shape=index.shape, axis=k, dtype=INT) for k in range(len(shape))]
+
+
+def batch_indices(size: int, indices, axes) -> list[Atom]:
+    """Return batched indices with the batch in front, preceded by the number of the member."""
+    indices = all_to_front(size, indices, axes)
+    return [iota(shape=indices[0].shape, axis=0, dtype=INT), *indices]
+
+
+# --- gather -------------------------------------------------------------------------------------------------------------
+
+
+def gather_element(b, index, operands, type):
+    x, *indices = operands
+    here = index[:len(indices[0].type.shape)]
+    found = [b.checked(i(here), extent, axis) for axis, (i, extent) in enumerate(zip(indices, x.type.shape, strict=False))]
+    return x((*found, *index[len(here):]))
+
+
+def batch_gather(size, inputs, axes):
+    """Members that share their indices become one more axis of the elements; otherwise the member number is one more index."""
+    (x, *indices), (axis, *index_axes) = inputs, axes
+    if all(a is None for a in index_axes):
+        return [gather(move_axis(x, axis, len(indices)), *indices)], [indices[0].ndim]
+    if axis is None:
+        return [gather(x, *all_to_front(size, indices, index_axes))], [0]
+    return [gather(to_front(x, axis), *batch_indices(size, indices, index_axes))], [0]
+
+
+def draw_indices(rng, shape, extents):
+    return [rng.integers(-extent, extent, shape) for extent in extents]
+
+
+PLACES = (((5,), 1, (3,)), ((4, 3), 1, (2, 2)), ((4, 3), 2, (5,)), ((3, 2), 1, ()), ((3, 2), 1, (0,)))
+
+gather = linear(Primitive(
+    "gather",
+    type=lambda x, *indices: x.with_shape(addressed(x, indices)),
+    evaluate=lambda x, *indices: x[indices],
+    transpose=lambda cts, inputs: [
+        scatter_add(full(0, inputs[0].type), cts[0], *inputs[1:]), *[None for _ in inputs[1:]]],
+    batch=batch_gather,
+    lower=Pull(gather_element, repeats=True),
+    samples=lambda rng, dtype: [([sample(rng, dtype, shape=shape), *draw_indices(rng, where, shape[:k])], {})
+                                for shape, k, where in PLACES],
+    nonnegative=lambda equation, known: known(equation.inputs[0]),
+    structural=True,
+    selecting=True,
+    dtypes=ANY,
+))
+
+# --- scatter --------------------------------------------------------------------------------------------------------------
+
+
+def scatter_type(base, updates, *indices, unique=False):
+    common_dtype("assignment", [base, updates], "biufc")
+    wanted = addressed(base, indices)
+    if updates.shape != wanted:
+        raise errors.ValueError(f"shape mismatch: value array of shape {shape_text(updates.shape)} could not be broadcast to "
+                                f"indexing result of shape {shape_text(wanted)}")
+    return base
+
+
+def scatter_primitive(name: str, combine: str, write: Callable, **slots) -> Primitive:
+    """Declare a write at computed places; it is linear in base and updates together."""
+
+    def evaluate(base, updates, *indices, **params):
+        result = base.copy()
+        write(result, indices, updates)
+        return result
+
+    def jvp(inputs, tangents, **params):
+        base, updates, *indices = inputs
+        result = primitive(*inputs, **params)
+        if is_zero(tangents[0]) and is_zero(tangents[1]):
+            return [result], [Zero(result.type)]
+        return [result], [primitive(*map(instantiate, tangents[:2]), *indices, **params)]
+
+    def batch(size, inputs, axes, **params):
+        """As for `gather`."""
+        (base, updates, *indices), index_axes = inputs, axes[2:]
+        base, updates = all_to_front(size, [base, updates], axes[:2])
+        if any(axis is not None for axis in index_axes):
+            return [primitive(base, updates, *batch_indices(size, indices, index_axes), **params)], [0]
+        k = len(indices)
+        return [primitive(move_axis(base, 0, k), move_axis(updates, 0, indices[0].ndim), *indices, **params)], [k]
+
+    def samples(rng, dtype):
+        return [([sample(rng, dtype, shape=shape), sample(rng, dtype, shape=(*where, *shape[k:])),
+                  *draw_indices(rng, where, shape[:k])], {}) for shape, k, where in PLACES]
+
+    primitive = Primitive(name, scatter_type, evaluate, jvp, batch=batch, lower=Scatter(combine), samples=samples, structural=True,
+                          nonnegative=lambda equation, known: all(map(known, equation.inputs[:2])), **slots)
+    return primitive
+
+
+def transpose_scatter_add(cotangents, inputs, unique=False):
+    (ct,), (base, updates, *indices) = cotangents, inputs
+    return [ct if is_linear(base) else None, gather(ct, *indices) if is_linear(updates) else None, *[None for _ in indices]]
+
+
+def transpose_scatter(cotangents, inputs, unique=False):
+    """What was overwritten has no influence: elements of the base, and updates before the last one at the same place."""
+    (ct,), (base, updates, *indices) = cotangents, inputs
+    into_base = into_updates = None
+    if is_linear(base):
+        into_base = scatter(ct, full(0, updates.type), *indices, unique=unique)
+    if is_linear(updates):
+        into_updates = gather(ct, *indices)
+        if not unique:
+            into_updates = select(last_writers(ct.shape, into_updates.shape, indices), into_updates, 0.0)
+    return [into_base, into_updates, *[None for _ in indices]]
+
+
+def last_writers(shape: tuple[int, ...], updates: tuple[int, ...], indices) -> Atom:
+    """Return, for each update, whether it is the last one written to its place: number the writes and see which number stays."""
+    where = indices[0].shape
+    numbers = reshape(iota(shape=(prod(where),), axis=0, dtype=INT), shape=where)
+    board = scatter(full(0, ArrayType(INT, shape[:len(indices)])), numbers, *indices)
+    last = eq(gather(board, *indices), numbers)
+    return broadcast(reshape(last, shape=(*where, *(1,) * (len(updates) - len(where)))), shape=updates)
+
+
+def add_at(result, indices, updates):
+    np.add.at(result, indices, updates)
+
+
+def set_at(result, indices, updates):
+    result[indices] = updates
+
+
+scatter_add = scatter_primitive("scatter_add", "add", add_at, transpose=transpose_scatter_add, dtypes="dfDl")
+scatter = scatter_primitive("scatter", "set", set_at, transpose=transpose_scatter, selecting=True, dtypes=ANY)
