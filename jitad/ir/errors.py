@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import builtins
 
+import numpy as np
+
 
 class JitadError(Exception):
     """Base class of every error that jitad raises on purpose."""
@@ -23,6 +25,10 @@ class IndexError(JitadError, builtins.IndexError):  # noqa: A001
 
 class NotImplementedError(JitadError, builtins.NotImplementedError):  # noqa: A001
     """A NumPy function, or a derivative, that jitad does not know."""
+
+
+class LinAlgError(ValueError, np.linalg.LinAlgError):
+    """A matrix that has not the shape, or not the values, that the operation of linear algebra needs."""
 
 
 class LeakedArrayError(JitadError, builtins.RuntimeError):

@@ -1,0 +1,327 @@
+"""Linear algebra of square matrices and stacks of them: factorisations (`lu`, `cholesky`) and what follows from them.
+
+Derivatives: M. B. Giles, "Collected matrix derivative results for forward and reverse mode algorithmic differentiation" (2008).
+A matrix is factorised once: `lu_solve`, `lu_logdet` and `lu_sign` take the matrix together with its factors. They are functions
+of the matrix alone, so the factors, which nothing else may read, carry no tangents.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+from scipy.linalg import get_lapack_funcs
+
+from jitad.ir import errors
+from jitad.ir.lowering import Library, Reduce
+from jitad.ir.primitive import Primitive
+from jitad.ir.program import Atom
+from jitad.ir.symbolic import Zero, is_zero
+from jitad.ir.types import INT, ArrayType, real_dtype
+from jitad.primitives.comparisons import eq, ge, le, select
+from jitad.primitives.complexes import complex_, convert, imag, real
+from jitad.primitives.declare import add_tangents, common_dtype, full, sample
+from jitad.primitives.indexing import move_axis
+from jitad.primitives.products import adjoint, dot, matmul
+from jitad.primitives.shaping import all_to_front, iota, reshape
+
+
+def triangle(x: Atom, lower: bool, strict: bool = False) -> Atom:
+    """Return `x` with the elements above (`lower`) or below the diagonal zeroed; `strict`: those on it too."""
+    row, column = (iota(shape=x.shape, axis=x.ndim - k, dtype=INT) for k in (2, 1))
+    if strict:
+        row, column = (row - 1, column) if lower else (row + 1, column)
+    return select(ge(row, column) if lower else le(row, column), x, 0.0)
+
+
+def identity(type: ArrayType) -> Atom:
+    """Return unit matrices."""
+    return convert(eq(*(iota(shape=type.shape, axis=type.ndim - k, dtype=INT) for k in (2, 1))), dtype=type.dtype)
+
+
+# --- types and stacks -----------------------------------------------------------------------------------------------------
+
+
+def check_square(name: str, a: ArrayType) -> None:
+    common_dtype(name, [a], "fc")
+    if a.ndim < 2:
+        raise errors.LinAlgError(f"{a.ndim}-dimensional array given. Array must be at least two-dimensional")
+    if a.shape[-1] != a.shape[-2]:
+        raise errors.LinAlgError("Last 2 dimensions of the array must be square")
+
+
+def solution_type(name: str, a: ArrayType, b: ArrayType) -> ArrayType:
+    check_square(name, a)
+    common_dtype(name, [a, b], "fc")
+    if b.ndim < 2 or b.shape[-2] != a.shape[-1]:
+        raise errors.ValueError("solve: Input operand 1 has a mismatch in its core dimension 0, with gufunc signature "
+                                f"(m,m),(m,n)->(m,n) (size {b.shape[-2] if b.ndim > 1 else 1} is different from {a.shape[-1]})")
+    if b.shape[:-2] != a.shape[:-2]:
+        raise errors.InternalError(f"{name}: stacks of shapes {a.shape[:-2]} and {b.shape[:-2]}")
+    return b
+
+
+def each(x: np.ndarray):
+    """Iterate over the indices of the non-empty matrices of a stack."""
+    return np.ndindex(x.shape[:-2]) if x.shape[-1] and x.shape[-2] else ()
+
+
+def batch_stack(primitive: Callable[[], Primitive]) -> Callable:
+    """The batching rule of an operation on stacks: one more axis of the stack."""
+
+    def batch(size, inputs, where, **params):
+        outputs = primitive()(*all_to_front(size, inputs, where), **params)
+        outputs = outputs if primitive().multiple else [outputs]
+        return outputs, [0] * len(outputs)
+
+    return batch
+
+
+def well_conditioned(rng, dtype, shape) -> np.ndarray:
+    return sample(rng, dtype, (-1, 1), shape) + (2 * shape[-1] * np.eye(shape[-1])).astype(dtype)
+
+
+MATRICES = ((1, 1), (3, 3), (2, 3, 3), (0, 0))
+SYSTEMS = (((3, 3), (3, 2)), ((2, 3, 3), (2, 3, 1)), ((2, 2), (2, 0)))
+
+# --- LU factors ---------------------------------------------------------------------------------------------------------------
+
+
+def lu_type(a):
+    check_square("lu", a)
+    return [a, ArrayType(INT, a.shape[:-1])]
+
+
+def evaluate_lu(a):
+    factors, pivots = np.empty_like(a), np.empty(a.shape[:-1], INT)
+    (getrf,) = get_lapack_funcs(("getrf",), (a,))
+    for k in each(a):
+        factors[k], pivots[k], _ = getrf(a[k])
+    return [factors, pivots]
+
+
+def jvp_lu(inputs, tangents):
+    outputs = lu(*inputs)
+    return outputs, [Zero(output.type) for output in outputs]
+
+
+def factorised(rng, dtype, shape) -> list[np.ndarray]:
+    a = well_conditioned(rng, dtype, shape)[..., ::-1, :].copy()
+    return [a, *evaluate_lu(a)]
+
+
+lu = Primitive(
+    "lu",
+    type=lu_type,
+    evaluate=evaluate_lu,
+    jvp=jvp_lu,
+    batch=batch_stack(lambda: lu),
+    lower=Library("lu"),
+    samples=lambda rng, dtype: [([well_conditioned(rng, dtype, shape)[..., ::-1, :].copy()], {}) for shape in MATRICES],
+    dtypes="dfDF",
+    multiple=True,
+)
+
+
+def trace_of_quotient(tangent: Atom, factors: list[Atom]) -> Atom:
+    """Return trace(a^-1 ta)."""
+    inverse = lu_solve(*factors, identity(factors[0].type), adjoint=False)
+    n, stack = tangent.ndim, tuple(range(tangent.ndim - 2))
+    return dot(inverse, tangent, contract=((n - 2, n - 1), (n - 1, n - 2)), batch=(stack, stack))
+
+
+def diagonal_reduction(
+    name: str, result: Callable, evaluate: Callable, combine: str, element: Callable, tangent: Callable
+) -> Primitive:
+    """Declare a reduction over the diagonal of the LU factors; ``tangent(result, trace(a^-1 ta))`` is its derivative."""
+
+    def type_rule(a, factors, pivots):
+        check_square(name, a)
+        return ArrayType(result(a.dtype), a.shape[:-2])
+
+    def read(b, index, operands):
+        (*stack, i) = index
+        return element(b, operands[1]((*stack, i, i)), b.call("eq", operands[2](index), b.index(i)))
+
+    def jvp(inputs, tangents):
+        output = primitive(*inputs)
+        if is_zero(tangents[0]):
+            return [output], [Zero(output.type)]
+        return [output], [tangent(output, lambda: trace_of_quotient(tangents[0], inputs))]
+
+    primitive = Primitive(
+        name,
+        type=type_rule,
+        evaluate=lambda a, factors, pivots: evaluate(np.diagonal(factors, 0, -2, -1), pivots == np.arange(pivots.shape[-1])),
+        jvp=jvp,
+        batch=batch_stack(lambda: primitive),
+        lower=Reduce(combine, lambda a, *factors: (a.shape[:-1], (a.ndim - 2,)), read),
+        samples=lambda rng, dtype: [(factorised(rng, dtype, shape), {}) for shape in MATRICES],
+        dtypes="dfDF",
+    )
+    return primitive
+
+
+def turn(result: Atom, trace: Callable[[], Atom]):
+    """The sign of a complex determinant turns by the imaginary part of the trace; that of a real one stays."""
+    if result.dtype.kind != "c":
+        return Zero(result.type)
+    angle = imag(trace())
+    return result * complex_(full(0, angle.type), angle)
+
+
+def unit_element(b, x, stays):
+    """The sign of x, negated if its row was interchanged with another."""
+    if x.dtype.kind == "c":
+        size = b.call("abs", x)
+        zero = b.const(0, size)
+        sign = b.select(b.call("eq", size, zero), b.const(0, x), x / b.complex(size, zero))
+    else:
+        sign = b.call("sign", x)
+    return b.select(stays, sign, -sign)
+
+
+lu_logdet = diagonal_reduction(
+    "lu_logdet", real_dtype, lambda diagonal, stays: np.log(np.abs(diagonal)).sum(-1), "add",
+    lambda b, x, stays: b.call("log", b.call("abs", x)),
+    lambda result, trace: real(trace()) if trace().dtype.kind == "c" else trace())
+lu_sign = diagonal_reduction(
+    "lu_sign", lambda dtype: dtype, lambda diagonal, stays: np.where(stays, np.sign(diagonal), -np.sign(diagonal)).prod(-1), "mul",
+    unit_element, turn)
+
+# --- systems of equations -------------------------------------------------------------------------------------------------------
+
+
+def solver(
+    name: str, evaluate: Callable, knowns: Callable, options: tuple[dict, ...], matrix: Callable = lambda a, **params: a
+) -> Primitive:
+    """Declare the solution x of op(a) x = b, op the adjoint if the parameter `adjoint` says so.
+
+    The operands are a, what has been computed from it, and b. ``matrix(a, **params)`` is the part of a that is read.
+    """
+
+    def jvp(inputs, tangents, **params):
+        """op(a) dot(x) = dot(b) - op(dot(a)) x"""
+        ta, tb = tangents[0], tangents[-1]
+        x = primitive(*inputs, **params)
+        if not is_zero(ta):
+            ta = matrix(ta, **params)
+            tb = add_tangents(tb, -matmul(adjoint(ta) if params["adjoint"] else ta, x))
+        return [x], [Zero(x.type) if is_zero(tb) else primitive(*inputs[:-1], tb, **params)]
+
+    def transpose_rule(cotangents, inputs, **params):
+        params["adjoint"] = not params["adjoint"]
+        return [*[None for _ in inputs[1:]], primitive(*inputs[:-1], cotangents[0], **params)]
+
+    def batch(size, inputs, where, **params):
+        """Right-hand sides of one matrix are columns beside each other."""
+        *known, b = inputs
+        if any(axis is not None for axis in where[:-1]):
+            return [primitive(*all_to_front(size, inputs, where), **params)], [0]
+        b = move_axis(b, where[-1], b.ndim - 2)
+        *stack, size, k = b.shape
+        x = primitive(*known, reshape(b, shape=(*stack, size * k)), **params)
+        return [reshape(x, shape=b.shape)], [b.ndim - 2]
+
+    primitive = Primitive(
+        name,
+        type=lambda a, *rest, **params: solution_type(name, a, rest[-1]),
+        evaluate=evaluate,
+        jvp=jvp,
+        transpose=transpose_rule,
+        batch=batch,
+        lower=Library(name),
+        samples=lambda rng, dtype: [([*knowns(rng, dtype, a), sample(rng, dtype, shape=b)], params)
+                                    for a, b in SYSTEMS for params in options],
+        dtypes="dfDF",
+    )
+    return primitive
+
+
+def evaluate_lu_solve(a, factors, pivots, b, adjoint):
+    if (np.diagonal(factors, 0, -2, -1) == 0).any():
+        raise np.linalg.LinAlgError("Singular matrix")
+    x = np.empty_like(b)
+    (getrs,) = get_lapack_funcs(("getrs",), (a,))
+    for k in each(b):
+        x[k], _ = getrs(factors[k], pivots[k], b[k], trans=2 if adjoint else 0)
+    return x
+
+
+def evaluate_triangular_solve(a, b, lower, adjoint, unit):
+    x = np.empty_like(b)
+    (trtrs,) = get_lapack_funcs(("trtrs",), (a,))
+    for k in each(b):
+        x[k], info = trtrs(a[k], b[k], lower=lower, trans=2 if adjoint else 0, unitdiag=unit)
+        if info > 0:
+            raise np.linalg.LinAlgError(f"singular matrix: resolution failed at diagonal {info - 1}")
+    return x
+
+
+lu_solve = solver("lu_solve", evaluate_lu_solve, factorised, ({"adjoint": False}, {"adjoint": True}))
+triangular_solve = solver(
+    "triangular_solve", evaluate_triangular_solve, lambda rng, dtype, shape: [well_conditioned(rng, dtype, shape)],
+    tuple({"lower": lower, "adjoint": adjoint, "unit": unit} for lower, adjoint, unit in (
+        (True, False, False), (True, True, True), (False, False, True), (False, True, False))),
+    lambda a, lower, adjoint, unit: triangle(a, lower, strict=unit))
+
+
+def solve(a: Atom, b: Atom) -> Atom:
+    """Return the solution x of a x = b, for square matrices a [..., n, n] and right-hand sides b [..., n, k]."""
+    return lu_solve(a, *lu(a), b, adjoint=False)
+
+
+def inv(a: Atom) -> Atom:
+    """Return the inverse of each matrix."""
+    check_square("inv", a.type)
+    return solve(a, identity(a.type))
+
+
+def slogdet(a: Atom) -> list[Atom]:
+    """Return the sign of the determinant and the logarithm of its magnitude."""
+    factors = lu(a)
+    return [lu_sign(a, *factors), lu_logdet(a, *factors)]
+
+
+# --- Cholesky factors ---------------------------------------------------------------------------------------------------------
+
+
+def cholesky_type(a):
+    check_square("cholesky", a)
+    return a
+
+
+def jvp_cholesky(inputs, tangents):
+    """dot(L) = L phi(L^-1 dot(A) L^-H), phi the lower triangle with half the diagonal, for the Hermitian part of dot(A).
+
+    Only the lower triangle of A is read, but A is Hermitian by contract, so the derivative is that along Hermitian directions and
+    the gradient is Hermitian.
+    """
+    (a,), (tangent,) = inputs, tangents
+    factor = cholesky(a)
+    if is_zero(tangent):
+        return [factor], [Zero(factor.type)]
+
+    def divide(x):
+        return triangular_solve(factor, x, lower=True, adjoint=False, unit=False)
+
+    middle = divide(adjoint(divide(0.5 * (tangent + adjoint(tangent)))))
+    half = select(convert(identity(a.type), dtype=np.dtype(bool)), 0.5 * middle, middle)
+    return [factor], [matmul(factor, triangle(half, lower=True))]
+
+
+def positive_definite(rng, dtype, shape) -> np.ndarray:
+    x = sample(rng, dtype, (-1, 1), shape)
+    return x @ np.conj(np.swapaxes(x, -1, -2)) + np.eye(shape[-1], dtype=dtype)
+
+
+cholesky = Primitive(
+    "cholesky",
+    type=cholesky_type,
+    evaluate=np.linalg.cholesky,
+    jvp=jvp_cholesky,
+    batch=batch_stack(lambda: cholesky),
+    lower=Library("cholesky"),
+    samples=lambda rng, dtype: [([positive_definite(rng, dtype, shape)], {}) for shape in MATRICES],
+    dtypes="dfDF",
+)

@@ -1,0 +1,148 @@
+"""Products of arrays: `dot`, which sums over any axes of two operands, and the matrix product built on it.
+
+In: two arrays of one dtype; `contract` and `batch`, each a pair of tuples of axes (of x, of y) that run together and are summed or
+kept. Out: an array with the batch axes, then the free axes of x, then those of y (as ``jax.lax.dot_general``).
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from jitad.ir import errors
+from jitad.ir.lowering import Reduce
+from jitad.ir.primitive import Primitive
+from jitad.ir.program import Atom
+from jitad.ir.symbolic import Zero, is_zero
+from jitad.ir.types import ArrayType
+from jitad.primitives.declare import add_tangents, common_dtype, conj, is_linear, sample
+from jitad.primitives.indexing import move_axis
+from jitad.primitives.shaping import shape_text, transpose
+
+
+def box_axes(x_ndim: int, y_ndim: int, contract, batch) -> tuple[list[int], list[int]]:
+    """Return, for each axis of the two operands, the axis of the iteration box it runs along.
+
+    The box has the axes of the result (batch, free of x, free of y), then those that are summed.
+    """
+    result = x_ndim + y_ndim - 2 * len(contract[0]) - len(batch[0])
+    places: list[list[int]] = []
+    free = len(batch[0])
+    for ndim, summed, shared in zip((x_ndim, y_ndim), contract, batch, strict=True):
+        axes = [-1] * ndim
+        for k, axis in enumerate(shared):
+            axes[axis] = k
+        for k, axis in enumerate(summed, result):
+            axes[axis] = k
+        for axis in range(ndim):
+            if axes[axis] < 0:
+                axes[axis], free = free, free + 1
+        places.append(axes)
+    return places[0], places[1]
+
+
+def dot_box(x, y, contract, batch):
+    box: dict[int, int] = {}
+    for type, places in zip((x, y), box_axes(x.ndim, y.ndim, contract, batch), strict=True):
+        box.update(zip(places, type.shape, strict=True))
+    summed = len(contract[0])
+    return tuple(box[k] for k in range(len(box))), tuple(range(len(box) - summed, len(box)))
+
+
+def dot_type(x, y, contract, batch):
+    dtype = common_dtype("dot", [x, y], "iufc")
+    for i, j in zip((*contract[0], *batch[0]), (*contract[1], *batch[1]), strict=True):
+        if x.shape[i] != y.shape[j]:
+            raise errors.ValueError(f"shapes {shape_text(x.shape)} and {shape_text(y.shape)} not aligned: "
+                                    f"{x.shape[i]} (dim {i}) != {y.shape[j]} (dim {j})")
+    box, summed = dot_box(x, y, contract, batch)
+    return ArrayType(dtype, box[:len(box) - len(summed)])
+
+
+def evaluate_dot(x, y, contract, batch):
+    x_places, y_places = box_axes(x.ndim, y.ndim, contract, batch)
+    return np.einsum(x, x_places, y, y_places, list(range(x.ndim + y.ndim - 2 * len(contract[0]) - len(batch[0]))))
+
+
+def dot_element(b, index, operands, contract, batch):
+    (x, y) = operands
+    x_places, y_places = box_axes(x.type.ndim, y.type.ndim, contract, batch)
+    return x(tuple(index[k] for k in x_places)) * y(tuple(index[k] for k in y_places))
+
+
+def jvp_dot(inputs, tangents, **params):
+    (x, y), (tx, ty) = inputs, tangents
+    result = dot(x, y, **params)
+    first = Zero(result.type) if is_zero(tx) else dot(tx, y, **params)
+    second = Zero(result.type) if is_zero(ty) else dot(x, ty, **params)
+    return [result], [add_tangents(first, second)]
+
+
+def transpose_dot(cotangents, inputs, **params):
+    (ct,), (x, y) = cotangents, inputs
+    x_places, y_places = box_axes(x.type.ndim, y.type.ndim, **params)
+    return [adjoint_dot(ct, y, y_places, x_places), None] if is_linear(x) else [None, adjoint_dot(ct, x, x_places, y_places)]
+
+
+def adjoint_dot(ct: Atom, known: Atom, places: list[int], wanted: list[int]) -> Atom:
+    """Sum the cotangent times the known operand over what only those two share; put the axes where the other operand has them."""
+    shared = [k for k in places if k < ct.ndim and k in wanted]
+    summed = [k for k in places if k < ct.ndim and k not in wanted]
+    result = dot(ct, conj(known), contract=(tuple(summed), tuple(map(places.index, summed))),
+                 batch=(tuple(shared), tuple(map(places.index, shared))))
+    order = [*shared, *[k for k in range(ct.ndim) if k not in shared and k not in summed], *[k for k in places if k >= ct.ndim]]
+    return permute(result, tuple(map(order.index, wanted)))
+
+
+def permute(x: Atom, axes: tuple[int, ...]) -> Atom:
+    return x if axes == tuple(range(x.ndim)) else transpose(x, axes=axes)
+
+
+def batch_dot(size, inputs, where, contract, batch):
+    """Two batched operands share one more batch axis; a single one gets one more free axis."""
+    (x, y), (x_axis, y_axis) = inputs, where
+    x_shift, y_shift = int(x_axis is not None), int(y_axis is not None)
+    x = x if x_axis is None else move_axis(x, x_axis, 0)
+    y = y if y_axis is None else move_axis(y, y_axis, 0)
+    contract, batch = (tuple(tuple(axis + shift for axis in axes) for axes, shift in zip(pair, (x_shift, y_shift), strict=True))
+                       for pair in (contract, batch))
+    if x_shift and y_shift:
+        return [dot(x, y, contract=contract, batch=((0, *batch[0]), (0, *batch[1])))], [0]
+    place = len(batch[0]) if x_shift else x.ndim - len(contract[0])
+    return [dot(x, y, contract=contract, batch=batch)], [place]
+
+
+def dot_is_nonnegative(equation, known) -> bool:
+    """A sum of products of non-negative numbers, or the sum of all squares of one array."""
+    (x, y), contract = equation.inputs, equation.params["contract"]
+    return (x is y and contract[0] == contract[1] and equation.outputs[0].ndim == 0) or (known(x) and known(y))
+
+
+DOTS = (((3,), (3,), ((0,), (0,)), ((), ())), ((2, 3), (3, 4), ((1,), (0,)), ((), ())), ((3, 2), (4, 3), ((0,), (1,)), ((), ())),
+        ((2, 3), (2, 3), ((0, 1), (0, 1)), ((), ())), ((2, 3), (3, 2), ((0, 1), (1, 0)), ((), ())), ((2,), (3,), ((), ()), ((), ())),
+        ((5, 2, 3), (5, 3, 2), ((2,), (1,)), ((0,), (0,))), ((2, 5, 3, 1), (3, 4, 5), ((2,), (0,)), ((1,), (2,))),
+        ((0, 3), (3, 2), ((1,), (0,)), ((), ())), ((2, 0), (0, 2), ((1,), (0,)), ((), ())), ((4,), (4,), ((), ()), ((0,), (0,))))
+
+dot = Primitive(
+    "dot",
+    type=dot_type,
+    evaluate=evaluate_dot,
+    jvp=jvp_dot,
+    transpose=transpose_dot,
+    batch=batch_dot,
+    lower=Reduce("add", dot_box, dot_element),
+    samples=lambda rng, dtype: [([sample(rng, dtype, shape=x), sample(rng, dtype, shape=y)], {"contract": contract, "batch": batch})
+                                for x, y, contract, batch in DOTS],
+    nonnegative=dot_is_nonnegative,
+    dtypes="dfDl",
+)
+
+
+def matmul(x: Atom, y: Atom) -> Atom:
+    """Return the product of two equally stacked matrices."""
+    stack = tuple(range(x.ndim - 2))
+    return dot(x, y, contract=((x.ndim - 1,), (y.ndim - 2,)), batch=(stack, stack))
+
+
+def adjoint(x: Atom) -> Atom:
+    """Return the conjugate transpose of each matrix of a stack."""
+    return conj(transpose(x, axes=(*range(x.ndim - 2), x.ndim - 1, x.ndim - 2)))
