@@ -23,6 +23,10 @@ class IndexError(JitadError, builtins.IndexError):  # noqa: A001
     """An index out of range."""
 
 
+class AxisError(ValueError, IndexError, np.exceptions.AxisError):
+    """An axis that the array does not have."""
+
+
 class NotImplementedError(JitadError, builtins.NotImplementedError):  # noqa: A001
     """A NumPy function, or a derivative, that jitad does not know."""
 
