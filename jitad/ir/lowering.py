@@ -27,12 +27,14 @@ class Pull:
 
     ``operands[k](index)`` reads an element of operand k, ``operands[k].type`` is its type. Reads outside the operand are
     guarded by ``b.within(index, extents, then, otherwise)``: ``then(safe_index)`` where every 0 <= index[k] < extents[k],
-    else the scalar `otherwise`. With `alias`, the elements keep their places in a contiguous buffer (a reshape).
+    else the scalar `otherwise`. With `alias`, the elements keep their places in a contiguous buffer (a reshape). With `repeats`,
+    an element of an operand may be read for many elements of the result (a broadcast, a gather).
     """
 
     element: Callable
     cost: float = 0.0
     alias: bool = False
+    repeats: bool = False
 
 
 @dataclass(frozen=True)

@@ -44,6 +44,8 @@ class Primitive:
         Inputs to test with, for each dtype in `dtypes`.
     nonnegative : ``(equation, known) -> bool``
         Whether the result is provably non-negative (or NaN); `known(atom)` asks the same of an operand.
+    simplify : ``(inputs, **params) -> atom | None``
+        A simpler equal of the operation on these operands (it may record equations), or None.
     pointwise
         Each element of the result depends on the operands' elements at the same index alone.
     structural
@@ -65,6 +67,7 @@ class Primitive:
     lower: Any = None
     samples: Callable | None = None
     nonnegative: Callable = lambda equation, known: False
+    simplify: Callable | None = None
     pointwise: bool = False
     structural: bool = False
     selecting: bool = False

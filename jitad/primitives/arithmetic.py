@@ -11,6 +11,7 @@ import numpy as np
 from jitad.ir.facts import nonnegative
 from jitad.ir.program import Literal, literal
 from jitad.ir.symbolic import Zero, is_zero
+from jitad.ir.types import broadcast_shapes
 from jitad.primitives.comparisons import both, eq, ne, select, signbit
 from jitad.primitives.complexes import real
 from jitad.primitives.declare import (
@@ -20,8 +21,10 @@ from jitad.primitives.declare import (
     conj,
     elementwise,
     fit,
+    in_shape_of,
     is_linear,
     to_real,
+    uniform,
 )
 
 POSITIVE = (0.2, 2.5)
@@ -59,16 +62,49 @@ def jvp_div(inputs, tangents):
     return [result], [fit(tangent, result.type)]
 
 
+def simplify_add(inputs):
+    x, y = inputs
+    return in_shape_of(x, y) if uniform(y) == 0 else in_shape_of(y, x) if uniform(x) == 0 else None
+
+
+def simplify_sub(inputs):
+    x, y = inputs
+    return in_shape_of(x, y) if uniform(y) == 0 else None
+
+
+def simplify_mul(inputs):
+    for x, y in (inputs, inputs[::-1]):
+        factor = uniform(y)
+        if factor == 1:
+            return in_shape_of(x, y)
+        if factor == -1:
+            return -in_shape_of(x, y)
+        if factor is not None and y.ndim and x.shape == broadcast_shapes(x.shape, y.shape):
+            return mul(Literal(factor), x)
+    return None
+
+
+def simplify_div(inputs):
+    x, y = inputs
+    return in_shape_of(x, y) if uniform(y) == 1 else None
+
+
+def simplify_neg(inputs):
+    (x,) = inputs
+    inner = getattr(x, "equation", None)
+    return inner.inputs[0] if inner is not None and inner.primitive is neg else None
+
+
 add = elementwise("add", np.add, lambda r, x, y: 1, lambda r, x, y: 1, element=lambda b, x, y: x + y, kinds="iufc",
-                  transpose=transpose_sum(+1), nonnegative=both)
+                  transpose=transpose_sum(+1), nonnegative=both, simplify=simplify_add)
 sub = elementwise("sub", np.subtract, lambda r, x, y: 1, lambda r, x, y: -1, element=lambda b, x, y: x - y, kinds="iufc",
-                  transpose=transpose_sum(-1))
+                  transpose=transpose_sum(-1), simplify=simplify_sub)
 mul = elementwise("mul", np.multiply, lambda r, x, y: y, lambda r, x, y: x, element=lambda b, x, y: x * y, kinds="iufc",
-                  transpose=transpose_mul, nonnegative=product_is_nonnegative)
+                  transpose=transpose_mul, nonnegative=product_is_nonnegative, simplify=simplify_mul)
 div = elementwise("div", np.true_divide, element=lambda b, x, y: x / y, cost=4, domains=(REAL_LINE, POSITIVE), jvp=jvp_div,
-                  transpose=lambda cts, inputs: [cts[0] / conj(inputs[1]), None], nonnegative=both)
+                  transpose=lambda cts, inputs: [cts[0] / conj(inputs[1]), None], nonnegative=both, simplify=simplify_div)
 neg = elementwise("neg", np.negative, lambda r, x: -1, element=lambda b, x: -x, kinds="iufc",
-                  transpose=lambda cts, inputs: [-cts[0]])
+                  transpose=lambda cts, inputs: [-cts[0]], simplify=simplify_neg)
 square = elementwise("square", np.square, lambda r, x: 2 * x, element=lambda b, x: x * x, kinds="iufc", nonnegative=always)
 reciprocal = elementwise("reciprocal", np.reciprocal, lambda r, x: -(r * r), element=lambda b, x: b.const(1, x) / x, cost=4,
                          domains=(POSITIVE,), nonnegative=both)

@@ -7,7 +7,18 @@ import numpy as np
 from jitad.ir.program import Atom
 from jitad.ir.symbolic import Masked, Zero, is_zero
 from jitad.ir.types import BOOL, ArrayType, broadcast_shapes
-from jitad.primitives.declare import add_tangents, common_dtype, elementwise, fit, full, is_linear, sample, to_bool
+from jitad.primitives.declare import (
+    add_tangents,
+    common_dtype,
+    elementwise,
+    fit,
+    full,
+    in_shape_of,
+    is_linear,
+    sample,
+    to_bool,
+    uniform,
+)
 
 ALL = "biufc"
 ORDERED = "biuf"
@@ -62,9 +73,47 @@ def full_mask(condition: Atom, like: Atom) -> Atom:
     return condition & full(True, ArrayType(BOOL, like.shape))
 
 
+def simplify_select(inputs):
+    condition, x, y = inputs
+    chosen = uniform(condition)
+    if chosen is not None:
+        return in_shape_of(x, y, condition) if chosen else in_shape_of(y, x, condition)
+    return x if x is y and x.shape == broadcast_shapes(x.shape, condition.shape) else None
+
+
+def simplify_logic(neutral):
+    """`neutral` and x is x; the opposite of it absorbs."""
+
+    def rule(inputs):
+        for x, y in (inputs, inputs[::-1]):
+            value = uniform(y)
+            if x.dtype.kind == "b" and value is not None:
+                return in_shape_of(x, y) if value == neutral else in_shape_of(y, x)
+        return inputs[0] if inputs[0] is inputs[1] else None
+
+    return rule
+
+
+def simplify_ne(inputs):
+    """A selection between different numbers, compared with one of them, is its condition or the opposite."""
+    x, y = inputs
+    inner, number = getattr(x, "equation", None), uniform(y)
+    if number is None or (uniform(x) is None and (inner is None or inner.primitive is not select)):
+        return None
+    if uniform(x) is not None:
+        return full(bool(uniform(x) != number), ArrayType(BOOL, broadcast_shapes(x.shape, y.shape)))
+    condition, *values = inner.inputs
+    taken, other = (uniform(value) for value in values)
+    if taken is None or other is None or (taken != number) == (other != number):
+        return None
+    condition = in_shape_of(condition, x, y)
+    return condition if taken != number else ~condition
+
+
 select = elementwise("select", np.where, kinds=ALL, type=select_type, jvp=jvp_select, transpose=transpose_select,
                      element=lambda b, c, x, y: b.select(c, x, y),
-                     nonnegative=lambda equation, known: all(map(known, equation.inputs[1:])))
+                     simplify=simplify_select, nonnegative=lambda equation, known: all(map(known, equation.inputs[1:])))
+and_.simplify, or_.simplify, ne.simplify = simplify_logic(True), simplify_logic(False), simplify_ne
 select.samples = lambda rng, dtype: [([rng.random((2, 3)) < 0.5, sample(rng, dtype), sample(rng, dtype)], {})]
 
 

@@ -10,6 +10,7 @@ import numpy as np
 from jitad.ir import errors
 from jitad.ir.lowering import Pointwise
 from jitad.ir.primitive import Primitive
+from jitad.ir.program import Literal, literal
 from jitad.ir.symbolic import Zero, is_zero
 from jitad.ir.types import ArrayType, broadcast_shapes, complex_dtype
 from jitad.primitives.declare import batch_elementwise, elementwise, full, instantiate, is_linear, linear, sample, to_real
@@ -72,6 +73,13 @@ def jvp_convert(inputs, tangents, dtype):
     return [result], [convert(tangent, dtype=dtype)]
 
 
+def simplify_convert(inputs, dtype):
+    (x,) = inputs
+    if x.dtype == dtype:
+        return x
+    return literal(evaluate_convert(x.value, dtype), dtype) if isinstance(x, Literal) else None
+
+
 convert = Primitive(
     "convert",
     type=lambda x, dtype: x.with_dtype(dtype),
@@ -82,6 +90,7 @@ convert = Primitive(
     samples=lambda rng, dtype: [([sample(rng, dtype)], {"dtype": np.dtype(to)}) for to in "dfDFl?"
                                 if not (np.dtype(dtype).kind == "c" and to in "dfl?")],
     nonnegative=lambda equation, known: known(equation.inputs[0]),
+    simplify=simplify_convert,
     pointwise=True,
     dtypes="dfDl?",
 )

@@ -13,7 +13,7 @@ import numpy as np
 from jitad.ir import errors
 from jitad.ir.lowering import Pointwise
 from jitad.ir.primitive import Primitive
-from jitad.ir.program import Atom, literal
+from jitad.ir.program import Atom, Literal, literal
 from jitad.ir.registry import REGISTRY
 from jitad.ir.symbolic import Linear, Zero, is_zero
 from jitad.ir.types import BOOL, ArrayType, broadcast_shapes, real_dtype
@@ -127,6 +127,21 @@ def full(value, type: ArrayType) -> Atom:
     """Return an atom of `type` filled with a Python number."""
     atom = literal(value, type.dtype)
     return REGISTRY["broadcast"](atom, shape=type.shape) if type.shape else atom
+
+
+def uniform(x: Atom):
+    """Return the number that every element of `x` is known to equal, or None."""
+    while not isinstance(x, Literal):
+        equation = x.equation
+        if equation is None or equation.primitive.name not in ("broadcast", "reshape"):
+            return None
+        x = equation.inputs[0]
+    return x.value
+
+
+def in_shape_of(x: Atom, *others: Atom) -> Atom:
+    """Return `x` broadcast against `others`."""
+    return fit(x, x.type.with_shape(broadcast_shapes(x.shape, *[other.shape for other in others])))
 
 
 def instantiate(tangent) -> Atom:

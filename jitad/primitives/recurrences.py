@@ -28,7 +28,7 @@ def recurrence(name: str, evaluate: Callable, step: Callable, initial: Callable,
 
     def type_rule(*types, axis, reverse):
         if not 0 <= axis < types[0].ndim:
-            raise errors.ValueError(f"axis {axis} is out of bounds for array of dimension {types[0].ndim}")
+            raise errors.AxisError(axis, types[0].ndim)
         if any(type.shape != types[0].shape for type in types):
             raise errors.InternalError(f"{name}: operands of shapes {', '.join(str(type.shape) for type in types)}")
         return ArrayType(common_dtype(name, types, kinds), types[0].shape)

@@ -30,7 +30,7 @@ CASES = (((2, 3), (0,)), ((2, 3), (1,)), ((2, 3), (0, 1)), ((2, 3, 4), (0, 2)), 
 def check_axes(x: ArrayType, axes: tuple[int, ...]) -> None:
     for axis in axes:
         if not 0 <= axis < x.ndim:
-            raise errors.ValueError(f"axis {axis} is out of bounds for array of dimension {x.ndim}")
+            raise errors.AxisError(axis, x.ndim)
     if len(set(axes)) != len(axes):
         raise errors.ValueError("duplicate value in 'axis'")
 

@@ -336,3 +336,41 @@ iota = Primitive(
     nonnegative=lambda equation, known: True,
     dtypes="dfDl",
 )
+
+# --- simplification -----------------------------------------------------------------------------------------------------
+
+
+def source_of(x: Atom, primitive: Primitive) -> Atom | None:
+    """Return the operand of the equation that defines `x` if it is one of `primitive`."""
+    equation = getattr(x, "equation", None)
+    return equation.inputs[0] if equation is not None and equation.primitive is primitive else None
+
+
+def simplify_broadcast(inputs, shape):
+    return inputs[0] if inputs[0].shape == shape else None
+
+
+def simplify_reshape(inputs, shape):
+    (x,) = inputs
+    inner = source_of(x, reshape)
+    return x if x.shape == shape else None if inner is None else inner if inner.shape == shape else reshape(inner, shape=shape)
+
+
+def simplify_transpose(inputs, axes):
+    (x,) = inputs
+    inner = source_of(x, transpose)
+    if inner is not None:
+        axes = tuple(x.equation.params["axes"][k] for k in axes)
+        x = inner
+    identity = axes == tuple(range(x.ndim))
+    return x if identity else None if inner is None else transpose(x, axes=axes)
+
+
+def simplify_slice(inputs, start, shape, step):
+    (x,) = inputs
+    whole = shape == x.shape and all(s == 1 or n < 2 for s, n in zip(step, shape, strict=True)) and not any(start)
+    return x if whole else None
+
+
+broadcast.simplify, reshape.simplify, transpose.simplify, slice_.simplify = (
+    simplify_broadcast, simplify_reshape, simplify_transpose, simplify_slice)

@@ -9,19 +9,24 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from jitad.ir import errors
+from jitad.ir.passes import PASSES
 from jitad.ir.program import Atom, Literal, Program, Var
 from jitad.ir.recorder import Env, Recorder, current
+from jitad.ir.types import ArrayType
 from jitad.primitives.declare import to_front
 from jitad.primitives.shaping import broadcast
 
 
 def batch(program: Program, axes: Sequence[int | None], size: int) -> Program:
     """Return the batched Program; its input i has an extra axis ``axes[i]`` of extent `size` unless that is None."""
-    inputs = [Var(var.type if axis is None else with_axis(var.type, axis, size)) for var, axis in zip(program.inputs, axes, strict=True)]
+    inputs = [Var(with_axis(var.type, axis, size)) for var, axis in zip(program.inputs, axes, strict=True)]
     with Recorder() as recorder:
         outputs, axes = push_batch(program, inputs, axes, size)
         outputs = [spread(x, axis, size) for x, axis in zip(outputs, axes, strict=True)]
     return Program(inputs, recorder.equations, outputs)
+
+
+PASSES["batch"] = batch
 
 
 def push_batch(program: Program, inputs: Sequence[Atom], axes: Sequence[int | None], size: int):
@@ -37,7 +42,8 @@ def push_batch(program: Program, inputs: Sequence[Atom], axes: Sequence[int | No
             env.update(zip(equation.outputs, recorder.repeat(equation, operands), strict=True))
             continue
         if equation.primitive.batch is None:
-            raise errors.NotImplementedError(f"{equation.source}: jitad cannot batch {equation.primitive.name}; loop over the members instead")
+            name = equation.primitive.name
+            raise errors.NotImplementedError(f"{equation.source}: jitad cannot batch {name}; loop over the members instead")
         outputs, out_axes = equation.primitive.batch(size, operands, [batched.get(x) for x in equation.inputs], **equation.params)
         env.update(zip(equation.outputs, outputs, strict=True))
         batched.update((var, axis) for var, axis in zip(equation.outputs, out_axes, strict=True) if axis is not None)
@@ -51,7 +57,9 @@ def spread(x: Atom, axis: int | None, size: int) -> Atom:
     return broadcast(x, shape=(size, *x.shape)) if axis is None else to_front(x, axis)
 
 
-def with_axis(type, axis: int, size: int):
+def with_axis(type: ArrayType, axis: int | None, size: int) -> ArrayType:
+    if axis is None:
+        return type
     shape = list(type.shape)
     shape.insert(axis if axis >= 0 else axis + len(shape) + 1, size)
     return type.with_shape(tuple(shape))

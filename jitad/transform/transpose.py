@@ -94,7 +94,9 @@ def transpose(equation: Equation, cts: dict[Var, Cotangent], moving: set[Var]) -
     inputs = [Linear(atom.type) if atom in moving else atom for atom in equation.inputs]
     outputs = [cts.pop(var, None) for var in equation.outputs]
     if primitive.multiple or not (primitive.pointwise or primitive.structural):
-        settled = [instantiate(Zero(var.type)) if ct is None else ct.settle() for var, ct in zip(equation.outputs, outputs, strict=True)]
+        settled = [
+            instantiate(Zero(var.type)) if ct is None else ct.settle() for var, ct in zip(equation.outputs, outputs, strict=True)
+        ]
         results = primitive.transpose(settled, inputs, **equation.params)
         return [None if skip(result, x) else Cotangent(result) for result, x in zip(results, inputs, strict=True)]
     apply = transpose_pointwise if primitive.pointwise else transpose_structural

@@ -1,0 +1,27 @@
+"""What a kernel raises: the number a body returns, the exception and its message."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from jitad.ir import errors
+from jitad.lower.loops import Call, Loops
+
+FIRST_CALL = 1_000_000
+LIBRARY_MESSAGES = {
+    "lu_solve": "Singular matrix", "triangular_solve": "Singular matrix", "cholesky": "Matrix is not positive definite",
+}  # fmt: skip
+
+
+def failures(loops: Loops) -> dict[int, tuple[type, str]]:
+    """Return exception and message for each status that the body of `loops` may return."""
+    table: dict[int, tuple[type, str]] = {check.number: (errors.IndexError, check.message) for check in loops.checks}
+    for call in loops.steps:
+        if isinstance(call, Call) and call.routine in LIBRARY_MESSAGES:
+            table[call_number(call)] = (np.linalg.LinAlgError, f"{LIBRARY_MESSAGES[call.routine]} ({call.source})")
+    return table
+
+
+def call_number(call: Call) -> int:
+    """Return the status of a library call that failed."""
+    return FIRST_CALL + call.number

@@ -1,0 +1,217 @@
+"""Library calls: matrix products and factorisations on whole arrays.
+
+In: a `Call` and a function that gives the pointer of a buffer. Out: LLVM IR that runs it, matrix by matrix of a stack, and returns None or
+a status (0, or the number of the failure). Arrays are row-major; the routines are column-major: each sees the transposes, and the
+sides and triangles are exchanged accordingly, so that nothing is copied to turn it round.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+import numpy as np
+from llvmlite import ir
+from numba.core import cgutils
+
+from jitad.codegen import blas
+from jitad.codegen.failures import call_number
+from jitad.codegen.nests import Loop
+from jitad.codegen.scalars import I8, I32, I64
+from jitad.ir.types import ArrayType
+from jitad.lower.loops import Buffer, Call
+from jitad.lower.products import Matrix
+
+Pointer = Callable[[Buffer], ir.Value]
+
+
+def emit(builder: ir.IRBuilder, call: Call, pointer: Pointer) -> ir.Value | None:
+    """Emit `call`; the status it returns is None where it cannot fail."""
+    if any(0 in buffer.type.shape for buffer in call.outputs):
+        return None
+    return ROUTINES[call.routine](builder, call, pointer)
+
+
+def offset(builder: ir.IRBuilder, base: ir.Value, elements, dtype: np.dtype) -> ir.Value:
+    """Return the address of an element, given its position as an int or an LLVM value."""
+    if isinstance(elements, int):
+        elements = ir.Constant(I64, elements)
+    return builder.gep(base, [builder.mul(elements, ir.Constant(I64, dtype.itemsize))], source_etype=I8)
+
+
+def copy(builder: ir.IRBuilder, target: ir.Value, source: ir.Value, nbytes: int) -> None:
+    cgutils.raw_memcpy(builder, target, source, ir.Constant(I64, nbytes), 1)
+
+
+def stack_of(type: ArrayType) -> tuple[int, int, int]:
+    """Return how many matrices an array stacks, and their rows and columns."""
+    return math.prod(type.shape[:-2]), type.shape[-2], type.shape[-1]
+
+
+# --- products ---------------------------------------------------------------------------------------------------------------
+
+
+def emit_gemm(builder, call: Call, pointer: Pointer) -> None:
+    x, y = call.params["x"], call.params["y"]
+    dtype = call.outputs[0].type.dtype
+    with Loop(builder, 0, x.batch - 1) as k:
+        left, right = (
+            offset(builder, pointer(buffer), builder.mul(k, ir.Constant(I64, m.batch_stride)), dtype)
+            for buffer, m in zip(call.inputs, (x, y), strict=True)
+        )
+        out = offset(builder, pointer(call.outputs[0]), builder.mul(k, ir.Constant(I64, x.rows * y.columns)), dtype)
+        product(builder, dtype, x, y, left, right, out)
+
+
+def product(builder, dtype, x: Matrix, y: Matrix, left, right, out) -> None:
+    """out^T = y^T x^T: what is row-major here is column-major there."""
+    m, k, n = x.rows, x.columns, y.columns
+    if n == 1:
+        trans, rows, columns, ld = ("T", k, m, x.row_stride) if x.column_stride == 1 else ("N", m, k, x.column_stride)
+        blas.call(builder, "gemv", dtype, trans, rows, columns, 1.0, left, max(ld, rows), right, y.row_stride, 0.0, out, 1)
+    elif m == 1:
+        trans, rows, columns, ld = ("N", n, k, y.row_stride) if y.column_stride == 1 else ("T", k, n, y.column_stride)
+        blas.call(builder, "gemv", dtype, trans, rows, columns, 1.0, right, max(ld, rows), left, x.column_stride, 0.0, out, 1)
+    else:
+        first, ld_first = ("N", max(y.row_stride, n)) if y.column_stride == 1 else ("T", max(y.column_stride, k))
+        second, ld_second = ("N", max(x.row_stride, k)) if x.column_stride == 1 else ("T", max(x.column_stride, m))
+        blas.call(builder, "gemm", dtype, first, second, n, m, k, 1.0, right, ld_first, left, ld_second, 0.0, out, n)
+
+
+# --- factorisations -----------------------------------------------------------------------------------------------------------
+
+
+def emit_lu(builder, call: Call, pointer: Pointer) -> None:
+    """Factor the transposed copy (column-major A), turn it back, and widen LAPACK's int32 pivots from 1 to int64 from 0."""
+    (a,), (factors, pivots) = call.inputs, call.outputs
+    dtype = a.type.dtype
+    count, n, _ = stack_of(a.type)
+    info = cgutils.alloca_once(builder, I32)
+    with Loop(builder, 0, count - 1) as k:
+        source, out = (offset(builder, pointer(x), builder.mul(k, ir.Constant(I64, n * n)), dtype) for x in (a, factors))
+        pivot = offset(builder, pointer(pivots), builder.mul(k, ir.Constant(I64, n)), pivots.type.dtype)
+        copy(builder, out, source, n * n * dtype.itemsize)
+        transpose_in_place(builder, out, n, dtype)
+        blas.call(builder, "getrf", dtype, n, n, out, n, pivot, info)
+        transpose_in_place(builder, out, n, dtype)
+        with Loop(builder, 0, n - 1) as i:
+            back = builder.sub(ir.Constant(I64, n - 1), i)
+            narrow = builder.load(builder.gep(pivot, [back], source_etype=I32), typ=I32)
+            wide = builder.sub(builder.sext(narrow, I64), ir.Constant(I64, 1))
+            builder.store(wide, builder.gep(pivot, [back], source_etype=I64))
+
+
+def transpose_in_place(builder, matrix, n: int, dtype) -> None:
+    if n == 1:
+        return
+    element = ir.IntType(8 * dtype.itemsize)
+
+    def address(i, j):
+        return builder.gep(matrix, [builder.add(builder.mul(i, ir.Constant(I64, n)), j)], source_etype=element)
+
+    with Loop(builder, 0, n - 1) as i, Loop(builder, 0, n - 1) as j, builder.if_then(builder.icmp_signed("<", j, i)):
+        one, other = address(i, j), address(j, i)
+        x, y = builder.load(one, typ=element, align=1), builder.load(other, typ=element, align=1)
+        builder.store(y, one, align=1)
+        builder.store(x, other, align=1)
+
+
+def emit_lu_solve(builder, call: Call, pointer: Pointer) -> ir.Value:
+    """x^T = b'^T L^-T U^-T with the rows of b exchanged first, or for the adjoint the reverse."""
+    _, factors, pivots, b = call.inputs
+    dtype, adjoint = b.type.dtype, call.params["adjoint"]
+    count, n, columns = stack_of(b.type)
+    copy(builder, pointer(call.outputs[0]), pointer(b), b.nbytes)
+    status = new_status(builder)
+    with Loop(builder, 0, count - 1) as k:
+        matrix = offset(builder, pointer(factors), builder.mul(k, ir.Constant(I64, n * n)), dtype)
+        pivot = offset(builder, pointer(pivots), builder.mul(k, ir.Constant(I64, n)), pivots.type.dtype)
+        x = offset(builder, pointer(call.outputs[0]), builder.mul(k, ir.Constant(I64, n * columns)), dtype)
+        fail_on_zero_diagonal(builder, matrix, n, dtype, status, call)
+        lower = ("R", "U", "C" if adjoint else "N", "U", columns, n, 1.0, matrix, n, x, columns)
+        upper = ("R", "L", "C" if adjoint else "N", "N", columns, n, 1.0, matrix, n, x, columns)
+        if not adjoint:
+            exchange_rows(builder, x, pivot, n, columns, dtype, backward=False)
+        for factor in (upper, lower) if adjoint else (lower, upper):
+            blas.call(builder, "trsm", dtype, *factor)
+        if adjoint:
+            exchange_rows(builder, x, pivot, n, columns, dtype, backward=True)
+    return builder.load(status, typ=I32)
+
+
+def exchange_rows(builder, x, pivot, n: int, columns: int, dtype, backward: bool) -> None:
+    element = ir.IntType(8 * dtype.itemsize)
+    with Loop(builder, 0, n - 1) as step:
+        i = builder.sub(ir.Constant(I64, n - 1), step) if backward else step
+        other = builder.load(builder.gep(pivot, [i], source_etype=I64), typ=I64)
+        with Loop(builder, 0, columns - 1) as j:
+            one, two = (
+                builder.gep(x, [builder.add(builder.mul(row, ir.Constant(I64, columns)), j)], source_etype=element) for row in (i, other)
+            )
+            a, b = builder.load(one, typ=element, align=1), builder.load(two, typ=element, align=1)
+            builder.store(b, one, align=1)
+            builder.store(a, two, align=1)
+
+
+def emit_triangular_solve(builder, call: Call, pointer: Pointer) -> ir.Value:
+    a, b = call.inputs
+    dtype, params = b.type.dtype, call.params
+    count, n, columns = stack_of(b.type)
+    copy(builder, pointer(call.outputs[0]), pointer(b), b.nbytes)
+    status = new_status(builder)
+    with Loop(builder, 0, count - 1) as k:
+        matrix = offset(builder, pointer(a), builder.mul(k, ir.Constant(I64, n * n)), dtype)
+        x = offset(builder, pointer(call.outputs[0]), builder.mul(k, ir.Constant(I64, n * columns)), dtype)
+        if not params["unit"]:
+            fail_on_zero_diagonal(builder, matrix, n, dtype, status, call)
+        triangle, operation, diagonal = ("U" if params["lower"] else "L", "C" if params["adjoint"] else "N", "U" if params["unit"] else "N")
+        blas.call(builder, "trsm", dtype, "R", triangle, operation, diagonal, columns, n, 1.0, matrix, n, x, columns)
+    return builder.load(status, typ=I32)
+
+
+def emit_cholesky(builder, call: Call, pointer: Pointer) -> ir.Value:
+    """The row-major lower triangle is LAPACK's upper one; what lies beyond the diagonal is zeroed."""
+    (a,), (factor,) = call.inputs, call.outputs
+    dtype = a.type.dtype
+    count, n, _ = stack_of(a.type)
+    copy(builder, pointer(factor), pointer(a), a.nbytes)
+    status = new_status(builder)
+    info = cgutils.alloca_once(builder, I32)
+    element = ir.IntType(8 * dtype.itemsize)
+    with Loop(builder, 0, count - 1) as k:
+        out = offset(builder, pointer(factor), builder.mul(k, ir.Constant(I64, n * n)), dtype)
+        blas.call(builder, "potrf", dtype, "U", n, out, n, info)
+        fail_if(builder, builder.icmp_signed("!=", builder.load(info, typ=I32), ir.Constant(I32, 0)), status, call)
+        with Loop(builder, 0, n - 1) as i, Loop(builder, 0, n - 1) as j, builder.if_then(builder.icmp_signed(">", j, i)):
+            place = builder.gep(out, [builder.add(builder.mul(i, ir.Constant(I64, n)), j)], source_etype=element)
+            builder.store(ir.Constant(element, 0), place, align=1)
+    return builder.load(status, typ=I32)
+
+
+# --- failures -----------------------------------------------------------------------------------------------------------------
+
+
+def new_status(builder) -> ir.Value:
+    return cgutils.alloca_once_value(builder, ir.Constant(I32, 0))
+
+
+def fail_if(builder, condition, status, call: Call) -> None:
+    with builder.if_then(condition, likely=False):
+        builder.store(ir.Constant(I32, call_number(call)), status)
+
+
+def fail_on_zero_diagonal(builder, matrix, n: int, dtype, status, call: Call) -> None:
+    element = ir.DoubleType() if dtype.char in "dD" else ir.FloatType()
+    parts = 2 if dtype.kind == "c" else 1
+    with Loop(builder, 0, n - 1) as i:
+        position = builder.mul(i, ir.Constant(I64, (n + 1) * parts))
+        zeros = []
+        for part in range(parts):
+            place = builder.gep(matrix, [builder.add(position, ir.Constant(I64, part))], source_etype=element)
+            zeros.append(builder.fcmp_ordered("==", builder.load(place, typ=element), ir.Constant(element, 0.0)))
+        fail_if(builder, builder.and_(zeros[0], zeros[-1]), status, call)
+
+
+ROUTINES = {
+    "gemm": emit_gemm, "lu": emit_lu, "lu_solve": emit_lu_solve, "triangular_solve": emit_triangular_solve, "cholesky": emit_cholesky,
+}  # fmt: skip

@@ -1,0 +1,1 @@
+"""From a Program to loops: which equations share a loop nest, where values live, what one element costs."""

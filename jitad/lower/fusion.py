@@ -1,0 +1,248 @@
+"""Deciding which values are stored and which equations share a loop nest.
+
+In: a Program. Out: a `Schedule`: groups of *roots*, the Vars that get a buffer, in an order in which they can be computed. All
+other Vars are *inlined*: computed again, in registers, wherever they are used. Invariant: roots of one group have the same iteration
+box, and read one another only at the same index.
+
+The cost model: an inlined value is recomputed in each *context*, that is each (nest, index map) pair it is reached through. A value
+whose recomputation would cost more than `STORE` additions per element over computing it once is made a root.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import defaultdict
+from dataclasses import dataclass, field
+
+from jitad.ir.lowering import Library, Pointwise, Pull, Recurrence, Reduce, Scatter
+from jitad.ir.program import Equation, Literal, Program, Var
+from jitad.lower.products import blas_operands
+
+STORE = 6.0
+LOAD = 1.0
+MOST = 1e4
+CONTEXTS = 12
+
+
+@dataclass(eq=False)
+class Group:
+    """Roots computed together. `kind` is ``nest``, ``recurrence``, ``scatter`` or ``call``."""
+
+    kind: str
+    level: int
+    box: tuple[int, ...]
+    roots: list[Var] = field(default_factory=list)
+
+
+@dataclass(eq=False)
+class Schedule:
+    groups: list[Group]
+    roots: set[Var]
+
+
+def schedule(program: Program) -> Schedule:
+    """Choose the roots and group them."""
+    roots = forced_roots(program)
+    costs = inline_costs(program, roots)
+    groups: list[Group] | None = None
+    while True:
+        before = len(roots)
+        promote(program, roots, costs, groups)
+        groups = assign_groups(program, roots)
+        if len(roots) == before and groups is not None:
+            return Schedule(groups, roots)
+
+
+def kind_of(equation: Equation) -> str:
+    record = equation.primitive.lower
+    if isinstance(record, Pointwise | Pull):
+        return "inline"
+    if isinstance(record, Reduce):
+        return "call" if blas_operands(equation) else "nest"
+    return {Recurrence: "recurrence", Scatter: "scatter", Library: "call"}[type(record)]
+
+
+def forced_roots(program: Program) -> set[Var]:
+    """Outputs, results of anything but element rules, and operands that a library routine or a reshape needs in memory."""
+    roots = {atom for atom in program.outputs if isinstance(atom, Var)}
+    for equation in program.equations:
+        kind = kind_of(equation)
+        if kind != "inline":
+            roots.update(equation.outputs)
+        if kind == "call":
+            operands = blas_operands(equation) or equation.inputs
+            roots.update(storage(x) for x in operands if isinstance(x, Var))
+        elif needs_memory(equation):
+            roots.update(x for x in equation.inputs if isinstance(x, Var))
+    return {var for var in roots if var.equation is not None}
+
+
+def storage(var: Var) -> Var:
+    """Return the Var in whose buffer `var` lies, looking through reshapes."""
+    while var.equation is not None and is_alias(var.equation):
+        var = var.equation.inputs[0]
+    return var
+
+
+def is_alias(equation: Equation) -> bool:
+    record = equation.primitive.lower
+    return isinstance(record, Pull) and record.alias and isinstance(equation.inputs[0], Var)
+
+
+def needs_memory(equation: Equation) -> bool:
+    """Whether a reshape merges axes, so that its operand's index would take divisions: it then reads a stored operand instead."""
+    record = equation.primitive.lower
+    return isinstance(record, Pull) and record.alias and not splits_only(equation.inputs[0].shape, equation.outputs[0].shape)
+
+
+def splits_only(old: tuple[int, ...], new: tuple[int, ...]) -> bool:
+    """Whether each axis of `old` is made of whole axes of `new`, axes of extent 1 aside."""
+    rest = [extent for extent in new if extent != 1]
+    for extent in old:
+        while extent > 1 and rest and extent % rest[0] == 0:
+            extent //= rest.pop(0)
+        if extent != 1:
+            return False
+    return True
+
+
+def inline_costs(program: Program, roots: set[Var]) -> dict[Var, float]:
+    """Return what one element of each Var costs if everything that can be inlined is."""
+    costs: dict[Var, float] = {}
+    for equation in program.equations:
+        own = getattr(equation.primitive.lower, "cost", 0.0)
+        total = own + sum(LOAD if x in roots else costs.get(x, LOAD) for x in equation.inputs if isinstance(x, Var))
+        for var in equation.outputs:
+            costs[var] = min(total, MOST)
+    return costs
+
+
+def promote(program: Program, roots: set[Var], costs: dict[Var, float], groups: list[Group] | None) -> None:
+    """Add to `roots` the Vars that are cheaper to store than to recompute in each of their contexts."""
+    nest_of = {var: number for number, group in enumerate(groups or []) for var in group.roots}
+    contexts: dict[Var, dict[tuple, int]] = defaultdict(dict)
+    for equation in reversed(program.equations):
+        for var in equation.outputs:
+            own = contexts.pop(var, {})
+            if var not in roots and own and not reads_in_place(equation, roots) and expensive(var, own, costs[var]):
+                roots.add(var)
+            if var in roots:
+                own = {(nest_of.get(var, var.shape),): max(var.type.size, 1)}
+            reach(equation, own, contexts)
+
+
+def reads_in_place(equation: Equation, roots: set[Var]) -> bool:
+    """Whether the result is a stored array in another shape."""
+    return is_alias(equation) and (equation.inputs[0] in roots or equation.inputs[0].equation is None)
+
+
+def expensive(var: Var, contexts: dict[tuple, int], cost: float) -> bool:
+    repeats = sum(contexts.values()) / max(var.type.size, 1) - 1
+    return cost * repeats > STORE or (len(contexts) > CONTEXTS and cost > 0)
+
+
+def reach(equation: Equation, own: dict[tuple, int], contexts) -> None:
+    """Hand the contexts of an equation's result on to its operands."""
+    record = equation.primitive.lower
+    for place, x in enumerate(equation.inputs):
+        if isinstance(x, Literal):
+            continue
+        if isinstance(record, Pointwise):
+            same = x.shape == equation.outputs[0].shape
+            contexts[x].update(own if same else {(*key, x.shape): n for key, n in own.items()})
+        elif isinstance(record, Pull):
+            limit = math.inf if record.repeats else max(x.type.size, 1)
+            contexts[x].update({(*key, equation): min(n, limit) for key, n in own.items()})
+        elif isinstance(record, Reduce):
+            box, _ = record.box(*[atom.type for atom in equation.inputs], **equation.params)
+            (nest,) = [key[0] for key in own] if own else [box]
+            key = (box if nest == equation.outputs[0].shape else nest,) if x.shape == box else (equation, place)
+            contexts[x][key] = math.prod(box)
+        else:
+            contexts[x][(equation, place)] = max(x.type.size, 1)
+
+
+def assign_groups(program: Program, roots: set[Var]) -> list[Group]:
+    """Give each root a level at which what it reads is there, and group equal boxes of one level."""
+    levels = latest_levels(program, roots, earliest_levels(program, roots))
+    groups: dict[tuple, Group] = {}
+    for number, equation in enumerate(program.equations):
+        for var in equation.outputs:
+            if var in roots:
+                kind, box = kind_of(equation), iteration_box(equation)
+                kind = "nest" if kind == "inline" else kind
+                key = (levels[var], kind, box if kind == "nest" else number)
+                groups.setdefault(key, Group(kind, levels[var], box)).roots.append(var)
+    return sorted(groups.values(), key=lambda group: group.level)
+
+
+def reads_here(equation: Equation, x: Var, box: tuple[int, ...]) -> bool:
+    """Whether the equation, evaluated at an index of `box`, reads `x` at that very index."""
+    return x.shape == box and isinstance(equation.primitive.lower, Pointwise | Reduce) and kind_of(equation) != "call"
+
+
+def earliest_levels(program: Program, roots: set[Var]) -> dict[Var, int]:
+    """Return the first level at which each Var can be had at the same index of the same nest.
+
+    `done` is the level from which on it can be had at any index.
+    """
+    ready: dict[Var, int] = {}
+    done: dict[Var, int] = {}
+    for equation in program.equations:
+        box = iteration_box(equation)
+        inputs = [x for x in equation.inputs if isinstance(x, Var)]
+        level = max([ready.get(x, 0) if reads_here(equation, x, box) else done.get(x, 0) for x in inputs], default=0)
+        after = max([level, *[done.get(x, 0) for x in inputs]])
+        for var in equation.outputs:
+            stored = var in roots
+            ready[var] = level + (stored and kind_of(equation) != "inline")
+            done[var] = level + 1 if stored else after
+    return {var: ready[var] - (kind_of(var.equation) != "inline") for var in roots}
+
+
+def latest_levels(program: Program, roots: set[Var], earliest: dict[Var, int]) -> dict[Var, int]:
+    """Delay whole groups, as far as what reads them allows, to a level where a nest with their box runs anyway."""
+    groups = {var: (iteration_box(var.equation), level) for var, level in earliest.items()}
+    delayed = delay(program, roots, earliest, groups, set(groups.values()))
+    stuck = {groups[var] for var, level in delayed.items() if level == earliest[var]}
+    return delay(program, roots, earliest, groups, set(groups.values()) - stuck)
+
+
+def delay(program: Program, roots: set[Var], earliest: dict[Var, int], groups: dict[Var, tuple], movable: set[tuple]) -> dict:
+    """Move the roots of `movable` groups to the latest level that has a nest with their box and precedes their readers.
+
+    A nest of one iteration costs next to nothing: it may stand at any level, so that it does not hold up what it reads.
+    `here` is the first level at which a Var is read at the index of the nest that may compute it, `anywhere` that of all other reads.
+    """
+    runs: dict[tuple, set[int]] = defaultdict(set)
+    for box, level in groups.values():
+        runs[box].add(level)
+    levels, end = dict(earliest), max(earliest.values(), default=0) + 1
+    here: dict[Var, float] = defaultdict(lambda: math.inf)
+    anywhere: dict[Var, float] = defaultdict(lambda: math.inf)
+    for equation in reversed(program.equations):
+        box, kind = iteration_box(equation), kind_of(equation)
+        (var, *_) = equation.outputs
+        if var in roots:
+            if kind in ("inline", "nest") and groups[var] in movable:
+                limit = min(here[var] if kind == "inline" else here[var] - 1, anywhere[var] - 1)
+                if math.prod(box) == 1:
+                    levels[var] = min(limit, end)
+                else:
+                    levels[var] = max(level for level in runs[box] if earliest[var] <= level <= limit)
+            here[var], anywhere[var] = levels[var], math.inf
+        for x in equation.inputs:
+            if isinstance(x, Literal):
+                continue
+            if reads_here(equation, x, box):
+                here[x], anywhere[x] = min(here[x], here[var]), min(anywhere[x], anywhere[var])
+            else:
+                anywhere[x] = min(anywhere[x], here[var], anywhere[var])
+    return levels
+
+
+def iteration_box(equation: Equation) -> tuple[int, ...]:
+    record = equation.primitive.lower
+    if isinstance(record, Reduce):
+        return tuple(record.box(*[atom.type for atom in equation.inputs], **equation.params)[0])
+    return equation.outputs[0].shape

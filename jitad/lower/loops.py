@@ -1,0 +1,141 @@
+"""The grammar of loop IR, and its printer.
+
+    Loops     = inputs: Buffer*, outputs: Buffer*, steps: (Nest | Call)*
+    Nest      = box: int*, reductions: Reduction*, regions: Region*
+    Region    = ranges: (low, high)*, statements: Statement*     # perfect loops in row-major order, both ends included
+    Statement = Store(buffer, position, value) | Accumulate(reduction, value) | ScatterStore(buffer, position, value, combine)
+    Call      = routine(buffers)                                 # a library routine
+
+The regions of a nest are disjoint and cover its box; each has one straight-line body. Values are scalar expressions
+(`jitad.lower.scalars.Expr`), shared wherever they are equal. Invariant: a step reads only inputs and what earlier
+steps wrote, or what the same iteration of the same nest computed.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from typing import Any
+
+from jitad.ir.source import Source
+from jitad.ir.types import ArrayType
+from jitad.lower.index import Index
+
+
+@dataclass(eq=False)
+class Buffer:
+    """A C-contiguous array: an ``input``, an ``output``, or ``work`` (in the workspace at byte `offset`)."""
+
+    type: ArrayType
+    kind: str
+    name: str
+    offset: int = 0
+
+    @property
+    def nbytes(self) -> int:
+        return self.type.size * self.type.dtype.itemsize
+
+
+@dataclass(frozen=True)
+class Store:
+    """``buffer[position] = value``; a complex buffer is an array of twice as many real elements."""
+
+    buffer: Buffer
+    position: Index
+    value: Any
+
+
+@dataclass(frozen=True)
+class Accumulate:
+    """Combine a value (one part, or two for a complex one) into a reduction."""
+
+    reduction: Reduction
+    parts: tuple
+
+
+@dataclass(frozen=True)
+class ScatterStore:
+    """``buffer[position] = value``, or ``+=`` if `combine` is ``add``, at a computed position; never reordered."""
+
+    buffer: Buffer
+    position: Index
+    value: Any
+    combine: str
+
+
+@dataclass(eq=False)
+class Reduction:
+    """A reduction inside a nest.
+
+    Dimensions from `inner` on are reduced into a register; the register goes to ``buffer[position]`` when they are done, combined
+    with what is there if `partial` (then the buffer is filled with `identity` before the nest). A complex `identity` has no
+    imaginary part.
+    """
+
+    buffer: Buffer
+    combine: str
+    identity: Any
+    inner: int
+    partial: bool
+    position: Index
+
+    @property
+    def width(self) -> int:
+        """The number of real parts of an element."""
+        return 2 if self.buffer.type.dtype.kind == "c" else 1
+
+
+@dataclass(frozen=True)
+class Region:
+    ranges: tuple[tuple[int, int], ...]
+    statements: tuple
+
+
+@dataclass(eq=False)
+class Nest:
+    """Loops over the `regions` of `box`, one after another."""
+
+    box: tuple[int, ...]
+    reductions: list[Reduction]
+    regions: list[Region]
+
+    @property
+    def trips(self) -> int:
+        return math.prod(self.box)
+
+
+@dataclass(frozen=True)
+class Check:
+    """An index check: what is raised when it fails, and where in the user's code."""
+
+    number: int
+    extent: int
+    axis: int
+    source: Source
+
+    @property
+    def message(self) -> str:
+        return f"{self.source}: index out of bounds for axis {self.axis} with size {self.extent}"
+
+
+@dataclass(eq=False)
+class Call:
+    """A library routine on whole buffers."""
+
+    routine: str
+    outputs: list[Buffer]
+    inputs: list[Buffer]
+    params: dict
+    source: Source
+    number: int = 0
+
+
+@dataclass(eq=False)
+class Loops:
+    """A kernel: `inputs` and `outputs` in the order of the Program's, `work_bytes` of workspace, `checks` by number (from 1)."""
+
+    inputs: list[Buffer]
+    outputs: list[Buffer]
+    steps: list[Nest | Call]
+    work_bytes: int = 0
+    checks: list[Check] = field(default_factory=list)

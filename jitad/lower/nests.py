@@ -1,0 +1,270 @@
+"""Building loop nests: the straight-line body of each group of roots, by pulling values through the Program.
+
+In: a `Schedule` and the buffers of its roots. Out: the steps (`Nest`, `Call`) that compute one group. Invariant: a value is read from
+memory if an earlier step stored it and computed in place otherwise; each (Var, index) is evaluated once per region.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+
+from jitad.ir.lowering import Pointwise, Pull, Reduce
+from jitad.ir.program import Atom, Equation, Literal, Var
+from jitad.ir.types import ArrayType, real_dtype
+from jitad.lower.fusion import Group, kind_of, storage
+from jitad.lower.index import ZERO, Index, loop_variable
+from jitad.lower.index import linear as linear_position
+from jitad.lower.loops import Accumulate, Buffer, Call, Check, Nest, Reduction, Region, ScatterStore, Store
+from jitad.lower.products import blas_matrices
+from jitad.lower.regions import regions
+from jitad.lower.scalars import Builder, Complex
+
+
+class Read:
+    """An operand, as element rules see it: ``read(index)`` gives the element."""
+
+    __slots__ = ("body", "atom")
+
+    def __init__(self, body: Body, atom: Atom):
+        self.body, self.atom = body, atom
+
+    @property
+    def type(self) -> ArrayType:
+        return self.atom.type
+
+    def __call__(self, index: Sequence[Index]):
+        return self.body.value(self.atom, tuple(index))
+
+
+class Body:
+    """Evaluates Vars at indices within one region of the nest of `group`."""
+
+    def __init__(self, context: Context, group: Group, ranges, identity: tuple[Index, ...]):
+        self.context = context
+        self.builder = Builder(ranges)
+        self.memo: dict = {}
+        self.local = set(group.roots) if group.kind == "nest" else set()
+        self.identity = identity
+
+    def value(self, atom: Atom, index: tuple[Index, ...]):
+        """Return the element of `atom` at `index`."""
+        if isinstance(atom, Literal):
+            return self.builder.const(atom.value, atom.dtype)
+        key = (atom, index)
+        if key not in self.memo:
+            self.evaluate_chain(atom, index)
+        return self.memo[key]
+
+    def evaluate_chain(self, var: Var, index: tuple[Index, ...]) -> None:
+        """Evaluate `var` and, first, the elementwise operations that lead to it: without recursion, since chains can be long."""
+        pending = [var]
+        while pending:
+            var = pending[-1]
+            if (var, index) in self.memo:
+                pending.pop()
+                continue
+            ahead = [x for x in self.chained_operands(var, index) if (x, index) not in self.memo]
+            if ahead:
+                pending.extend(ahead)
+            else:
+                pending.pop()
+                self.memo[var, index] = self.evaluate(var, index)
+
+    def chained_operands(self, var: Var, index) -> list[Var]:
+        if self.stored(var, index) is not None or not isinstance(var.equation.primitive.lower, Pointwise):
+            return []
+        return [x for x in var.equation.inputs if isinstance(x, Var) and x.shape == var.shape]
+
+    def stored(self, var: Var, index) -> Buffer | None:
+        """Return the buffer to read `var` from, or None where this very iteration computes it."""
+        if var in self.local and index == self.identity:
+            return None
+        return self.context.buffer_of(var)
+
+    def evaluate(self, var: Var, index: tuple[Index, ...]):
+        buffer = self.stored(var, index)
+        if buffer is not None:
+            self.context.reads.add(buffer)
+            return self.builder.load(buffer, index, var.shape)
+        return self.element(var.equation, index)
+
+    def element(self, equation: Equation, index: tuple[Index, ...]):
+        """Apply the element rule of an equation at `index`."""
+        record = equation.primitive.lower
+        if isinstance(record, Pointwise):
+            operands = [self.value(x, broadcast_index(index, x.shape)) for x in equation.inputs]
+            return record.element(self.builder, *operands, **equation.params)
+        self.builder.next_check = self.context.checks_for(equation)
+        operands = [Read(self, x) for x in equation.inputs]
+        if isinstance(record, Pull):
+            return record.element(self.builder, index, operands, equation.outputs[0].type, **equation.params)
+        return record.element(self.builder, index, operands, **equation.params)
+
+
+def broadcast_index(index: tuple[Index, ...], shape: tuple[int, ...]) -> tuple[Index, ...]:
+    """Return the index of an operand of `shape` that NumPy's broadcasting pairs with `index`."""
+    if not shape:
+        return ()
+    tail = index[len(index) - len(shape) :]
+    return tuple([ZERO if extent == 1 else i for i, extent in zip(tail, shape, strict=True)])
+
+
+class Context:
+    """What building one step needs to know about the whole: where values lie, and which checks and reads it makes."""
+
+    def __init__(self, buffers: dict[Var, Buffer]):
+        self.buffers = buffers
+        self.reads: set[Buffer] = set()
+        self.checks: dict[tuple, Check] = {}
+
+    def buffer_of(self, var: Var) -> Buffer | None:
+        buffer = self.buffers.get(var)
+        if buffer is None:
+            base = storage(var)
+            buffer = self.buffers.get(base) if base is not var else None
+        return buffer
+
+    def checks_for(self, equation: Equation) -> Callable[[int, int], Check]:
+        def make(extent: int, axis: int) -> Check:
+            key = (equation, extent, axis)
+            if key not in self.checks:
+                self.checks[key] = Check(len(self.checks) + 1, extent, axis, equation.source)
+            return self.checks[key]
+
+        return make
+
+
+def build(context: Context, group: Group) -> list[Nest | Call]:
+    """Return the steps that compute the roots of `group`."""
+    builders = {"nest": build_nest, "recurrence": build_recurrence, "scatter": build_scatter, "call": build_call}
+    return builders[group.kind](context, group)
+
+
+def cut(box: Sequence[int], body_of: Callable[[Sequence], tuple[Builder, list]]) -> list[Region]:
+    """Return the regions of a box; ``body_of(ranges)`` gives the builder and the statements of one of them."""
+    if 0 in box:
+        return []
+    full = tuple((0, extent - 1) for extent in box)
+    builder, statements = body_of(full)
+    parts = regions(box, builder.thresholds)
+    if parts == [full]:
+        return [Region(full, tuple(statements))]
+    return [Region(ranges, tuple(body_of(ranges)[1])) for ranges in parts]
+
+
+def build_nest(context: Context, group: Group) -> list[Nest]:
+    identity = tuple(map(loop_variable, range(len(group.box))))
+    stored = [var for var in group.roots if kind_of(var.equation) == "inline"]
+    stored = [var for var in stored if context.buffers[var] is not context.buffers.get(storage(var)) or storage(var) is var]
+    reduced = [(var, make_reduction(context, var, group.box)) for var in group.roots if kind_of(var.equation) != "inline"]
+
+    def body_of(ranges):
+        body = Body(context, group, ranges, identity)
+        statements = []
+        for var in stored:
+            statements += stores(context.buffers[var], linear_position(identity, var.shape), body.value(var, identity))
+        for var, reduction in reduced:
+            statements.append(Accumulate(reduction, parts_of(body.element(var.equation, identity))))
+        return body.builder, statements
+
+    parts = cut(group.box, body_of)
+    reductions = [reduction for _, reduction in reduced]
+    for reduction in reductions:
+        reduction.partial = reduction.partial or len(parts) != 1
+    return [Nest(group.box, reductions, parts)]
+
+
+def parts_of(value) -> tuple:
+    return (value.real, value.imag) if isinstance(value, Complex) else (value,)
+
+
+def stores(buffer: Buffer, position: Index, value) -> list[Store]:
+    parts = parts_of(value)
+    return [Store(buffer, position * len(parts) + k, part) for k, part in enumerate(parts)]
+
+
+IDENTITY = {"add": 0, "mul": 1, "or": False, "and": True}
+
+
+def identity_of(combine: str, dtype: np.dtype):
+    if combine in IDENTITY:
+        return dtype.type(IDENTITY[combine])
+    low = combine == "max"
+    if dtype.kind == "b":
+        return np.bool_(not low)
+    if dtype.kind == "f":
+        return dtype.type(-np.inf if low else np.inf)
+    return dtype.type(np.iinfo(dtype).min if low else np.iinfo(dtype).max)
+
+
+def make_reduction(context: Context, var: Var, box: tuple[int, ...]) -> Reduction:
+    record: Reduce = var.equation.primitive.lower
+    _, axes = record.box(*[x.type for x in var.equation.inputs], **var.equation.params)
+    kept = [dim for dim in range(len(box)) if dim not in axes]
+    inner = max(kept, default=-1) + 1
+    position = linear_position([loop_variable(dim) for dim in kept], [box[dim] for dim in kept])
+    partial = any(axis < inner for axis in axes)
+    identity = identity_of(record.combine, real_dtype(var.dtype))
+    return Reduction(context.buffers[var], record.combine, identity, inner, partial, position)
+
+
+def build_recurrence(context: Context, group: Group) -> list[Nest]:
+    """The loop runs along the axis in the direction of the recurrence and reads the element before from the result itself."""
+    (var,) = group.roots
+    equation, box = var.equation, group.box
+    axis, reverse, record = equation.params["axis"], equation.params["reverse"], equation.primitive.lower
+    k = loop_variable(axis)
+    index = [loop_variable(dim) for dim in range(len(box))]
+    index[axis] = -k + (box[axis] - 1) if reverse else k
+    before = list(index)
+    before[axis] = index[axis] + (1 if reverse else -1)
+    buffer = context.buffers[var]
+
+    def body_of(ranges):
+        body = Body(context, group, ranges, ())
+        b = body.builder
+        initial = b.const(record.initial(var.dtype), var.dtype)
+        state = b.within([k - 1], [box[axis]], lambda _: b.load(buffer, before, var.shape), initial)
+        operands = [body.value(x, broadcast_index(tuple(index), x.shape)) for x in equation.inputs]
+        return b, stores(buffer, linear_position(index, var.shape), record.step(b, state, *operands))
+
+    return [Nest(box, [], cut(box, body_of))]
+
+
+def build_scatter(context: Context, group: Group) -> list[Nest]:
+    """Copy the base, then write the updates one after another."""
+    (var,) = group.roots
+    base, updates, *indices = var.equation.inputs
+    buffer, combine = context.buffers[var], var.equation.primitive.lower.combine
+    identity = tuple(map(loop_variable, range(var.type.ndim)))
+
+    def copy(ranges):
+        body = Body(context, group, ranges, ())
+        return body.builder, stores(buffer, linear_position(identity, var.shape), body.value(base, identity))
+
+    lead = indices[0].ndim
+    place = tuple(map(loop_variable, range(updates.ndim)))
+
+    def write(ranges):
+        body = Body(context, group, ranges, ())
+        b = body.builder
+        b.next_check = context.checks_for(var.equation)
+        at = [b.checked(body.value(i, place[:lead]), base.shape[axis], axis) for axis, i in enumerate(indices)]
+        position = linear_position([*at, *place[lead:]], var.shape)
+        parts = parts_of(body.value(updates, place))
+        return b, [ScatterStore(buffer, position * len(parts) + k, part, combine) for k, part in enumerate(parts)]
+
+    return [Nest(var.shape, [], cut(var.shape, copy)), Nest(updates.shape, [], cut(updates.shape, write))]
+
+
+def build_call(context: Context, group: Group) -> list[Call]:
+    equation = group.roots[0].equation
+    matrices = blas_matrices(equation) if isinstance(equation.primitive.lower, Reduce) else None
+    routine = "gemm" if matrices else equation.primitive.lower.routine
+    operands = [matrices[0].base, matrices[1].base] if matrices else equation.inputs
+    params = {"x": matrices[0], "y": matrices[1]} if matrices else equation.params
+    inputs = [context.buffer_of(x) for x in operands]
+    context.reads.update(inputs)
+    return [Call(routine, [context.buffers[x] for x in equation.outputs], inputs, params, equation.source)]

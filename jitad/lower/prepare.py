@@ -1,0 +1,41 @@
+"""Bring a Program into the form that scheduling expects.
+
+Outputs become distinct Vars with equations of their own (an input or a number that is returned is copied), and products whose operands
+BLAS cannot read in place get transposed copies.
+"""
+
+from __future__ import annotations
+
+from jitad.ir.program import Atom, Equation, Program, Var
+from jitad.ir.recorder import Recorder, rewrite
+from jitad.lower.products import dot_axes, matrix, worthwhile
+from jitad.primitives.complexes import convert
+from jitad.primitives.shaping import transpose
+
+
+def prepare(program: Program) -> Program:
+    """Return an equivalent Program whose outputs are distinct Vars, each defined by an equation."""
+    program = rewrite(program, arrange_product)
+    taken: set[Atom] = set(program.inputs)
+    outputs: list[Atom] = []
+    with Recorder(program.equations[-1].source if program.equations else None) as recorder:
+        for atom in program.outputs:
+            own = isinstance(atom, Var) and atom not in taken
+            outputs.append(atom if own else convert(atom, dtype=atom.dtype))
+            taken.add(atom)
+    return Program(program.inputs, [*program.equations, *recorder.equations], outputs)
+
+
+def arrange_product(equation: Equation, inputs: list[Atom]):
+    """Transpose the operands of a large product so that batch, free and contracted axes lie together; None if they do."""
+    if not worthwhile(equation):
+        return None
+    sides = dot_axes(equation)
+    if all(matrix(x, side.batch, side.free, side.contract) for x, side in zip(inputs, sides, strict=True)):
+        return None
+    operands, contract = [], []
+    for x, side in zip(inputs, sides, strict=True):
+        operands.append(transpose(x, axes=(*side.batch, *side.free, *side.contract)))
+        contract.append(tuple(range(x.ndim - len(side.contract), x.ndim)))
+    batch = tuple(range(len(sides[0].batch)))
+    return [equation.primitive(*operands, **{**equation.params, "contract": tuple(contract), "batch": (batch, batch)})]

@@ -1,0 +1,246 @@
+"""Scalar expressions: what one iteration of a loop nest computes.
+
+In: the element rules of primitives, applied to a `Builder`. Out: `Expr`, real-valued scalar operations in SSA form; complex numbers
+are pairs of them. Invariant: equal expressions of one builder are one object (so common subexpressions are computed once),
+and operands are numbered before the expressions that use them.
+"""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Callable, Sequence
+
+import numpy as np
+
+from jitad.ir.types import BOOL, INT, complex_dtype, real_dtype
+from jitad.lower import folding
+from jitad.lower.index import Index, Range, linear
+from jitad.lower.loops import Buffer, Check
+
+OPERATORS = {"add": operator.add, "sub": operator.sub, "mul": operator.mul, "div": operator.truediv}
+COMPARISONS = {"eq", "ne", "lt", "le", "gt", "ge"}
+
+
+class Expr:
+    """A real, integer or boolean scalar: operation, operands, dtype. `bounds` is the range of an integer where it is known."""
+
+    __slots__ = ("op", "args", "dtype", "number", "bounds", "builder")
+
+    def __init__(self, op, args, dtype, number, bounds, builder):
+        self.op, self.args, self.dtype, self.number, self.bounds, self.builder = op, args, dtype, number, bounds, builder
+
+    def __add__(self, other):
+        return self.builder.arithmetic("add", self, other)
+
+    def __sub__(self, other):
+        return self.builder.arithmetic("sub", self, other)
+
+    def __mul__(self, other):
+        return self.builder.arithmetic("mul", self, other)
+
+    def __truediv__(self, other):
+        return self.builder.arithmetic("div", self, other)
+
+    def __neg__(self):
+        return self.builder.op("neg", self.dtype, self)
+
+    def __repr__(self) -> str:
+        return f"v{self.number}"
+
+
+class Complex:
+    """A complex scalar: two real ones. Multiplication and division as in C without Annex G's recovery of infinities."""
+
+    __slots__ = ("real", "imag")
+
+    def __init__(self, real: Expr, imag: Expr):
+        self.real, self.imag = real, imag
+
+    @property
+    def dtype(self) -> np.dtype:
+        return complex_dtype(self.real.dtype)
+
+    @property
+    def builder(self) -> Builder:
+        return self.real.builder
+
+    def __add__(self, other):
+        return Complex(self.real + other.real, self.imag + other.imag)
+
+    def __sub__(self, other):
+        return Complex(self.real - other.real, self.imag - other.imag)
+
+    def __neg__(self):
+        return Complex(-self.real, -self.imag)
+
+    def __mul__(self, other):
+        return Complex(self.real * other.real - self.imag * other.imag, self.real * other.imag + self.imag * other.real)
+
+    def __truediv__(self, other):
+        return self.builder.call("div", self, other)
+
+
+class Builder:
+    """Makes expressions for one region of a nest; `ranges` are the values each loop variable takes there (both ends included).
+
+    `thresholds` collects, per dimension, the loop values at which an undecided guard changes its truth; cutting the region there
+    decides it.
+    """
+
+    def __init__(self, ranges: Sequence[Range]):
+        self.ranges = ranges
+        self.thresholds: list[set[int]] = [set() for _ in ranges]
+        self.checks: list[Check] = []
+        self.table: dict = {}
+        self.next_check: Callable[[int], Check] | None = None
+
+    # --- real scalars -----------------------------------------------------------------------------------------------
+
+    def make(self, op: str, args: tuple, dtype: np.dtype, bounds: Range | None = None) -> Expr:
+        key = (op, args, dtype)
+        expr = self.table.get(key)
+        if expr is None:
+            expr = self.table[key] = Expr(op, args, dtype, len(self.table), bounds, self)
+        return expr
+
+    def op(self, op: str, dtype: np.dtype, *args: Expr) -> Expr:
+        """Return an expression, folded where the operands allow it."""
+        folded = folding.fold(self, op, dtype, args)
+        return self.make(op, args, dtype) if folded is None else folded
+
+    def arithmetic(self, op: str, x: Expr, y) -> Expr | Complex:
+        if isinstance(y, Complex):
+            return OPERATORS[op](Complex(x, self.zero(x.dtype)), y)
+        return self.op(op, x.dtype, x, y)
+
+    def const(self, value, like) -> Expr | Complex:
+        """Return a number of the dtype `like` (a dtype, or a scalar that has one)."""
+        dtype = like if isinstance(like, np.dtype) else like.dtype
+        if dtype.kind == "c":
+            value, part = complex(value), real_dtype(dtype)
+            imag = self.const(value.imag, part) if value.imag else self.zero(part)
+            return Complex(self.const(value.real, part), imag)
+        value = dtype.type(value)
+        return self.make("const", (value.tobytes(), value.item()), dtype)
+
+    def zero(self, dtype: np.dtype) -> Expr:
+        """Return the zero that is exact by construction, such as the imaginary part of a real number: 0 times it is dropped."""
+        return self.make("zero", (), dtype)
+
+    def call(self, name: str, *args) -> Expr | Complex:
+        """Apply an elementwise primitive by name."""
+        if any(isinstance(x, Complex) for x in args):
+            from jitad.lower import complexes
+
+            return complexes.call(self, name, *[self.as_complex(x) for x in args])
+        composed = folding.COMPOSED.get(name)
+        if composed is not None:
+            return composed(self, *args)
+        return self.op(name, BOOL if name in COMPARISONS else args[0].dtype, *args)
+
+    def select(self, condition: Expr, x, y) -> Expr | Complex:
+        if isinstance(x, Complex) or isinstance(y, Complex):
+            x, y = self.as_complex(x), self.as_complex(y)
+            return Complex(self.select(condition, x.real, y.real), self.select(condition, x.imag, y.imag))
+        return self.op("select", x.dtype, condition, x, y)
+
+    def convert(self, x, dtype: np.dtype) -> Expr | Complex:
+        if dtype.kind == "c":
+            if isinstance(x, Complex):
+                return Complex(self.convert(x.real, real_dtype(dtype)), self.convert(x.imag, real_dtype(dtype)))
+            return Complex(self.convert(x, real_dtype(dtype)), self.zero(real_dtype(dtype)))
+        if isinstance(x, Complex):
+            if dtype.kind == "b":
+                return self.call("or", self.convert(x.real, dtype), self.convert(x.imag, dtype))
+            x = x.real
+        if x.dtype == dtype:
+            return x
+        if dtype.kind == "b":
+            return self.op("ne", BOOL, x, self.const(0, x.dtype))
+        return self.op("convert", dtype, x)
+
+    def complex(self, real: Expr, imag: Expr) -> Complex:
+        return Complex(real, imag)
+
+    def as_complex(self, x) -> Complex:
+        return x if isinstance(x, Complex) or x.dtype.kind == "b" else Complex(x, self.zero(x.dtype))
+
+    # --- indices and memory -----------------------------------------------------------------------------------------
+
+    def load(self, buffer: Buffer, index: Sequence[Index], shape: Sequence[int]) -> Expr | Complex:
+        """Read an element of a buffer seen as an array of `shape`."""
+        position, dtype = linear(index, shape), buffer.type.dtype
+        if dtype.kind == "c":
+            position, part = position * 2, real_dtype(dtype)
+            return Complex(self.make("load", (buffer, position), part), self.make("load", (buffer, position + 1), part))
+        return self.make("load", (buffer, position), dtype)
+
+    def index(self, i: Index) -> Expr:
+        """Return an index as an int64 scalar."""
+        if not i.terms:
+            return self.const(i.const, INT)
+        if not i.const and len(i.terms) == 1 and i.terms[0][1] == 1 and isinstance(i.terms[0][0], Expr):
+            return i.terms[0][0]
+        return self.make("index", (i,), INT, i.range(self.ranges))
+
+    def as_index(self, x: Expr) -> Index:
+        """Return an int64 scalar as an index."""
+        if x.op == "const":
+            return Index((), x.args[1])
+        return x.args[0] if x.op == "index" else Index(((x, 1),))
+
+    def floor_div(self, i: Index, divisor: int) -> Index:
+        """Return ``i // divisor`` for a non-negative index."""
+        inside = Index(tuple((t, c // divisor) for t, c in i.terms if c % divisor == 0), i.const // divisor)
+        rest = Index(tuple((t, c) for t, c in i.terms if c % divisor), i.const % divisor)
+        bounds = rest.range(self.ranges)
+        if bounds is not None and bounds[0] >= 0 and bounds[1] < divisor:
+            return inside
+        bounds = i.range(self.ranges)
+        return self.as_index(self.make("index_div", (i, divisor), INT, bounds and (bounds[0] // divisor, bounds[1] // divisor)))
+
+    def remainder(self, i: Index, divisor: int) -> Index:
+        """Return ``i % divisor`` for a non-negative index."""
+        rest = Index(tuple((t, c) for t, c in i.terms if c % divisor), i.const % divisor)
+        bounds = rest.range(self.ranges)
+        if bounds is not None and bounds[0] >= 0 and bounds[1] < divisor:
+            return rest
+        return self.as_index(self.make("index_mod", (i, divisor), INT, (0, divisor - 1)))
+
+    def checked(self, i: Expr, extent: int, axis: int = 0) -> Index:
+        """Return an integer scalar as an index into an axis of `extent`: negative ones count from the end, others are an error."""
+        i = self.convert(i, INT)
+        if i.bounds is not None and i.bounds[0] >= 0 and i.bounds[1] < extent:
+            return self.as_index(i)
+        check = self.next_check(extent, axis)
+        return self.as_index(self.make("checked", (i, check), INT, (0, max(extent - 1, 0))))
+
+    def within(self, index: Sequence[Index], extents: Sequence[int], then: Callable, otherwise):
+        """Return ``then(index)`` where every ``0 <= index[k] < extents[k]``, else the scalar `otherwise`.
+
+        Where that is undecided in this region, `then` sees indices clamped into range and the result is selected.
+        """
+        safe, conditions = list(index), []
+        for k, (i, extent) in enumerate(zip(index, extents, strict=True)):
+            bounds = i.range(self.ranges)
+            if extent == 0 or (bounds is not None and (bounds[1] < 0 or bounds[0] >= extent)):
+                return otherwise
+            if bounds is not None and bounds[0] >= 0 and bounds[1] < extent:
+                continue
+            self.note_thresholds(i, extent)
+            conditions.append(self.make("in_range", (i, extent), BOOL))
+            safe[k] = self.as_index(self.make("clamp", (i, extent), INT, (0, extent - 1)))
+        value = then(tuple(safe))
+        for condition in conditions:
+            value = self.select(condition, value, otherwise)
+        return value
+
+    def note_thresholds(self, i: Index, extent: int) -> None:
+        term = i.loop_term()
+        if term is not None:
+            dim, coefficient = term
+            for bound in (-i.const, extent - i.const):
+                crossing = -(-bound // coefficient) if coefficient > 0 else bound // coefficient + 1
+                low, high = self.ranges[dim]
+                if low < crossing <= high:
+                    self.thresholds[dim].add(crossing)

@@ -1,0 +1,1 @@
+"""Passes that make a Program smaller without changing what it means."""

@@ -1,0 +1,42 @@
+"""Algebra and common subexpressions, in one sweep.
+
+In and out: a Program. Each equation is replaced by the simpler equal that its primitive's `simplify` slot knows, or by an earlier
+equation with the same primitive, operands and parameters. Invariant: no finite result changes.
+"""
+
+from __future__ import annotations
+
+from jitad.ir.program import Atom, Equation, Literal, Program
+from jitad.ir.recorder import current, rewrite
+
+
+def simplify(program: Program) -> Program:
+    """Return `program` with equal equations merged and trivial ones folded."""
+    known: dict[tuple, tuple[Atom, ...]] = {}
+
+    def rule(equation: Equation, inputs: list[Atom]):
+        primitive, params = equation.primitive, equation.params
+        if primitive.simplify is not None:
+            simpler = primitive.simplify(inputs, **params)
+            if simpler is not None:
+                return [simpler]
+        key = (primitive, tuple([operand_key(x) for x in inputs]), frozen(params))
+        if key not in known:
+            known[key] = current().repeat(equation, inputs)
+        return known[key]
+
+    return rewrite(program, rule)
+
+
+def operand_key(atom: Atom):
+    return (atom.value.tobytes(), atom.dtype) if isinstance(atom, Literal) else atom
+
+
+def frozen(params: dict):
+    """Return parameters as a key; an unhashable one (a nested Program's rule) is known by its identity."""
+    try:
+        key = tuple(sorted(params.items(), key=lambda item: item[0]))
+        hash(key)
+    except TypeError:
+        key = tuple((name, id(value)) for name, value in sorted(params.items(), key=lambda item: item[0]))
+    return key

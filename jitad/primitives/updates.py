@@ -1,0 +1,80 @@
+"""Writing a box of an array: what an assignment to a slice becomes."""
+
+from __future__ import annotations
+
+from jitad.ir import errors
+from jitad.ir.lowering import Pull
+from jitad.ir.primitive import Primitive
+from jitad.ir.symbolic import Zero, is_zero
+from jitad.ir.types import INT
+from jitad.primitives.declare import common_dtype, full, instantiate, is_linear, sample
+from jitad.primitives.shaping import ANY, SLICES, all_to_front, check_places, places, shape_text, slice_
+
+
+def update_type(base, new, start, step):
+    common_dtype("assignment", [base, new], "biufc")
+    if new.ndim != base.ndim:
+        raise errors.ValueError(f"could not broadcast input array from shape {shape_text(new.shape)} into shape {shape_text(base.shape)}")
+    check_places("update", start, step, new.shape, base.shape)
+    return base
+
+
+def evaluate_update(base, new, start, step):
+    result = base.copy()
+    result[places(start, step, new.shape)] = new
+    return result
+
+
+def jvp_update(inputs, tangents, start, step):
+    result = update(*inputs, start=start, step=step)
+    if all(map(is_zero, tangents)):
+        return [result], [Zero(result.type)]
+    return [result], [update(*map(instantiate, tangents), start=start, step=step)]
+
+
+def transpose_update(cotangents, inputs, start, step):
+    """The elements overwritten receive nothing."""
+    (ct,), (base, new) = cotangents, inputs
+    shape = new.type.shape
+    return [update(ct, full(0, new.type), start=start, step=step) if is_linear(base) else None,
+            slice_(ct, start=start, shape=shape, step=step) if is_linear(new) else None]
+
+
+def update_element(b, index, operands, type, start, step):
+    """Element start + step * I is element I of the new values; the others are those of the base."""
+    base, new = operands
+    strides = tuple(map(abs, step))
+    shifted = tuple(i - first if stride > 0 else first - i for i, first, stride in zip(index, start, step, strict=True))
+    spans = tuple((extent - 1) * stride + 1 if extent else 0 for extent, stride in zip(new.type.shape, strides, strict=True))
+    old = base(index)
+
+    def read(offset):
+        element = new(tuple(i if stride == 1 else i // stride for i, stride in zip(offset, strides, strict=True)))
+        for i, stride in zip(offset, strides, strict=True):
+            if stride > 1:
+                element = b.select(b.call("eq", b.index(i % stride), b.const(0, INT)), element, old)
+        return element
+
+    return b.within(shifted, spans, read, old)
+
+
+def batch_update(size, inputs, axes, start, step):
+    return [update(*all_to_front(size, inputs, axes), start=(0, *start), step=(1, *step))], [0]
+
+
+update = Primitive(
+    "update",
+    type=update_type,
+    evaluate=evaluate_update,
+    jvp=jvp_update,
+    transpose=transpose_update,
+    batch=batch_update,
+    lower=Pull(update_element),
+    samples=lambda rng, dtype: [
+        ([sample(rng, dtype, shape=whole), sample(rng, dtype, shape=part)], {"start": start, "step": step})
+        for whole, start, part, step in SLICES],
+    nonnegative=lambda equation, known: all(map(known, equation.inputs)),
+    structural=True,
+    selecting=True,
+    dtypes=ANY,
+)
