@@ -13,8 +13,8 @@ from jitad.ir import errors
 from jitad.ir.interpreter import evaluate
 from jitad.ir.passes import PASSES
 from jitad.ir.primitive import Primitive
-from jitad.ir.program import Atom
-from jitad.ir.recorder import build, inline
+from jitad.ir.program import Atom, Program
+from jitad.ir.recorder import build, inline, rewrite
 from jitad.ir.symbolic import Zero, is_zero
 from jitad.ir.types import ArrayType
 from jitad.primitives.comparisons import ALL, both
@@ -22,7 +22,7 @@ from jitad.primitives.declare import elementwise, instantiate, is_linear, sample
 from jitad.primitives.shaping import all_to_front
 
 stop_gradient = elementwise("stop_gradient", lambda x: x, lambda r, x: None, element=lambda b, x: x, cost=0, kinds=ALL,
-                            nonnegative=both)
+                            nonnegative=both, expand=lambda inputs: [inputs[0]])
 
 
 def check_types(name: str, what: str, given: Sequence, wanted: Sequence[ArrayType]) -> None:
@@ -83,9 +83,24 @@ custom_call = Primitive(
     evaluate=lambda *arrays, program, jvp, name: evaluate(program, *arrays),
     jvp=jvp_custom_call,
     batch=batch_custom_call,
+    expand=lambda inputs, program, jvp, name: inline(program, inputs),
     samples=custom_call_samples,
     multiple=True,
 )
+
+
+def inline_custom(program: Program) -> Program:
+    """Return `program` with each `custom_call` replaced by what it computes, once nothing is left to differentiate."""
+    if not any(equation.primitive in (custom_call, custom_linear) for equation in program.equations):
+        return program
+
+    def rule(equation, inputs):
+        if equation.primitive is custom_linear:
+            refuse(**equation.params)
+        return inline(inline_custom(equation.params["program"]), inputs) if equation.primitive is custom_call else None
+
+    return rewrite(program, rule)
+
 
 # --- a linear map known by its transpose ----------------------------------------------------------------------------------
 

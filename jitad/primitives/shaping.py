@@ -38,6 +38,12 @@ def put(index: tuple, axis: int, value) -> tuple:
     return (*index[:axis], value, *index[axis + 1:])
 
 
+def operand_of(x: Atom, primitive: Primitive) -> Atom | None:
+    """Return the operand of the equation that defines `x`, if it is one of `primitive`."""
+    equation = getattr(x, "equation", None)
+    return equation.inputs[0] if equation is not None and equation.primitive is primitive else None
+
+
 # --- broadcast ----------------------------------------------------------------------------------------------------------
 
 
@@ -74,6 +80,12 @@ def broadcast_element(b, index, operands, type, shape):
     return operands[0](tuple(i * 0 if extent == 1 else i for i, extent in zip(aligned, extents, strict=True)))
 
 
+def simplify_broadcast(inputs, shape):
+    (x,) = inputs
+    inner = operand_of(x, broadcast)
+    return x if x.shape == shape else None if inner is None else broadcast(inner, shape=shape)
+
+
 broadcast = linear(Primitive(
     "broadcast",
     type=broadcast_type,
@@ -84,6 +96,7 @@ broadcast = linear(Primitive(
     samples=lambda rng, dtype: [([sample(rng, dtype, shape=shape)], {"shape": to}) for shape, to in (
         ((), (2,)), ((3,), (2, 3)), ((2, 1), (4, 2, 3)), ((2, 3), (2, 3)), ((1, 1), (1, 5)), ((1,), (0,)))],
     nonnegative=both,
+    simplify=simplify_broadcast,
     structural=True,
     dtypes=ANY,
 ))
@@ -110,18 +123,24 @@ def matching_groups(old: tuple[int, ...], new: tuple[int, ...]):
 
 def reshape_element(b, index, operands, type, shape):
     """Within each group of axes, the position in C order is the same before and after."""
-    extents = operands[0].type.shape
+    extents, zero = operands[0].type.shape, b.as_index(b.const(0, INT))
     source = []
     for old, new in matching_groups(extents, shape) if type.size else ():
-        position = 0
+        position = zero
         for axis in new:
             position = position * shape[axis] + index[axis]
-        inner = prod(extents[axis] for axis in old)
+        outer = prod(extents[axis] for axis in old)
         for axis in old:
-            outer, inner = inner, inner // extents[axis]
-            entry = position if inner == 1 else position // inner
-            source.append(0 if extents[axis] == 1 else entry if outer == prod(extents[k] for k in old) else entry % extents[axis])
-    return operands[0](tuple(source) if type.size else (0,) * len(extents))
+            inner = outer // extents[axis]
+            source.append(b.floor_div(position, inner))
+            position, outer = b.remainder(position, inner), inner
+    return operands[0](tuple(source) if type.size else (zero,) * len(extents))
+
+
+def simplify_reshape(inputs, shape):
+    (x,) = inputs
+    inner = operand_of(x, reshape)
+    return x if x.shape == shape else None if inner is None else inner if inner.shape == shape else reshape(inner, shape=shape)
 
 
 reshape = linear(Primitive(
@@ -135,6 +154,7 @@ reshape = linear(Primitive(
         ((2, 3), (6,)), ((4, 3), (2, 6)), ((2, 3), (2, 1, 3, 1)), ((2, 1, 3), (2, 3)), ((), (1, 1)), ((6, 5), (2, 3, 5)),
         ((0, 2), (3, 0)))],
     nonnegative=both,
+    simplify=simplify_reshape,
     structural=True,
     dtypes=ANY,
 ))
@@ -152,6 +172,16 @@ def inverse_permutation(axes) -> tuple[int, ...]:
     return tuple(sorted(range(len(axes)), key=axes.__getitem__))
 
 
+def simplify_transpose(inputs, axes):
+    (x,) = inputs
+    inner = operand_of(x, transpose)
+    if inner is not None:
+        axes = tuple(x.equation.params["axes"][k] for k in axes)
+        x = inner
+    identity = axes == tuple(range(x.ndim))
+    return x if identity else None if inner is None else transpose(x, axes=axes)
+
+
 transpose = linear(Primitive(
     "transpose",
     type=transpose_type,
@@ -163,6 +193,7 @@ transpose = linear(Primitive(
     samples=lambda rng, dtype: [([sample(rng, dtype, shape=(2, 3, 4)[:len(axes)])], {"axes": axes})
                                 for axes in ((1, 0), (2, 0, 1), (0, 2, 1), (0,))],
     nonnegative=both,
+    simplify=simplify_transpose,
     structural=True,
     dtypes=ANY,
 ))
@@ -204,24 +235,33 @@ def slice_element(b, index, operands, type, start, shape, step):
     return operands[0](tuple(first + stride * i for first, stride, i in zip(start, step, index, strict=True)))
 
 
-def embed_element(b, index, operands, type, start, step, shape):
-    """Element I of the operand stands at start + step * I; everything else is zero."""
-    zero, strides = b.const(0, type.dtype), tuple(map(abs, step))
+def where_placed(b, index, start, step, shape, then, otherwise):
+    """Return ``then(I)`` where `index` is start + step * I for an index I of `shape`, and `otherwise` elsewhere."""
+    strides = tuple(map(abs, step))
     shifted = tuple(i - first if stride > 0 else first - i for i, first, stride in zip(index, start, step, strict=True))
-    spans = tuple((extent - 1) * stride + 1 if extent else 0 for extent, stride in zip(operands[0].type.shape, strides, strict=True))
+    spans = tuple((extent - 1) * stride + 1 if extent else 0 for extent, stride in zip(shape, strides, strict=True))
 
     def read(offset):
-        element = operands[0](tuple(i if stride == 1 else i // stride for i, stride in zip(offset, strides, strict=True)))
+        element = then(tuple(b.floor_div(i, stride) for i, stride in zip(offset, strides, strict=True)))
         for i, stride in zip(offset, strides, strict=True):
             if stride > 1:
-                element = b.select(b.call("eq", b.index(i % stride), b.const(0, INT)), element, zero)
+                element = b.select(b.call("eq", b.index(b.remainder(i, stride)), b.const(0, INT)), element, otherwise)
         return element
 
-    return b.within(shifted, spans, read, zero)
+    return b.within(shifted, spans, read, otherwise)
+
+
+def embed_element(b, index, operands, type, start, step, shape):
+    return where_placed(b, index, start, step, operands[0].type.shape, operands[0], b.const(0, type.dtype))
 
 
 SLICES = (((5,), (1,), (3,), (1,)), ((5,), (4,), (5,), (-1,)), ((6, 4), (1, 3), (3, 2), (2, -2)), ((2, 3), (0, 1), (2, 0), (1, 1)),
           ((), (), (), ()))
+
+def covers(start, step, part, whole) -> bool:
+    """Return whether start + step * I is I itself, for every index I of `whole`."""
+    return part == whole and not any(start) and all(stride == 1 or n < 2 for stride, n in zip(step, part, strict=True))
+
 
 slice_ = linear(Primitive(
     "slice",
@@ -234,6 +274,7 @@ slice_ = linear(Primitive(
     samples=lambda rng, dtype: [([sample(rng, dtype, shape=whole)], {"start": start, "shape": part, "step": step})
                                 for whole, start, part, step in SLICES],
     nonnegative=both,
+    simplify=lambda inputs, start, shape, step: inputs[0] if covers(start, step, shape, inputs[0].shape) else None,
     structural=True,
     selecting=True,
     dtypes=ANY,
@@ -249,6 +290,7 @@ embed = linear(Primitive(
     samples=lambda rng, dtype: [([sample(rng, dtype, shape=part)], {"start": start, "step": step, "shape": whole})
                                 for whole, start, part, step in SLICES],
     nonnegative=both,
+    simplify=lambda inputs, start, step, shape: inputs[0] if covers(start, step, inputs[0].shape, shape) else None,
     structural=True,
     dtypes=ANY,
 ))
@@ -308,6 +350,7 @@ concatenate = Primitive(
     samples=lambda rng, dtype: [([sample(rng, dtype, shape=shape) for shape in shapes], {"axis": axis}) for shapes, axis in (
         (((2,), (3,)), 0), (((2, 3), (2, 1), (2, 0)), 1), (((1, 3), (2, 3), (1, 3)), 0), (((4,),), 0))],
     nonnegative=both,
+    simplify=lambda inputs, axis: inputs[0] if len(inputs) == 1 else None,
     structural=True,
     dtypes=ANY,
 )
@@ -336,41 +379,3 @@ iota = Primitive(
     nonnegative=lambda equation, known: True,
     dtypes="dfDl",
 )
-
-# --- simplification -----------------------------------------------------------------------------------------------------
-
-
-def source_of(x: Atom, primitive: Primitive) -> Atom | None:
-    """Return the operand of the equation that defines `x` if it is one of `primitive`."""
-    equation = getattr(x, "equation", None)
-    return equation.inputs[0] if equation is not None and equation.primitive is primitive else None
-
-
-def simplify_broadcast(inputs, shape):
-    return inputs[0] if inputs[0].shape == shape else None
-
-
-def simplify_reshape(inputs, shape):
-    (x,) = inputs
-    inner = source_of(x, reshape)
-    return x if x.shape == shape else None if inner is None else inner if inner.shape == shape else reshape(inner, shape=shape)
-
-
-def simplify_transpose(inputs, axes):
-    (x,) = inputs
-    inner = source_of(x, transpose)
-    if inner is not None:
-        axes = tuple(x.equation.params["axes"][k] for k in axes)
-        x = inner
-    identity = axes == tuple(range(x.ndim))
-    return x if identity else None if inner is None else transpose(x, axes=axes)
-
-
-def simplify_slice(inputs, start, shape, step):
-    (x,) = inputs
-    whole = shape == x.shape and all(s == 1 or n < 2 for s, n in zip(step, shape, strict=True)) and not any(start)
-    return x if whole else None
-
-
-broadcast.simplify, reshape.simplify, transpose.simplify, slice_.simplify = (
-    simplify_broadcast, simplify_reshape, simplify_transpose, simplify_slice)

@@ -6,15 +6,15 @@ from jitad.ir import errors
 from jitad.ir.lowering import Pull
 from jitad.ir.primitive import Primitive
 from jitad.ir.symbolic import Zero, is_zero
-from jitad.ir.types import INT
 from jitad.primitives.declare import common_dtype, full, instantiate, is_linear, sample
-from jitad.primitives.shaping import ANY, SLICES, all_to_front, check_places, places, shape_text, slice_
+from jitad.primitives.shaping import ANY, SLICES, all_to_front, check_places, places, shape_text, slice_, where_placed
 
 
 def update_type(base, new, start, step):
     common_dtype("assignment", [base, new], "biufc")
     if new.ndim != base.ndim:
-        raise errors.ValueError(f"could not broadcast input array from shape {shape_text(new.shape)} into shape {shape_text(base.shape)}")
+        raise errors.ValueError(f"could not broadcast input array from shape {shape_text(new.shape)} "
+                                f"into shape {shape_text(base.shape)}")
     check_places("update", start, step, new.shape, base.shape)
     return base
 
@@ -43,19 +43,7 @@ def transpose_update(cotangents, inputs, start, step):
 def update_element(b, index, operands, type, start, step):
     """Element start + step * I is element I of the new values; the others are those of the base."""
     base, new = operands
-    strides = tuple(map(abs, step))
-    shifted = tuple(i - first if stride > 0 else first - i for i, first, stride in zip(index, start, step, strict=True))
-    spans = tuple((extent - 1) * stride + 1 if extent else 0 for extent, stride in zip(new.type.shape, strides, strict=True))
-    old = base(index)
-
-    def read(offset):
-        element = new(tuple(i if stride == 1 else i // stride for i, stride in zip(offset, strides, strict=True)))
-        for i, stride in zip(offset, strides, strict=True):
-            if stride > 1:
-                element = b.select(b.call("eq", b.index(i % stride), b.const(0, INT)), element, old)
-        return element
-
-    return b.within(shifted, spans, read, old)
+    return where_placed(b, index, start, step, new.type.shape, new, base(index))
 
 
 def batch_update(size, inputs, axes, start, step):
