@@ -31,15 +31,19 @@ class Source(NamedTuple):
         return f"{os.path.basename(self.file)}:{self.line}"
 
 
+def is_library(file: str) -> bool:
+    """Return whether a file of Python code belongs to jitad or to NumPy."""
+    _is_library[file] = found = file.startswith(LIBRARIES) or file.startswith("<__array_function__")
+    return found
+
+
 def user_source() -> Source:
     """Return the innermost line on the stack that belongs to the user."""
     frame = sys._getframe(1)
     while frame is not None:
         file = frame.f_code.co_filename
         library = _is_library.get(file)
-        if library is None:
-            library = _is_library[file] = file.startswith(LIBRARIES) or file.startswith("<__array_function__")
-        if not library:
+        if not (is_library(file) if library is None else library):
             return Source(file, frame.f_lineno)
         frame = frame.f_back
     return Source("<unknown>", 0)

@@ -1,0 +1,371 @@
+"""The array that the user's function sees in place of an ndarray while it is traced.
+
+In: whatever Python and NumPy do with an array. Out: recorded operations. What an array shows and how it is changed is told in
+`cells`, ufuncs in `rules` and `ufuncs`, indices in `indexing`; the functions of NumPy, which most methods here call by their name, are in
+the table of `numpy_api`. Methods that give views in NumPy are defined here, and the table's functions of that name call them.
+"""
+
+from __future__ import annotations
+
+import functools
+import operator
+from math import prod
+
+import numpy as np
+from numpy.lib.array_utils import normalize_axis_index, normalize_axis_tuple
+
+from jitad.frontend.cells import View, is_traced, wrap
+from jitad.frontend.concrete import value, value_needed
+from jitad.frontend.indexing import fitted, getitem, setitem
+from jitad.frontend.promotion import cast, promote, to_atom
+from jitad.frontend.ufunc_methods import METHODS
+from jitad.frontend.ufuncs import binary, unary
+from jitad.frontend.views import Part, Permutation, Reshape, is_contiguous, reshaped, reshaped_strides
+from jitad.ir import errors
+from jitad.ir.types import ArrayType, check_dtype, real_dtype
+from jitad.primitives.declare import full
+
+__all__ = ["Array", "is_traced", "promote", "to_atom", "wrap"]
+
+
+@functools.cache
+def numpy_table() -> dict:
+    """Return the table of NumPy functions; it is written in terms of `Array`, so it is loaded at first use."""
+    from jitad.frontend.numpy_api import TABLE
+
+    return TABLE
+
+
+def through_numpy(name: str):
+    """Return the method that calls the function of NumPy with this name."""
+    function = getattr(np, name)
+
+    def method(self, *args, **kwargs):
+        return function(self, *args, **kwargs)
+
+    method.__name__, method.__doc__ = name, f"``np.{name}`` of this array."
+    return method
+
+
+class Array(View):
+    """A traced array. It stands for an ndarray, or for a scalar, whose values are known when the compiled function runs.
+
+    Printing one shows its type; the values appear nowhere.
+    """
+
+    __slots__ = ()
+    __hash__ = None
+    __array_priority__ = 1000.0
+
+    # --- NumPy's protocols ------------------------------------------------------------------------------------------------
+
+    def __array_ufunc__(self, ufunc, method, *inputs, **kwargs):
+        if ufunc.signature is not None and method == "__call__" and ufunc in numpy_table():
+            if "out" in kwargs:
+                (kwargs["out"],) = kwargs["out"]
+            return numpy_table()[ufunc](*inputs, **kwargs)
+        return METHODS[method](ufunc, *inputs, **kwargs)
+
+    def __array_function__(self, function, types, args, kwargs):
+        implementation = numpy_table().get(function)
+        if implementation is None:
+            raise errors.NotImplementedError(
+                f"jitad does not know {function.__module__}.{function.__name__} of traced arrays; write it with functions that it "
+                "knows, or wrap the computation in jitad.custom_vjp and give its derivative")
+        return implementation(*args, **kwargs)
+
+    def __array__(self, dtype=None, copy=None):
+        raise value_needed(self, "the conversion to an ndarray", "array")
+
+    # --- operators --------------------------------------------------------------------------------------------------------
+
+    __add__, __radd__, __iadd__ = binary(np.add, operator.add)
+    __sub__, __rsub__, __isub__ = binary(np.subtract, operator.sub)
+    __mul__, __rmul__, __imul__ = binary(np.multiply, operator.mul)
+    __truediv__, __rtruediv__, __itruediv__ = binary(np.divide, operator.truediv)
+    __floordiv__, __rfloordiv__, __ifloordiv__ = binary(np.floor_divide, operator.floordiv)
+    __mod__, __rmod__, __imod__ = binary(np.remainder, operator.mod)
+    __divmod__, __rdivmod__, _ = binary(np.divmod, divmod)
+    __pow__, __rpow__, __ipow__ = binary(np.power, operator.pow)
+    __lshift__, __rlshift__, __ilshift__ = binary(np.left_shift, operator.lshift)
+    __rshift__, __rrshift__, __irshift__ = binary(np.right_shift, operator.rshift)
+    __and__, __rand__, __iand__ = binary(np.bitwise_and, operator.and_)
+    __or__, __ror__, __ior__ = binary(np.bitwise_or, operator.or_)
+    __xor__, __rxor__, __ixor__ = binary(np.bitwise_xor, operator.xor)
+    __eq__, _, _ = binary(np.equal, operator.eq)
+    __ne__, _, _ = binary(np.not_equal, operator.ne)
+    __lt__, _, _ = binary(np.less, operator.lt)
+    __le__, _, _ = binary(np.less_equal, operator.le)
+    __gt__, _, _ = binary(np.greater, operator.gt)
+    __ge__, _, _ = binary(np.greater_equal, operator.ge)
+    __neg__ = unary(np.negative, operator.neg)
+    __pos__ = unary(np.positive, operator.pos)
+    __abs__ = unary(np.absolute, abs)
+    __invert__ = unary(np.invert, operator.invert)
+    del _
+
+    def __matmul__(self, other):
+        return np.matmul(self, other)
+
+    def __rmatmul__(self, other):
+        return np.matmul(other, self)
+
+    def __imatmul__(self, other):
+        self[...] = np.matmul(self, other)
+        return self
+
+    # --- values that Python asks for ----------------------------------------------------------------------------------------
+
+    def __bool__(self) -> bool:
+        if self.size != 1:
+            raise errors.ValueError("The truth value of an array with more than one element is ambiguous. Use a.any() or a.all()"
+                                    if self.size else "The truth value of an empty array is ambiguous. Use `array.size > 0` to check "
+                                    "that an array is not empty.")
+        return bool(value(self, "a decision by if, while, and, or, not", "bool"))
+
+    def __int__(self) -> int:
+        return int(value(self, "int()", "int"))
+
+    def __float__(self) -> float:
+        return float(value(self, "float()", "float"))
+
+    def __complex__(self) -> complex:
+        return complex(value(self, "complex()", "float"))
+
+    def __index__(self) -> int:
+        if self.dtype.kind not in "iu" or self.ndim:
+            raise errors.TypeError("only integer scalar arrays can be converted to a scalar index")
+        return int(value(self, "an index or a size", "index"))
+
+    def __floor__(self):
+        return self if self.weak is int else wrap(cast(np.floor(self).atom, np.int64), origins=self.origins)
+
+    def __ceil__(self):
+        return self if self.weak is int else wrap(cast(np.ceil(self).atom, np.int64), origins=self.origins)
+
+    def __trunc__(self):
+        return self if self.weak is int else wrap(cast(np.trunc(self).atom, np.int64), origins=self.origins)
+
+    def __round__(self, ndigits=None):
+        return wrap(cast(np.rint(self).atom, np.int64), origins=self.origins) if ndigits is None else np.round(self, ndigits)
+
+    def tolist(self):
+        """Raise: a list of numbers needs the values."""
+        raise value_needed(self, "tolist()", "array")
+
+    def item(self, *index):
+        """Return an element as a scalar of Python."""
+        if not index and self.size != 1:
+            raise errors.ValueError("can only convert an array of size 1 to a Python scalar")
+        element = self.reshape(-1)[index[0] if len(index) == 1 and not isinstance(index[0], tuple) else 0] if len(index) < 2 else self[index]
+        return wrap(element.atom, weak=True, origins=self.origins)
+
+    # --- as a container -----------------------------------------------------------------------------------------------------
+
+    __getitem__ = getitem
+    __setitem__ = setitem
+
+    def __len__(self) -> int:
+        if not self.type.shape:
+            raise errors.TypeError("len() of unsized object")
+        return self.type.shape[0]
+
+    def __iter__(self):
+        if not self.type.shape:
+            raise errors.TypeError("iteration over a 0-d array")
+        return (self[k] for k in range(self.type.shape[0]))
+
+    def __contains__(self, element) -> bool:
+        return bool((self == element).any())
+
+    def __repr__(self) -> str:
+        return f"Array({self.type})"
+
+    def __format__(self, spec: str) -> str:
+        return repr(self)
+
+    def __getattr__(self, name: str):
+        known = hasattr(np.ndarray, name)
+        raise AttributeError(f"a traced array has no attribute {name!r}" + ("; jitad does not know this one of ndarray's" if known else ""),
+                             name=name, obj=self)
+
+    def __reduce__(self):
+        raise errors.TypeError("a traced array has no values to be pickled")
+
+    @property
+    def itemsize(self) -> int:
+        return self.dtype.itemsize
+
+    @property
+    def nbytes(self) -> int:
+        return self.size * self.dtype.itemsize
+
+    # --- views ----------------------------------------------------------------------------------------------------------------
+
+    def through(self, step) -> Array:
+        """Return the view that is one step further, read at once; of a scalar, which has no views, the values."""
+        view = self.stepped(step)
+        atom = view.atom
+        return wrap(atom, scalar=False) if self.scalar else view
+
+    def view(self, dtype=None) -> Array:
+        """Return a view of this array; the bytes cannot be looked at as another dtype."""
+        if dtype is not None and np.dtype(dtype) != self.dtype:
+            raise errors.NotImplementedError(f"a view of {self.dtype} elements as {np.dtype(dtype)}; jitad knows no bytes")
+        return self[...]
+
+    def reshape(self, *shape, order="C", copy=None) -> Array:
+        """Return the elements under another shape: a view where NumPy gives one."""
+        shape = completed(shape[0] if len(shape) == 1 and np.iterable(shape[0]) else shape, self)
+        if order == "F":
+            return self.T.reshape(shape[::-1], copy=copy).T
+        if order not in ("C", "A", "K"):
+            raise errors.ValueError(f"order must be one of 'C', 'F', 'A', or 'K' (got '{order}')")
+        if copy or self.scalar or reshaped_strides(self.type, self.strides, shape) is None:
+            if copy is False:
+                raise errors.ValueError("Unable to avoid creating a copy while reshaping.")
+            return wrap(reshaped(self.atom, shape), scalar=False)
+        return self.through(Reshape(shape))
+
+    def ravel(self, order="C") -> Array:
+        """Return the elements in one row: a view if they are in one row in memory."""
+        whole = self.T if order == "F" else self
+        if whole.scalar or not is_contiguous(whole.type, whole.strides):
+            return whole.flatten()
+        return whole.through(Reshape((self.size,)))
+
+    def flatten(self, order="C") -> Array:
+        """Return a copy of the elements in one row."""
+        return wrap(reshaped((self.T if order == "F" else self).atom, (self.size,)), scalar=False)
+
+    def transpose(self, *axes) -> Array:
+        """Return a view with the axes in another order, by default reversed."""
+        axes = axes[0] if len(axes) == 1 and (axes[0] is None or np.iterable(axes[0])) else axes
+        if not axes:
+            axes = range(self.ndim)[::-1]
+        elif len(axes) != self.ndim:
+            raise errors.ValueError("axes don't match array")
+        axes = normalize_axis_tuple(axes, self.ndim)
+        if axes == tuple(range(self.ndim)):
+            return self if self.scalar else self[...]
+        return self.through(Permutation(axes))
+
+    def swapaxes(self, axis1, axis2) -> Array:
+        """Return a view with two axes exchanged."""
+        order = list(range(self.ndim))
+        i, j = normalize_axis_index(axis1, self.ndim), normalize_axis_index(axis2, self.ndim)
+        order[i], order[j] = j, i
+        return self.transpose(order)
+
+    def squeeze(self, axis=None) -> Array:
+        """Return a view without the axes of extent 1."""
+        if axis is None:
+            drop = tuple(k for k, extent in enumerate(self.shape) if extent == 1)
+        else:
+            drop = normalize_axis_tuple(axis, self.ndim)
+            if any(self.shape[k] != 1 for k in drop):
+                raise errors.ValueError("cannot select an axis to squeeze out which has size not equal to one")
+        return self[tuple(0 if k in drop else slice(None) for k in range(self.ndim)) + (Ellipsis,)] if not self.scalar else self
+
+    @property
+    def T(self) -> Array:  # noqa: N802
+        return self.transpose()
+
+    @property
+    def mT(self) -> Array:  # noqa: N802
+        if self.ndim < 2:
+            raise errors.ValueError("matrix transpose with ndim < 2 is undefined")
+        return self.swapaxes(-1, -2)
+
+    @property
+    def flat(self) -> Array:
+        """The elements in C order, as a view."""
+        return self.through(Reshape((self.size,)))
+
+    @flat.setter
+    def flat(self, values) -> None:
+        flat = self.flat
+        values = wrap(to_atom(values), scalar=False).ravel()
+        flat[...] = values if values.size == 1 else values[np.arange(flat.size) % values.size]
+
+    @property
+    def real(self) -> Array:
+        if self.dtype.kind != "c":
+            return self
+        return self.part(imaginary=False)
+
+    @real.setter
+    def real(self, values) -> None:
+        self.real[...] = values
+
+    @property
+    def imag(self) -> Array:
+        if self.dtype.kind != "c":
+            zeros = full(0, ArrayType(real_dtype(self.dtype), self.shape))
+            return wrap(zeros, weak=self.weak is not None, scalar=True) if self.scalar else self.shown(lambda x: zeros)
+        return self.part(imaginary=True)
+
+    @imag.setter
+    def imag(self, values) -> None:
+        if self.dtype.kind != "c":
+            raise errors.TypeError("array does not have imaginary part to set")
+        self.imag[...] = values
+
+    def part(self, imaginary: bool) -> Array:
+        step = Part(imaginary)
+        return wrap(step.read(self.atom), weak=self.weak is not None, scalar=True) if self.scalar else self.through(step)
+
+    # --- copies and changes -----------------------------------------------------------------------------------------------------
+
+    def copy(self, order="C") -> Array:
+        """Return a new array with the same elements."""
+        return wrap(self.atom, weak=self.weak is not None, scalar=self.scalar, origins=self.origins)
+
+    def __copy__(self) -> Array:
+        return self.copy()
+
+    def __deepcopy__(self, memo) -> Array:
+        return self.copy()
+
+    def astype(self, dtype, order="K", casting="unsafe", subok=True, copy=True) -> Array:
+        """Return the elements converted to `dtype`."""
+        dtype = check_dtype(dtype)
+        if dtype == self.dtype and not copy and self.weak is None:
+            return self
+        if not np.can_cast(self.dtype, dtype, casting):
+            raise errors.TypeError(f"Cannot cast array data from {self.dtype!r} to {dtype!r} according to the rule '{casting}'")
+        return wrap(cast(self.atom, dtype), scalar=self.scalar, origins=self.origins)
+
+    def fill(self, value) -> None:
+        """Set all elements to one value."""
+        self.assign(fitted(value, self))
+
+    def sort(self, axis=-1, kind=None, order=None) -> None:
+        """Sort the elements in place."""
+        self[...] = np.sort(self, axis, kind, order)
+
+    all, any = through_numpy("all"), through_numpy("any")
+    argmax, argmin, argsort = through_numpy("argmax"), through_numpy("argmin"), through_numpy("argsort")
+    choose, clip, compress = through_numpy("choose"), through_numpy("clip"), through_numpy("compress")
+    conj, conjugate = through_numpy("conjugate"), through_numpy("conjugate")
+    cumsum, cumprod = through_numpy("cumsum"), through_numpy("cumprod")
+    diagonal, dot, trace = through_numpy("diagonal"), through_numpy("dot"), through_numpy("trace")
+    max, min, mean, std, var = (through_numpy(name) for name in ("max", "min", "mean", "std", "var"))
+    sum, prod = through_numpy("sum"), through_numpy("prod")
+    nonzero, searchsorted = through_numpy("nonzero"), through_numpy("searchsorted")
+    repeat, round, take = through_numpy("repeat"), through_numpy("round"), through_numpy("take")
+
+
+def completed(shape, array: Array) -> tuple[int, ...]:
+    """Return a new shape for an array with its one unknown extent, given as -1, filled in."""
+    shape = tuple(operator.index(extent) for extent in shape)
+    unknown = shape.count(-1)
+    if unknown > 1:
+        raise errors.ValueError("can only specify one unknown dimension")
+    known = prod(extent for extent in shape if extent != -1)
+    if unknown and known and array.size % known == 0:
+        shape = tuple(array.size // known if extent == -1 else extent for extent in shape)
+    if prod(shape) != array.size or any(extent < 0 for extent in shape):
+        text = f"({','.join(map(str, shape))}{',' if len(shape) == 1 else ''})"
+        raise errors.ValueError(f"cannot reshape array of size {array.size} into shape {text}")
+    return shape

@@ -1,0 +1,141 @@
+"""From a Python function to a Program.
+
+In: a function of a tree of arguments, described leaf by leaf. Out: `Traced`: the Program, the structure of the result, and what the
+Program reads besides its arguments. Errors that leave the function name the user's line.
+"""
+
+from __future__ import annotations
+
+import linecache
+import traceback
+import types
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from jitad.frontend.array import Array
+from jitad.frontend.promotion import PYTHON_DTYPES, to_atom
+from jitad.frontend.trace import Trace, current_trace
+from jitad.frontend.trees import TreeDef, flatten, leaf_paths, unflatten
+from jitad.ir import errors
+from jitad.ir.program import Atom, Program, Var
+from jitad.ir.source import is_library
+from jitad.ir.types import ArrayType, check_dtype
+
+
+class Leaf(NamedTuple):
+    """An argument, or a result, that is a value: its type and what kind of object it is.
+
+    `kind` is ``"array"``, ``"scalar"`` (of NumPy) or ``"python"`` (a bool, int, float or complex).
+    """
+
+    type: ArrayType
+    kind: str
+
+
+class Static(NamedTuple):
+    """An argument that is handed to the function as it is."""
+
+    value: Any
+
+
+def describe(x) -> Leaf | Static:
+    """Return what a leaf of an argument or a result is."""
+    if isinstance(x, np.ndarray):
+        return Leaf(ArrayType(check_dtype(x.dtype), x.shape), "array")
+    if isinstance(x, Array):
+        return Leaf(x.type, "array" if not x.scalar else "scalar" if x.weak is None else "python")
+    if type(x) in PYTHON_DTYPES:
+        return Leaf(ArrayType(PYTHON_DTYPES[type(x)]), "python")
+    if isinstance(x, np.number | np.bool):
+        return Leaf(ArrayType(check_dtype(x.dtype)), "scalar")
+    return Static(x)
+
+
+@dataclass(frozen=True, eq=False)
+class Traced:
+    """What a function does.
+
+    Attributes
+    ----------
+    program
+        Its inputs are the arguments that are not static, in order, then the arrays and values of `captured` or `free`.
+    treedef, results
+        The structure of the result, and a `Leaf` for each of the Program's outputs.
+    captured
+        NumPy arrays that the function met, with the Vars that stand for them, for a function that is traced on its own.
+    free
+        Values of the enclosing traces that the function uses, for a function traced within another.
+    pinned
+        NumPy arrays whose values decided the course of the trace, each with a copy of what it held.
+    """
+
+    program: Program
+    treedef: TreeDef
+    results: list[Leaf]
+    captured: list[tuple[np.ndarray, Var]]
+    free: list[Var]
+    pinned: list[tuple[np.ndarray, np.ndarray]]
+
+
+def trace_function(function: Callable, leaves: Sequence[Leaf | Static], treedef: TreeDef, trace: Trace | None = None) -> Traced:
+    """Return what ``function(*args)`` does.
+
+    Parameters
+    ----------
+    leaves, treedef
+        The tuple of arguments, as `describe` and `trees.flatten` give it.
+    trace
+        The trace to run in; by it a caller knows whether a `Concretize` that comes out is addressed to him.
+    """
+    trace = trace or Trace()
+    nested = current_trace() is not None
+    with trace:
+        inputs = [argument(leaf, (trace, number)) for number, leaf in enumerate(leaves)]
+        arguments = [leaf.value if isinstance(leaf, Static) else x for leaf, x in zip(leaves, inputs, strict=True)]
+        variables = [x.atom for x in inputs if x is not None]
+        try:
+            result = function(*unflatten(treedef, arguments))
+            outputs, structure = flatten(result)
+            atoms = [output(x, path) for x, path in zip(outputs, leaf_paths(structure), strict=True)]
+        except errors.JitadError as error:
+            locate(error)
+            raise
+        results = [describe(x) for x in outputs]
+    captured = trace.inputs()
+    program = Program([*variables, *[var for _, var in captured]], trace.recorder.equations, atoms)
+    free = program.free_vars() if nested else []
+    if free:
+        program = Program([*variables, *free], program.equations, atoms)
+    return Traced(program, structure, results, captured, free, list(trace.pinned.values()))
+
+
+def argument(leaf: Leaf | Static, origin: tuple[Trace, int]) -> Array | None:
+    """Return a traced array for an argument."""
+    if isinstance(leaf, Static):
+        return None
+    weak = next((cls for cls, dtype in PYTHON_DTYPES.items() if dtype == leaf.type.dtype), None) if leaf.kind == "python" else None
+    return Array(Var(leaf.type), weak, leaf.kind != "array", frozenset({origin}) if weak in (bool, int) else None)
+
+
+def output(x, path: str) -> Atom:
+    """Return a leaf of the result as an atom."""
+    if isinstance(describe(x), Leaf):
+        return to_atom(x)
+    hint = "; return a list or a tuple of its elements" if isinstance(x, types.GeneratorType | set | frozenset | map | zip) else ""
+    raise errors.TypeError(f"the function returns a {type(x).__name__}{f' (result{path})' if path else ''}, which is neither an array nor a "
+                           f"number nor a container of them{hint}")
+
+
+def locate(error: errors.JitadError) -> None:
+    """Add the user's line to the message of an error raised within the traced function."""
+    if hasattr(error, "source"):
+        return
+    for frame, line in reversed(list(traceback.walk_tb(error.__traceback__))):
+        file = frame.f_code.co_filename
+        if not is_library(file):
+            error.source = file, line
+            error.args = (f"{error}\n  at {file}:{line}: {linecache.getline(file, line).strip()}",)
+            return

@@ -1,0 +1,285 @@
+"""Indexing: what ``a[key]`` shows and what ``a[key] = value`` changes.
+
+In: a view and a key as Python hands it over. Out: a view. Every index is a chain of up to four steps: a `Box` for integers, slices and
+None; then, for indices that are arrays or traced, a `Permutation` that brings their axes to the front, the `Element` addressed, and a
+`Permutation` that moves the axes of the result to where NumPy has them. Read through, the chain is an index; written through,
+an assignment.
+"""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import numpy as np
+
+from jitad.frontend.cells import View, wrap
+from jitad.frontend.promotion import as_operand, cast, to_atom
+from jitad.frontend.trace import pin
+from jitad.frontend.views import Box, Element, Permutation, reshaped
+from jitad.ir import errors
+from jitad.ir.program import Atom, Literal
+from jitad.ir.types import BOOL, INT, broadcast_shapes
+from jitad.primitives.arithmetic import add
+from jitad.primitives.comparisons import select
+from jitad.primitives.shaping import broadcast, shape_text
+
+WRONG_KIND = "only integers, slices (`:`), ellipsis (`...`), numpy.newaxis (`None`) and integer or boolean arrays are valid indices"
+TRACED_MASK = ("the shape of a[mask] depends on values that are only known when the kernel runs; compute on whole arrays and select with "
+               "np.where(mask, ..., ...), or reduce with the argument where=mask")
+ARRAYS = (View, np.ndarray)
+INDICES = (int, *ARRAYS)
+
+
+class Index(NamedTuple):
+    """A key in terms of the axes of the array.
+
+    `box` selects by integers and slices and is whole along the axes ``arrays`` indexes; `arrays` maps axes shown by the box to
+    indices; `place` is where the axes of the indices stand in the result; `copies` says that NumPy gives a copy, not a view; `scalar` that it gives a scalar.
+    """
+
+    box: Box
+    arrays: dict[int, object]
+    place: int
+    copies: bool
+    scalar: bool
+
+
+def getitem(a: View, key):
+    """Return ``a[key]``."""
+    if traced_mask(key):
+        raise errors.ConcreteValueError(TRACED_MASK)
+    index = parse(key, a.type.shape)
+    view = show(a, index)
+    atom = view.atom  # read now, so that the equation carries the line of the index
+    return wrap(atom, scalar=index.scalar) if index.scalar or index.copies else view
+
+
+def setitem(a: View, key, value) -> None:
+    """Perform ``a[key] = value``."""
+    if a.scalar:
+        raise errors.TypeError("a scalar does not support item assignment")
+    if traced_mask(key):
+        assign_where(a, key, value)
+        return
+    index = parse(key, a.type.shape)
+    view = show(a, index)
+    if not view.same_place(value):
+        view.assign(fitted(value, view, fancy=index.copies))
+
+
+def show(a: View, index: Index) -> View:
+    """Return the view of `a` that an index selects, to be read or written."""
+    view = a.stepped(index.box)
+    if not index.arrays:
+        return view
+    axes, ndim = tuple(index.arrays), view.type.ndim
+    view = permuted(view, (*axes, *[axis for axis in range(ndim) if axis not in index.arrays]))
+    indices = index_atoms(index.arrays.values())
+    view = view.stepped(Element(indices))
+    moved, order = indices[0].ndim, list(range(indices[0].ndim, view.type.ndim))
+    return permuted(view, (*order[:index.place], *range(moved), *order[index.place:]))
+
+
+def permuted(view: View, axes: tuple[int, ...]) -> View:
+    return view if axes == tuple(range(view.type.ndim)) else view.stepped(Permutation(axes))
+
+
+def index_atoms(arrays) -> tuple[Atom, ...]:
+    """Return indices as int64 atoms of their common shape."""
+    atoms = [cast(to_atom(array), INT) for array in arrays]
+    try:
+        shape = broadcast_shapes(*[atom.shape for atom in atoms])
+    except errors.ValueError:
+        shapes = " ".join(shape_text(atom.shape) for atom in atoms)
+        raise errors.IndexError("shape mismatch: indexing arrays could not be broadcast together with shapes "
+                                f"{shapes}") from None
+    return tuple(atom if atom.shape == shape else broadcast(atom, shape=shape) for atom in atoms)
+
+
+def fitted(value, view: View, fancy: bool = False) -> Atom:
+    """Return `value` as an atom of the type of `view`, converted and broadcast as an assignment does."""
+    target = view.type
+    if isinstance(value, int | float | complex | np.generic) and not isinstance(value, View):
+        atom = Literal(target.dtype.type(value))
+    else:
+        atom = cast(to_atom(value), target.dtype)
+    surplus = atom.ndim - target.ndim
+    if surplus > 0 and all(extent == 1 for extent in atom.shape[:surplus]):
+        atom = reshaped(atom, atom.shape[surplus:])
+    if atom.shape == target.shape:
+        return atom
+    if surplus > 0 or any(n not in (1, m) for n, m in zip(reversed(atom.shape), reversed(target.shape), strict=False)):
+        text = (f"shape mismatch: value array of shape {shape_text(atom.shape)} could not be broadcast to indexing result of shape "
+                f"{shape_text(target.shape)}" if fancy else
+                f"could not broadcast input array from shape {shape_text(atom.shape)} into shape {shape_text(target.shape)}")
+        raise errors.ValueError(text)
+    return broadcast(atom, shape=target.shape)
+
+
+# --- from keys to indices -------------------------------------------------------------------------------------------------
+
+
+def parse(key, shape: tuple[int, ...]) -> Index:
+    """Return what a key means for an array of `shape`."""
+    items = [classify(item) for item in key] if type(key) is tuple else [classify(key)]
+    advanced = [position for position, item in enumerate(items) if isinstance(item, INDICES)]
+    fancy = any(isinstance(items[position], ARRAYS) and items[position].ndim for position in advanced)
+    start, step, count, axes, arrays, place = [], [], [], [], {}, 0
+    axis = 0
+    for position, item in expand(items, shape):
+        if fancy and position == advanced[0] and not arrays:
+            place = len(axes)
+        if item is None:
+            axes.append(None)
+            continue
+        extent, first, stride, number = shape[axis], 0, 1, shape[axis]
+        if isinstance(item, int):
+            first, number = checked(item, axis, extent), 1
+        elif isinstance(item, ARRAYS):
+            check_range(item, axis, extent)
+            arrays[len(axes)] = item
+            axes.append(axis)
+        else:
+            first, stop, stride = item.indices(extent)
+            number = len(range(first, stop, stride))
+            axes.append(axis)
+        start.append(first if number else 0)
+        step.append(stride)
+        count.append(number)
+        axis += 1
+    adjacent = not advanced or advanced[-1] - advanced[0] == len(advanced) - 1
+    return Index(Box(tuple(start), tuple(step), tuple(count), tuple(axes)), arrays, place if adjacent else 0,
+                 copies=any(not isinstance(item, View) or not item.scalar for item in arrays.values()),
+                 scalar=len(advanced) == len(items) == len(shape) and not fancy)
+
+
+def classify(item):
+    """Return an entry of a key as None, Ellipsis, a slice, an int, or an array of integers or booleans."""
+    if item is None or item is Ellipsis or isinstance(item, slice) or type(item) is int:
+        return item
+    if isinstance(item, list | tuple):
+        item = as_operand(item)
+        item = item.astype(INT) if isinstance(item, np.ndarray) and item.size == 0 else item
+    if isinstance(item, bool | np.bool) or (isinstance(item, ARRAYS) and item.dtype == BOOL and item.ndim == 0):
+        raise errors.IndexError("a single boolean is not an index; write np.where(condition, ..., ...)")
+    if isinstance(item, View) and isinstance(item.atom, Literal) and item.dtype.kind in "iu":
+        return int(item.atom.value)
+    if isinstance(item, ARRAYS):
+        if item.dtype.kind in "iub":
+            return item
+        raise errors.IndexError("arrays used as indices must be of integer (or boolean) type" if item.ndim else
+                                WRONG_KIND)
+    try:
+        return operator.index(item)
+    except TypeError:
+        raise errors.IndexError(WRONG_KIND) from None
+
+
+def expand(items: list, shape: tuple[int, ...]) -> Iterator[tuple[int, object]]:
+    """Yield the entries with their positions in the key, one for each axis of the array and each new one."""
+    consumed = sum(item.ndim if is_mask(item) else item is not None and item is not Ellipsis for item in items)
+    missing = len(shape) - consumed
+    if missing < 0:
+        raise errors.IndexError(f"too many indices for array: array is {len(shape)}-dimensional, but {consumed} were "
+                                "indexed")
+    ellipses = [position for position, item in enumerate(items) if item is Ellipsis]
+    if len(ellipses) > 1:
+        raise errors.IndexError("an index can only have a single ellipsis ('...')")
+    axis = 0
+    for position, item in enumerate(items if ellipses else [*items, Ellipsis]):
+        if item is Ellipsis:
+            yield from [(position, slice(None))] * missing
+            axis += missing
+        elif is_mask(item):
+            check_mask(item, axis, shape)
+            yield from [(position, index) for index in pin(item).nonzero()]
+            axis += item.ndim
+        else:
+            yield position, item
+            axis += item is not None
+
+
+def is_mask(item) -> bool:
+    return isinstance(item, ARRAYS) and item.dtype == BOOL
+
+
+def check_mask(mask, axis: int, shape: tuple[int, ...]) -> None:
+    for k, extent in enumerate(mask.shape, axis):
+        if extent != shape[k]:
+            raise errors.IndexError(f"boolean index did not match indexed array along axis {k}; size of axis is "
+                                    f"{shape[k]} but size of corresponding boolean axis is {extent}")
+
+
+def out_of_range(index: int, axis: int, extent: int) -> errors.IndexError:
+    return errors.IndexError(f"index {index} is out of bounds for axis {axis} with size {extent}")
+
+
+def checked(index: int, axis: int, extent: int) -> int:
+    """Return an index counted from the start, or raise if there is no such element."""
+    if not -extent <= index < extent:
+        raise out_of_range(index, axis, extent)
+    return index + extent if index < 0 else index
+
+
+def check_range(array, axis: int, extent: int) -> None:
+    """Raise if an array of indices, known at trace time, leaves the axis."""
+    if isinstance(array, np.ndarray):
+        wrong = (array < -extent) | (array >= extent)
+        if wrong.any():
+            raise out_of_range(int(array[wrong].flat[0]), axis, extent)
+
+
+# --- writing where a traced mask is true ------------------------------------------------------------------------------------
+
+
+def traced_mask(key) -> bool:
+    """Return whether a key has a mask in it that is only known when the kernel runs."""
+    return any(map(traced_mask, key)) if type(key) is tuple else isinstance(key, View) and is_mask(key) and key.ndim > 0
+
+
+def assign_where(a: View, key, value) -> None:
+    """Perform ``a[key] = value`` where one entry of the key is a traced mask and none of the others is an array."""
+    items = list(key) if type(key) is tuple else [key]
+    position = next(k for k, item in enumerate(items) if traced_mask(item))
+    mask, slices = items[position], [slice(None)] * items[position].ndim
+    before, after = items[:position], items[position + 1:]
+    whole = parse((*before, *slices, *after), a.type.shape)
+    if whole.arrays:
+        raise errors.NotImplementedError(f"a traced mask together with other arrays in one index; {TRACED_MASK}")
+    view = show(a, whole)
+    axis = number_of_axes(before, items, a)
+    check_mask(mask, axis, view.type.shape)
+    behind = view.type.ndim - axis - mask.ndim
+    new = cast(to_atom(value), view.type.dtype)
+    if new.ndim > behind:
+        if new.shape[new.ndim - behind - 1] != 1:
+            raise errors.NotImplementedError("which value goes where depends on a mask that is only known when the kernel "
+                                             "runs; write a[...] = np.where(mask, value, a)")
+        cut = new.ndim - behind
+        new = reshaped(new, (*new.shape[:cut - 1], *(1,) * mask.ndim, *new.shape[cut:]))
+    condition = reshaped(mask.atom, (*mask.shape, *(1,) * behind))
+    view.assign(select(condition, fitted(wrap(new), view), view.atom))
+
+
+def number_of_axes(before: list, items: list, a: View) -> int:
+    """Return how many axes the entries in front of a mask leave."""
+    consumed = sum(item.ndim if is_mask(item) else item is not None and item is not Ellipsis for item in items)
+    axes = {int: 0, type(Ellipsis): a.type.ndim - consumed}
+    return sum(axes.get(type(classify(item)), 1) for item in before)
+
+
+def add_at(a: View, key, value) -> None:
+    """Perform ``np.add.at(a, key, value)``: an element that is addressed several times is added to as often."""
+    if traced_mask(key):
+        raise errors.ConcreteValueError(TRACED_MASK)
+    index = parse(key, a.type.shape)
+    view = show(a, index)
+    new = fitted(value, view, fancy=index.copies)
+    if not index.arrays:
+        view.assign(add(view.atom, new))
+        return
+    if isinstance(view.step, Permutation):
+        new, view = view.step.write(view.base.atom, new), view.base
+    view.base.assign(view.step.add(view.base.atom, new))

@@ -1,0 +1,194 @@
+"""What each ufunc of NumPy and of ``scipy.special`` means: the table from ufunc to a function of atoms.
+
+The operands come in the dtypes of the loop that NumPy would run; so does the result leave. Most are one primitive; the
+rest are composed here. What has several results gives a tuple.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+from scipy import special
+
+from jitad.ir.program import Atom
+from jitad.ir.types import BOOL
+from jitad.primitives import arithmetic as ar
+from jitad.primitives import comparisons as co
+from jitad.primitives import powers, transcendental
+from jitad.primitives.complexes import complex_, conj, convert, imag, real
+from jitad.primitives.declare import full
+
+LOG2 = float(np.log(2.0))
+
+
+def truth(x: Atom) -> Atom:
+    return x if x.dtype == BOOL else co.ne(x, 0)
+
+
+def by_kind(**rules: Callable) -> Callable:
+    """Return a rule that depends on the kind of the first operand's dtype: ``b=...``, ``iu=...``, ``rest=...``."""
+    table = {kind: rule for kinds, rule in rules.items() if kinds != "rest" for kind in kinds}
+    rest = rules.get("rest")
+
+    def rule(*xs):
+        return table.get(xs[0].dtype.kind, rest)(*xs)
+
+    return rule
+
+
+def same(x: Atom) -> Atom:
+    return x
+
+
+def constant(value: bool) -> Callable:
+    return lambda x: full(value, x.type.with_dtype(BOOL))
+
+
+def times(factor: float) -> Callable:
+    return lambda x: x * factor
+
+
+def complex_sign(z: Atom) -> Atom:
+    size = ar.abs(z)
+    return co.select(co.eq(size, 0), full(0, z.type), z / complex_(size, full(0, size.type)))
+
+
+def complex_expm1(z: Atom) -> Atom:
+    """exp(x + iy) - 1 with a real part that does not cancel: expm1(x) cos(y) - 2 sin(y/2)**2."""
+    x, y = real(z), imag(z)
+    half = transcendental.sin(y * 0.5)
+    return complex_(transcendental.expm1(x) * transcendental.cos(y) - 2 * half * half, transcendental.exp(x) * transcendental.sin(y))
+
+
+def complex_log1p(z: Atom) -> Atom:
+    x, y = real(z) + 1, imag(z)
+    return complex_(transcendental.log(ar.hypot(x, y)), transcendental.arctan2(y, x))
+
+
+def divmod_(x: Atom, y: Atom) -> tuple[Atom, Atom]:
+    return ar.floor_divide(x, y), ar.mod(x, y)
+
+
+def modf(x: Atom) -> tuple[Atom, Atom]:
+    whole = ar.trunc(x)
+    rest = co.select(co.isinf(x), full(0, x.type), x - whole)
+    return ar.copysign(rest, x), whole
+
+
+def ldexp(x: Atom, n: Atom) -> Atom:
+    return x * transcendental.exp2(convert(n, dtype=x.dtype))
+
+
+def logit(x: Atom) -> Atom:
+    """log(x / (1 - x)); near 1/2, where the quotient is near 1, from what is left of 1: log1p((2x - 1) / (1 - x))."""
+    odds = transcendental.log(x / (1 - x))
+    middle = (x > 0.3) & (x < 0.65)
+    safe = co.select(middle, x, 0.5)
+    return co.select(middle, transcendental.log1p((2 * safe - 1) / (1 - safe)), odds)
+
+
+def log_expit(x: Atom) -> Atom:
+    return -transcendental.logaddexp(full(0, x.type), -x)
+
+
+def times_log(logarithm) -> Callable:
+    """x log(y), which is 0 for x = 0 unless y is NaN."""
+
+    def rule(x, y):
+        zero = co.eq(x, 0)
+        known = zero & ~co.isnan(y)
+        return co.select(known, 0.0, x * logarithm(co.select(known, 1.0, y)))
+
+    return rule
+
+
+
+RULES: dict[np.ufunc, Callable] = {
+    np.add: by_kind(b=co.or_, rest=ar.add),
+    np.subtract: ar.sub,
+    np.multiply: by_kind(b=co.and_, rest=ar.mul),
+    np.divide: ar.div,
+    np.floor_divide: ar.floor_divide,
+    np.remainder: ar.mod,
+    np.fmod: ar.fmod,
+    np.divmod: divmod_,
+    np.negative: ar.neg,
+    np.positive: same,
+    np.absolute: by_kind(b=same, rest=ar.abs),
+    np.fabs: ar.abs,
+    np.sign: by_kind(c=complex_sign, rest=ar.sign),
+    np.conjugate: by_kind(c=conj, rest=same),
+    np.power: powers.pow,
+    np.float_power: powers.pow,
+    np.square: ar.square,
+    np.sqrt: ar.sqrt,
+    np.cbrt: ar.cbrt,
+    np.reciprocal: ar.reciprocal,
+    np.hypot: ar.hypot,
+    np.copysign: ar.copysign,
+    np.heaviside: ar.heaviside,
+    np.modf: modf,
+    np.ldexp: ldexp,
+    np.rint: ar.rint,
+    np.floor: by_kind(biu=same, rest=ar.floor),
+    np.ceil: by_kind(biu=same, rest=ar.ceil),
+    np.trunc: by_kind(biu=same, rest=ar.trunc),
+    np.maximum: co.maximum,
+    np.minimum: co.minimum,
+    np.fmax: by_kind(f=co.fmax, rest=co.maximum),
+    np.fmin: by_kind(f=co.fmin, rest=co.minimum),
+    np.equal: co.eq,
+    np.not_equal: co.ne,
+    np.less: co.lt,
+    np.less_equal: co.le,
+    np.greater: co.gt,
+    np.greater_equal: co.ge,
+    np.logical_and: lambda x, y: truth(x) & truth(y),
+    np.logical_or: lambda x, y: truth(x) | truth(y),
+    np.logical_xor: lambda x, y: co.xor(truth(x), truth(y)),
+    np.logical_not: lambda x: ~truth(x),
+    np.bitwise_and: co.and_,
+    np.bitwise_or: co.or_,
+    np.bitwise_xor: co.xor,
+    np.invert: co.not_,
+    np.left_shift: co.left_shift,
+    np.right_shift: co.right_shift,
+    np.isnan: by_kind(biu=constant(False), rest=co.isnan),
+    np.isfinite: by_kind(biu=constant(True), rest=co.isfinite),
+    np.isinf: by_kind(biu=constant(False), f=co.isinf, c=lambda z: co.isinf(real(z)) | co.isinf(imag(z))),
+    np.signbit: co.signbit,
+    np.deg2rad: times(float(np.pi / 180)),
+    np.radians: times(float(np.pi / 180)),
+    np.rad2deg: times(float(180 / np.pi)),
+    np.degrees: times(float(180 / np.pi)),
+    np.exp: transcendental.exp,
+    np.exp2: transcendental.exp2,
+    np.expm1: by_kind(c=complex_expm1, rest=transcendental.expm1),
+    np.log: transcendental.log,
+    np.log2: transcendental.log2,
+    np.log10: transcendental.log10,
+    np.log1p: by_kind(c=complex_log1p, rest=transcendental.log1p),
+    np.sin: transcendental.sin,
+    np.cos: transcendental.cos,
+    np.tan: transcendental.tan,
+    np.arcsin: transcendental.arcsin,
+    np.arccos: transcendental.arccos,
+    np.arctan: transcendental.arctan,
+    np.arctan2: transcendental.arctan2,
+    np.sinh: transcendental.sinh,
+    np.cosh: transcendental.cosh,
+    np.tanh: transcendental.tanh,
+    np.arcsinh: transcendental.arcsinh,
+    np.arccosh: transcendental.arccosh,
+    np.arctanh: transcendental.arctanh,
+    np.logaddexp: transcendental.logaddexp,
+    np.logaddexp2: transcendental.logaddexp2,
+    special.erf: transcendental.erf,
+    special.erfc: transcendental.erfc,
+    special.expit: transcendental.expit,
+    special.logit: logit,
+    special.log_expit: log_expit,
+    special.xlogy: times_log(transcendental.log),
+    special.xlog1py: times_log(transcendental.log1p),
+}

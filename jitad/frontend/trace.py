@@ -1,0 +1,142 @@
+"""Traces: the state of running a Python function once on traced arrays.
+
+In: a function and what its arguments are (`Leaf`, `Static`). Out: a `Traced`, the Program that it performs. Invariants: a NumPy
+array from outside is an input of the Program of the outermost trace, read at each call, never a constant; what it
+held while the trace ran is kept only if the function itself changed it in place; arrays that decided the course of the trace are
+listed as pinned.
+"""
+
+from __future__ import annotations
+
+import sys
+import threading
+
+import numpy as np
+
+from jitad.ir import errors
+from jitad.ir.program import Var
+from jitad.ir.recorder import Recorder
+from jitad.ir.types import ArrayType, check_dtype
+
+
+class Concretize(BaseException):
+    """Python needs the values of arguments: `leaves` are the numbers of those of `trace` to be retraced with as static."""
+
+    def __init__(self, trace: Trace, leaves: frozenset[int]):
+        super().__init__(f"the values of leaves {sorted(leaves)} decide the course of the function")
+        self.trace = trace
+        self.leaves = leaves
+
+
+class _Stack(threading.local):
+    def __init__(self):
+        self.traces: list[Trace] = []
+
+
+_stack = _Stack()
+
+
+def current_trace() -> Trace | None:
+    """Return the innermost trace of this thread, None outside of any."""
+    return _stack.traces[-1] if _stack.traces else None
+
+
+class Trace:
+    """A run of the user's function on traced arrays: ``with Trace() as trace: ...``.
+
+    Attributes
+    ----------
+    recorder
+        Where the operations go.
+    captured
+        The NumPy arrays met: id -> (array, the Var that stands for it). Filled on the outermost trace of a thread only.
+    pinned
+        The NumPy arrays whose values decided the course of the trace: id -> (array, copy). Also on the outermost only.
+    alive
+        Whether its arrays may still be used.
+    """
+
+    def __init__(self):
+        self.recorder = Recorder()
+        self.captured: dict[int, tuple[np.ndarray, Var]] = {}
+        self.pinned: dict[int, tuple[np.ndarray, np.ndarray]] = {}
+        self.changed: list[tuple[np.ndarray, Var]] = []
+        self.snapshots: dict[int, np.ndarray] = {}
+        self.alive = False
+
+    def __enter__(self) -> Trace:
+        _stack.traces.append(self)
+        self.recorder.__enter__()
+        self.alive = True
+        return self
+
+    def __exit__(self, *exc) -> None:
+        self.alive = False
+        self.recorder.__exit__()
+        _stack.traces.pop()
+        for key in list(self.captured):
+            self.check_unchanged(key)
+        self.snapshots.clear()
+        self.pinned = {key: pin for key, pin in self.pinned.items() if may_change(pin) and same_bytes(*pin)}
+
+    def capture(self, array: np.ndarray) -> Var:
+        key = id(array)
+        if key in self.captured and self.check_unchanged(key):
+            return self.captured[key][1]
+        if isinstance(array, np.ma.MaskedArray | np.matrix):
+            raise errors.TypeError(f"jitad does not compute with {type(array).__name__}; convert it to a plain array first")
+        var = Var(ArrayType(check_dtype(array.dtype), array.shape))
+        self.captured[key] = array, var
+        self.snapshots[key] = array.copy()
+        return var
+
+    def check_unchanged(self, key: int) -> bool:
+        """Return whether a captured array still has the values it was captured with; if not, those are bound to its Var."""
+        array, var = self.captured[key]
+        snapshot = self.snapshots[key]
+        if same_bytes(array, snapshot):
+            return True
+        self.changed.append((snapshot, var))
+        del self.captured[key], self.snapshots[key]
+        return False
+
+    def inputs(self) -> list[tuple[np.ndarray, Var]]:
+        """Return the captured arrays and the Vars that stand for them."""
+        return [*self.captured.values(), *self.changed]
+
+
+def concretize(origins: frozenset[tuple[Trace, int]]) -> Concretize:
+    """Return the request for the values of `origins`, pairs (trace, number of the leaf), as far as the innermost trace has them."""
+    for trace in reversed(_stack.traces):
+        leaves = frozenset(number for owner, number in origins if owner is trace)
+        if leaves:
+            return Concretize(trace, leaves)
+    raise errors.InternalError("the arguments of a trace that has ended are asked for")
+
+
+def same_bytes(x: np.ndarray, y: np.ndarray) -> bool:
+    if x.shape != y.shape or x.dtype != y.dtype:
+        return False
+    if x.flags.c_contiguous and y.flags.c_contiguous:
+        return np.array_equal(x.reshape(-1).view(np.uint8), y.reshape(-1).view(np.uint8))
+    return x.tobytes() == y.tobytes()
+
+
+def may_change(pin: tuple[np.ndarray, np.ndarray]) -> bool:
+    """Return whether anyone but the trace can reach a pinned array."""
+    ours = 2  # the tuple, and the argument of getrefcount
+    return pin[0].base is not None or sys.getrefcount(pin[0]) > ours
+
+
+def capture(array: np.ndarray) -> Var:
+    """Return the Var that stands for a NumPy array from outside of the trace."""
+    if not _stack.traces:
+        raise errors.LeakedArrayError("a traced array is used after the trace that made it has ended")
+    return _stack.traces[0].capture(array)
+
+
+def pin(array: np.ndarray) -> np.ndarray:
+    """Return `array`, noting that its values decide the course of the trace: when they change, the trace is no longer valid."""
+    if _stack.traces and id(array) not in _stack.traces[0].pinned:
+        _stack.traces[0].pinned[id(array)] = array, array.copy()
+    return array

@@ -1,0 +1,155 @@
+"""Nested containers, taken apart into leaves and put together again.
+
+In: tuples, lists, dicts, NamedTuples, dataclass instances and None, nested. Out: the leaves from left to right and a `TreeDef`,
+which is hashable: two trees have equal ones just if they differ in their leaves only (dicts: also in the order of their keys).
+Anything else is a leaf, subclasses of the containers included (but `OrderedDict`, which is a node).
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections import OrderedDict
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any
+
+from jitad.ir import errors
+
+
+class TreeDef:
+    """The structure of a tree: the class of its root, what identifies the children (keys, fields), and their structures.
+
+    Equal structures are one object, so that comparing and hashing them costs nothing.
+    """
+
+    __slots__ = ("cls", "keys", "children", "flat", "size", "__weakref__")
+
+    def __init__(self, cls: type | None, keys: tuple, children: tuple[TreeDef, ...]):
+        self.cls = cls
+        self.keys = keys
+        self.children = children
+        self.flat = all(child is LEAF for child in children)
+        self.size = sum(child.size for child in children)
+
+    def __repr__(self) -> str:
+        return f"TreeDef({unflatten(self, '*' * self.size)})".replace("'", "")
+
+    def __reduce__(self):
+        return (leaf_structure, ()) if self is LEAF else (structure, (self.cls, self.keys, self.children))
+
+
+LEAF = TreeDef.__new__(TreeDef)
+LEAF.cls, LEAF.keys, LEAF.children, LEAF.flat, LEAF.size = None, (), (), True, 1
+_structures: dict[tuple, TreeDef] = {}
+
+
+def leaf_structure() -> TreeDef:
+    return LEAF
+
+
+def structure(cls: type, keys: tuple, children: tuple[TreeDef, ...]) -> TreeDef:
+    """Return the one `TreeDef` with these parts."""
+    found = _structures.get((cls, keys, children))
+    return found or _structures.setdefault((cls, keys, children), TreeDef(cls, keys, children))
+
+
+# --- taking apart: for each class of nodes, the function that gives (keys, children) of a node -----------------------------
+
+
+def no_keys(node) -> tuple[tuple, Iterable]:
+    return (), node
+
+
+def nothing(node) -> tuple[tuple, Iterable]:
+    return (), ()
+
+
+def dict_entries(node) -> tuple[tuple, Iterable]:
+    return tuple(node), node.values()
+
+
+def dataclass_entries(node) -> tuple[tuple, Iterable]:
+    names = tuple(field.name for field in dataclasses.fields(node))
+    return names, [getattr(node, name) for name in names]
+
+
+def find_parts(cls: type) -> Callable | None:
+    if dataclasses.is_dataclass(cls):
+        return dataclass_entries
+    return no_keys if issubclass(cls, tuple) and hasattr(cls, "_fields") else None
+
+
+class _Parts(dict):
+    """The function that takes a node of a class apart; None for classes of leaves."""
+
+    def __missing__(self, cls):
+        self[cls] = found = find_parts(cls)
+        return found
+
+
+_parts = _Parts({tuple: no_keys, list: no_keys, dict: dict_entries, OrderedDict: dict_entries, type(None): nothing})
+
+
+def flatten(tree: Any) -> tuple[list, TreeDef]:
+    """Return the leaves of `tree`, from left to right, and its structure."""
+    leaves: list = []
+    return leaves, _flatten(tree, leaves)
+
+
+def _flatten(tree, leaves: list) -> TreeDef:
+    cls = tree.__class__
+    parts = _parts[cls]
+    if parts is None:
+        leaves.append(tree)
+        return LEAF
+    keys, children = parts(tree)
+    structures = []
+    for child in children:
+        if _parts[child.__class__] is None:
+            leaves.append(child)
+            structures.append(LEAF)
+        else:
+            structures.append(_flatten(child, leaves))
+    key = (cls, keys, tuple(structures))
+    return _structures.get(key) or structure(*key)
+
+
+# --- putting together ------------------------------------------------------------------------------------------------------
+
+
+def unflatten(treedef: TreeDef, leaves: Sequence) -> Any:
+    """Return the tree of structure `treedef` with these leaves."""
+    if len(leaves) != treedef.size:
+        raise errors.InternalError(f"{len(leaves)} leaves for a tree with {treedef.size}")
+    if treedef.cls is tuple and treedef.flat:
+        return tuple(leaves)
+    return _build(treedef, iter(leaves))
+
+
+def _build(treedef: TreeDef, leaves: Iterator):
+    if treedef is LEAF:
+        return next(leaves)
+    cls, children = treedef.cls, [_build(child, leaves) for child in treedef.children]
+    if cls is tuple or cls is list:
+        return children if cls is list else tuple(children)
+    if issubclass(cls, dict):
+        return cls(zip(treedef.keys, children, strict=True))
+    if cls is type(None):
+        return None
+    if issubclass(cls, tuple):
+        return cls._make(children)
+    node = object.__new__(cls)
+    for name, child in zip(treedef.keys, children, strict=True):
+        object.__setattr__(node, name, child)
+    return node
+
+
+def leaf_paths(treedef: TreeDef) -> list[str]:
+    """Return for each leaf the subscript that leads to it, for messages: ``[0]['w']``, ``.weights[1]``, or "" at the root."""
+    if treedef is LEAF:
+        return [""]
+    cls = treedef.cls
+    if issubclass(cls, dict):
+        names = [f"[{key!r}]" for key in treedef.keys]
+    else:
+        names = [f".{key}" for key in treedef.keys or getattr(cls, "_fields", ())] or [f"[{k}]" for k in range(len(treedef.children))]
+    return [name + rest for name, child in zip(names, treedef.children, strict=True) for rest in leaf_paths(child)]

@@ -1,0 +1,96 @@
+"""The methods of ufuncs on traced arrays: reduce, accumulate, outer, at."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from numpy.lib.array_utils import normalize_axis_index, normalize_axis_tuple
+
+from jitad.frontend.cells import View, wrap
+from jitad.frontend.indexing import add_at
+from jitad.frontend.promotion import as_operand, kind_of, to_atom
+from jitad.frontend.ufuncs import call, plan_of, unknown, writable
+from jitad.ir import errors
+from jitad.primitives.recurrences import cummax, cummin
+
+
+def log_sum(exponential: np.ufunc, logarithm: np.ufunc):
+    """Return the reduction by the logarithm of a sum of exponentials, shifted so that it cannot overflow."""
+
+    def reduction(x, axis, keepdims):
+        top = np.max(x, axis=axis, keepdims=True)
+        top = np.where(np.isfinite(top), top, 0)
+        result = logarithm(np.sum(exponential(x - top), axis=axis, keepdims=True)) + top
+        return result if keepdims else np.squeeze(result, axis)[()]
+
+    return reduction
+
+
+REDUCTIONS = {
+    np.add: np.sum, np.multiply: np.prod, np.maximum: np.max, np.minimum: np.min, np.logical_and: np.all, np.logical_or: np.any,
+    np.logaddexp: log_sum(np.exp, np.log), np.logaddexp2: log_sum(np.exp2, np.log2),
+}
+ASSOCIATIVE = (np.fmax, np.fmin, np.hypot, np.bitwise_and, np.bitwise_or, np.bitwise_xor, np.logical_xor)
+NOT_GIVEN = {"dtype": None, "out": None, "initial": np._NoValue, "where": True}
+
+
+def reduce(ufunc: np.ufunc, x, axis=0, dtype=None, out=None, keepdims=False, initial=np._NoValue, where=True):
+    x = wrap(to_atom(x), scalar=False)
+    given = {"dtype": dtype, "out": out and writable(out[0]), "initial": initial, "where": where}
+    given = {name: value for name, value in given.items() if value is not NOT_GIVEN[name]}
+    if ufunc in REDUCTIONS:
+        return REDUCTIONS[ufunc](x, axis=axis, keepdims=keepdims, **given)
+    if ufunc not in ASSOCIATIVE or given:
+        raise unknown(ufunc, ".reduce" + (f" with {', '.join(given)}" if given else ""))
+    return fold(ufunc, x, axis, keepdims)
+
+
+def fold(ufunc: np.ufunc, x: View, axis, keepdims: bool):
+    """Reduce by an associative operation: combine the first half with the second until one is left."""
+    axes = tuple(range(x.ndim)) if axis is None else normalize_axis_tuple(axis, x.ndim)
+    kept = tuple(k for k in range(x.ndim) if k not in axes)
+    count = math.prod(x.shape[k] for k in axes)
+    rest = x.transpose(*axes, *kept).reshape(count, *[x.shape[k] for k in kept])
+    if ufunc is np.logical_xor:
+        rest = rest.astype(bool)
+    if count == 0:
+        raise errors.ValueError(f"zero-size array to reduction operation {ufunc.__name__}")
+    while len(rest) > 1:
+        half = len(rest) // 2
+        pairs = call(ufunc, rest[:half], rest[len(rest) - half:])
+        rest = pairs if 2 * half == len(rest) else np.concatenate([pairs, rest[half:half + 1]])
+    return rest[0].reshape([1 if k in axes else n for k, n in enumerate(x.shape)]) if keepdims else rest[0]
+
+
+def accumulate(ufunc: np.ufunc, x, axis=0, dtype=None, out=None):
+    x = wrap(to_atom(x), scalar=False)
+    axis = normalize_axis_index(axis, x.ndim)
+    if ufunc in (np.add, np.multiply):
+        running = {np.add: np.cumsum, np.multiply: np.cumprod}[ufunc]
+        return running(x, axis, dtype) if out is None else running(x, axis, dtype, out=writable(out[0]))
+    if ufunc in (np.maximum, np.minimum) and dtype is None and out is None:
+        return wrap({np.maximum: cummax, np.minimum: cummin}[ufunc](x.atom, axis=axis, reverse=False))
+    raise unknown(ufunc, ".accumulate")
+
+
+def outer(ufunc: np.ufunc, x, y, **options):
+    x, y = (wrap(to_atom(operand), scalar=False) for operand in (x, y))
+    return call(ufunc, x.reshape(x.shape + (1,) * y.ndim), y, **options)
+
+
+def at(ufunc: np.ufunc, a, indices, values=None) -> None:
+    if ufunc not in (np.add, np.subtract) or writable(a).dtype.kind == "b":
+        raise unknown(ufunc, ".at")
+    values = as_operand(values)
+    (dtype,) = plan_of(ufunc, (a.dtype, kind_of(values))).outputs
+    if not np.can_cast(dtype, a.dtype, "same_kind"):
+        raise errors.TypeError(f"Cannot cast ufunc '{ufunc.__name__}' output from {dtype!r} to {a.dtype!r} with casting rule 'same_kind'")
+    add_at(a, indices, values if ufunc is np.add else call(np.negative, wrap(to_atom(values))))
+
+
+def reduceat(ufunc: np.ufunc, *operands, **options):
+    raise unknown(ufunc, ".reduceat")
+
+
+METHODS = {"__call__": call, "reduce": reduce, "accumulate": accumulate, "outer": outer, "at": at, "reduceat": reduceat}

@@ -1,0 +1,195 @@
+"""The steps of which views are made.
+
+Each is a value: ``type(base type)`` is what it shows, ``read(atom)`` records the reading, ``write(base, new)`` records the base
+with what the step shows replaced by `new`, and ``strides(base type, strides)`` says where NumPy would find the elements. Equal steps from one view show the same elements.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable
+from typing import NamedTuple
+
+from jitad.ir import errors
+from jitad.ir.program import Atom
+from jitad.ir.types import ArrayType, real_dtype
+from jitad.primitives.complexes import complex_, imag, real
+from jitad.primitives.indexing import gather, scatter, scatter_add
+from jitad.primitives.shaping import inverse_permutation, matching_groups, reshape, slice_, transpose
+from jitad.primitives.updates import update
+
+
+class Box(NamedTuple):
+    """A basic index: the elements start + step * I, for I in a box of extents `count`; `axes` gives the axes shown.
+
+    An entry of `axes` is the number of an axis of the box, or None for a new axis; axes of the box that are left out have extent 1.
+    """
+
+    start: tuple[int, ...]
+    step: tuple[int, ...]
+    count: tuple[int, ...]
+    axes: tuple[int | None, ...]
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return tuple(1 if axis is None else self.count[axis] for axis in self.axes)
+
+    def is_whole(self, shape: tuple[int, ...]) -> bool:
+        return self.count == shape and all(s == 0 and k == 1 for s, k in zip(self.start, self.step, strict=True))
+
+    def type(self, base: ArrayType) -> ArrayType:
+        return base.with_shape(self.shape)
+
+    def read(self, x: Atom) -> Atom:
+        if not self.is_whole(x.shape):
+            x = slice_(x, start=self.start, step=self.step, shape=self.count)
+        return reshaped(x, self.shape)
+
+    def write(self, base: Atom, new: Atom) -> Atom:
+        new = reshaped(new, self.count)
+        return new if self.is_whole(base.shape) else update(base, new, start=self.start, step=self.step)
+
+    def strides(self, base: ArrayType, strides: tuple[int, ...]) -> tuple[int, ...]:
+        return tuple(0 if axis is None else strides[axis] * self.step[axis] for axis in self.axes)
+
+
+class Permutation(NamedTuple):
+    """The axes in another order: axis k shown is axis ``axes[k]`` of the base."""
+
+    axes: tuple[int, ...]
+
+    def type(self, base: ArrayType) -> ArrayType:
+        return base.with_shape(tuple(base.shape[axis] for axis in self.axes))
+
+    def read(self, x: Atom) -> Atom:
+        return transpose(x, axes=self.axes)
+
+    def write(self, base: Atom, new: Atom) -> Atom:
+        return transpose(new, axes=inverse_permutation(self.axes))
+
+    def strides(self, base: ArrayType, strides: tuple[int, ...]) -> tuple[int, ...]:
+        return tuple(strides[axis] for axis in self.axes)
+
+
+class Reshape(NamedTuple):
+    """The same elements in C order under another shape."""
+
+    shape: tuple[int, ...]
+
+    def type(self, base: ArrayType) -> ArrayType:
+        return base.with_shape(self.shape)
+
+    def read(self, x: Atom) -> Atom:
+        return reshaped(x, self.shape)
+
+    def write(self, base: Atom, new: Atom) -> Atom:
+        return reshaped(new, base.shape)
+
+    def strides(self, base: ArrayType, strides: tuple[int, ...]) -> tuple[int, ...] | None:
+        return reshaped_strides(base, strides, self.shape)
+
+
+class Element(NamedTuple):
+    """The elements at computed places along the leading axes: `indices` are int64 atoms of one shape."""
+
+    indices: tuple[Atom, ...]
+
+    @property
+    def unique(self) -> bool:
+        return self.indices[0].ndim == 0
+
+    def type(self, base: ArrayType) -> ArrayType:
+        return base.with_shape((*self.indices[0].shape, *base.shape[len(self.indices):]))
+
+    def read(self, x: Atom) -> Atom:
+        return gather(x, *self.indices)
+
+    def write(self, base: Atom, new: Atom) -> Atom:
+        return scatter(base, new, *self.indices, unique=self.unique)
+
+    def add(self, base: Atom, new: Atom) -> Atom:
+        return scatter_add(base, new, *self.indices, unique=self.unique)
+
+    def strides(self, base: ArrayType, strides: tuple[int, ...]) -> tuple[int, ...]:
+        return (*(0,) * self.indices[0].ndim, *strides[len(self.indices):])
+
+
+class Part(NamedTuple):
+    """The real or the imaginary part."""
+
+    imaginary: bool
+
+    def type(self, base: ArrayType) -> ArrayType:
+        return base.with_dtype(real_dtype(base.dtype))
+
+    def read(self, x: Atom) -> Atom:
+        return imag(x) if self.imaginary else real(x)
+
+    def write(self, base: Atom, new: Atom) -> Atom:
+        return complex_(real(base), new) if self.imaginary else complex_(new, imag(base))
+
+    def strides(self, base: ArrayType, strides: tuple[int, ...]) -> tuple[int, ...]:
+        return strides
+
+
+class ReadOnly:
+    """What NumPy shows without letting one write to it: ``show(atom) -> atom``. Equal to itself only."""
+
+    def __init__(self, show: Callable[[Atom], Atom], type: ArrayType):
+        self.read = show
+        self.shown = type
+
+    def type(self, base: ArrayType) -> ArrayType:
+        return self.shown
+
+    def write(self, base: Atom, new: Atom) -> Atom:
+        raise errors.ValueError("assignment destination is read-only")
+
+    def strides(self, base: ArrayType, strides: tuple[int, ...]) -> None:
+        return None
+
+
+def reshaped(x: Atom, shape: tuple[int, ...]) -> Atom:
+    return x if x.shape == shape else reshape(x, shape=shape)
+
+
+# --- where NumPy would find the elements ----------------------------------------------------------------------------------
+
+
+def contiguous_strides(type: ArrayType) -> tuple[int, ...]:
+    strides, stride = [], type.dtype.itemsize
+    for extent in reversed(type.shape):
+        strides.append(stride)
+        stride *= extent
+    return tuple(reversed(strides))
+
+
+def is_contiguous(type: ArrayType, strides: tuple[int, ...] | None) -> bool:
+    """Return whether the elements follow one another in memory, in C order."""
+    if type.size == 0:
+        return True
+    return strides is not None and all(
+        extent == 1 or stride == wanted
+        for extent, stride, wanted in zip(type.shape, strides, contiguous_strides(type), strict=True))
+
+
+def reshaped_strides(type: ArrayType, strides: tuple[int, ...] | None, shape: tuple[int, ...]) -> tuple[int, ...] | None:
+    """Return the strides of an array of `type` under another shape, or None where NumPy has to copy it.
+
+    It need not where each run of old axes that is regrouped into a run of new ones lies evenly in memory.
+    """
+    if type.size == 0:
+        return (0,) * len(shape)
+    if strides is None:
+        return None
+    result = []
+    for old, new in matching_groups(type.shape, shape):
+        axes = [axis for axis in old if type.shape[axis] != 1]
+        if any(strides[a] != type.shape[b] * strides[b] for a, b in itertools.pairwise(axes)):
+            return None
+        stride, run = strides[axes[-1]] if axes else 0, []
+        for axis in reversed(new):
+            run.append(stride)
+            stride *= shape[axis]
+        result.extend(reversed(run))
+    return tuple(result)
