@@ -1,6 +1,6 @@
 """The ordered list of passes, from a traced Program to a kernel.
 
-    Program  --inline--> Program  --simplify, dead code--> Program  --lower--> Loops  --compile--> Kernel
+    Program  --expand, simplify, dead code--> Program  --lower--> Loops  --compile--> Kernel
 """
 
 from __future__ import annotations
@@ -13,11 +13,12 @@ from jitad.ir.verifier import verify
 from jitad.lower.loops import Loops
 from jitad.lower.lowering import lower
 from jitad.optimize.dce import eliminate_dead_code
+from jitad.optimize.expand import expand
 from jitad.optimize.simplify import simplify
-from jitad.primitives.custom import inline_custom
+from jitad.runtime import kernels
 from jitad.runtime.config import config
 
-PASSES: list[Callable[[Program], Program]] = [inline_custom, eliminate_dead_code, simplify, eliminate_dead_code]
+PASSES: list[Callable[[Program], Program]] = [eliminate_dead_code, expand, simplify, eliminate_dead_code]
 
 
 def optimize(program: Program) -> Program:
@@ -30,12 +31,10 @@ def optimize(program: Program) -> Program:
 
 
 def to_loops(program: Program) -> Loops:
-    """Return the loop nests of an optimized Program."""
-    return lower(program)
+    """Return the loop nests of a Program."""
+    return lower(optimize(program))
 
 
 def to_kernel(program: Program) -> Kernel:
-    """Return the compiled form of a Program, from the in-memory cache if an equal Program was compiled before."""
-    from jitad.runtime.kernels import kernel_of
-
-    return kernel_of(program, lambda: compile_loops(to_loops(optimize(program)), strict=config.strict))
+    """Return the compiled form of a Program, the one of an equal Program if there was one before."""
+    return kernels.get(program, lambda: compile_loops(to_loops(program), strict=config.strict))

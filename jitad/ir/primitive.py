@@ -46,6 +46,8 @@ class Primitive:
         Whether the result is provably non-negative (or NaN); `known(atom)` asks the same of an operand.
     simplify : ``(inputs, **params) -> atom | None``
         A simpler equal of the operation on these operands (it may record equations), or None.
+    expand : ``(inputs, **params) -> list of atoms``
+        What is left of the operation when all derivatives have been taken, where that is simpler.
     pointwise
         Each element of the result depends on the operands' elements at the same index alone.
     structural
@@ -68,6 +70,7 @@ class Primitive:
     samples: Callable | None = None
     nonnegative: Callable = lambda equation, known: False
     simplify: Callable | None = None
+    expand: Callable | None = None
     pointwise: bool = False
     structural: bool = False
     selecting: bool = False

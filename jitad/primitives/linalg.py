@@ -18,6 +18,7 @@ from jitad.ir.primitive import Primitive
 from jitad.ir.program import Atom
 from jitad.ir.symbolic import Zero, is_zero
 from jitad.ir.types import INT, ArrayType, real_dtype
+from jitad.primitives.arithmetic import sign_element
 from jitad.primitives.comparisons import eq, ge, le, select
 from jitad.primitives.complexes import complex_, convert, imag, real
 from jitad.primitives.declare import add_tangents, common_dtype, full, sample
@@ -177,7 +178,7 @@ def unit_element(b, x, stays):
         zero = b.const(0, size)
         sign = b.select(b.call("eq", size, zero), b.const(0, x), x / b.complex(size, zero))
     else:
-        sign = b.call("sign", x)
+        sign = sign_element(b, x)
     return b.select(stays, sign, -sign)
 
 

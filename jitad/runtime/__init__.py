@@ -1,0 +1,1 @@
+"""What is there while programs run: settings, kernels in memory, workspaces."""

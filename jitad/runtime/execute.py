@@ -1,0 +1,79 @@
+"""Running kernels on NumPy arrays.
+
+In: a `Kernel` and values of its inputs' types. Out: new arrays and NumPy scalars of its outputs' types. Invariant: a workspace belongs to
+one call at a time, so that threads may run the same kernel together.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from jitad.codegen.kernel import Kernel
+from jitad.runtime.config import config
+
+
+def runner(kernel: Kernel) -> Callable[..., tuple]:
+    """Return a function of the kernel's inputs, prepared by `as_input`, that gives the tuple of its outputs."""
+    entry = kernel.entry
+    if kernel.takes_workspace:
+        entry = with_workspace(entry, kernel.loops.work_bytes)
+    scalars = [(k, buffer.type.dtype.type) for k, buffer in enumerate(kernel.loops.outputs) if not buffer.type.ndim]
+    if scalars:
+        entry = with_scalars(entry, scalars)
+    return entry
+
+
+def with_workspace(entry: Callable, nbytes: int) -> Callable:
+    """Lend each call a workspace that earlier calls have used."""
+    free: list[np.ndarray] = []
+
+    def run(*inputs):
+        try:
+            workspace = free.pop()
+        except IndexError:
+            workspace = np.empty(nbytes + 64, np.uint8)
+            shift = -workspace.ctypes.data % 64
+            workspace = workspace[shift : shift + nbytes]
+        try:
+            return entry(*inputs, workspace)
+        finally:
+            free.append(workspace)
+
+    return run
+
+
+def with_scalars(entry: Callable, scalars: list[tuple[int, type]]) -> Callable:
+    """Give outputs of shape () as NumPy scalars of their dtype."""
+    if len(scalars) == 1 and scalars[0][0] == 0:
+        scalar = scalars[0][1]
+
+        def run_first(*inputs):
+            first, *rest = entry(*inputs)
+            return (scalar(first), *rest)
+
+        return run_first
+
+    def run(*inputs):
+        outputs = list(entry(*inputs))
+        for k, scalar in scalars:
+            outputs[k] = scalar(outputs[k])
+        return outputs
+
+    return run
+
+
+def as_input(value, dtype: np.dtype):
+    """Return a value as kernels take it: a C-contiguous array in native byte order, or a scalar."""
+    if isinstance(value, np.ndarray) and value.ndim:
+        if value.dtype is not dtype and value.dtype != dtype or not value.flags.c_contiguous:
+            return np.ascontiguousarray(value, dtype)
+        return value
+    return value.item() if isinstance(value, np.ndarray | np.generic) else value
+
+
+def check_nan(outputs) -> None:
+    """Raise if an output has a NaN and ``config.check_nan`` asks for it."""
+    if config.check_nan and any(np.isnan(x).any() for x in outputs if np.asarray(x).dtype.kind in "fc"):
+        raise FloatingPointError("a compiled function returned NaN (jitad.config.check_nan is set)")

@@ -1,0 +1,50 @@
+"""Compiled kernels against the NumPy interpreter, for every primitive in the registry.
+
+All samples of a primitive, over all its dtypes, are the equations of one Program, so that it is compiled once.
+"""
+
+import numpy as np
+import pytest
+
+from jitad import primitives  # noqa: F401
+from jitad.ir.interpreter import evaluate
+from jitad.ir.program import Program, Var
+from jitad.ir.recorder import Recorder
+from jitad.ir.registry import REGISTRY
+from jitad.ir.source import Source
+from jitad.ir.types import ArrayType
+from jitad.ir.verifier import verify
+from jitad.pipeline import to_kernel
+from jitad.runtime.execute import as_input, runner
+
+SAMPLED = sorted(name for name, primitive in REGISTRY.items() if primitive.samples)
+
+
+def program_of_samples(primitive, rng):
+    """Return a Program that applies the primitive to each of its samples, and the arrays of its inputs."""
+    variables, arrays, outputs = [], [], []
+    with Recorder(Source(primitive.name, 1)) as recorder:
+        for dtype in primitive.dtypes:
+            for inputs, params in primitive.samples(rng, np.dtype(dtype)):
+                operands = [Var(ArrayType(x.dtype, x.shape)) for x in map(np.asarray, inputs)]
+                variables += operands
+                arrays += map(np.asarray, inputs)
+                outputs += recorder.record(primitive, operands, params)
+    return Program(variables, recorder.equations, outputs), arrays
+
+
+def run(program, arrays):
+    return runner(to_kernel(program))(*[as_input(x, x.dtype) for x in arrays])
+
+
+@pytest.mark.parametrize("name", SAMPLED)
+def test_kernel_agrees_with_the_interpreter(name):
+    program, arrays = program_of_samples(REGISTRY[name], np.random.default_rng(0))
+    verify(program)
+    expected = evaluate(program, *arrays)
+    for equation_output, want, got in zip(program.outputs, expected, run(program, arrays), strict=True):
+        got = np.asarray(got)
+        assert got.dtype == want.dtype and got.shape == want.shape, equation_output.equation
+        precise = want.dtype.char in "dD" or want.dtype.kind in "iub"
+        np.testing.assert_allclose(got, want, rtol=1e-12 if precise else 2e-5, atol=1e-13 if precise else 1e-6,
+                                   err_msg=repr(equation_output.equation))
