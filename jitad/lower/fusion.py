@@ -97,6 +97,8 @@ def needs_memory(equation: Equation) -> bool:
 
 def splits_only(old: tuple[int, ...], new: tuple[int, ...]) -> bool:
     """Whether each axis of `old` is made of whole axes of `new`, axes of extent 1 aside."""
+    if 0 in old:
+        return True
     rest = [extent for extent in new if extent != 1]
     for extent in old:
         while extent > 1 and rest and extent % rest[0] == 0:

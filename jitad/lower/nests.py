@@ -155,7 +155,7 @@ def cut(box: Sequence[int], body_of: Callable[[Sequence], tuple[Builder, list]])
 
 
 def build_nest(context: Context, group: Group) -> list[Nest]:
-    identity = tuple(map(loop_variable, range(len(group.box))))
+    identity = tuple([loop_variable(dim) if extent != 1 else ZERO for dim, extent in enumerate(group.box)])
     stored = [var for var in group.roots if kind_of(var.equation) == "inline"]
     stored = [var for var in stored if context.buffers[var] is not context.buffers.get(storage(var)) or storage(var) is var]
     reduced = [(var, make_reduction(context, var, group.box)) for var in group.roots if kind_of(var.equation) != "inline"]
