@@ -9,6 +9,7 @@ from jitad.ir.facts import nonnegative
 from jitad.ir.interpreter import evaluate
 from jitad.ir.registry import REGISTRY
 from jitad.ir.verifier import verify
+from jitad.optimize.simplify import simplify
 from jitad.primitives.arithmetic import abs as magnitude
 from jitad.transform.batch import batch
 from jitad.transform.jvp import jvp
@@ -34,6 +35,13 @@ def test_types(primitive, dtype):
     """The interpreter raises where a value has not the type that the type rule gave."""
     for program, inputs in programs(primitive, dtype):
         evaluate(program, *inputs)
+
+
+@pytest.mark.parametrize("primitive, dtype", [row for row in ROWS if row.values[0].simplify])
+def test_simplified_forms_are_equal(primitive, dtype):
+    for program, inputs in programs(primitive, dtype):
+        for result, expected in zip(evaluate(verify(simplify(program)), *inputs), evaluate(program, *inputs), strict=True):
+            np.testing.assert_array_equal(result, expected)
 
 
 @pytest.mark.parametrize("primitive, dtype", DIFFERENTIABLE)

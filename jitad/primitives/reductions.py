@@ -54,11 +54,18 @@ def reduction(name: str, evaluate: Callable, combine: str, kinds: str, empty: st
     def batch(size, inputs, where, axes):
         return [primitive(to_front(inputs[0], where[0]), axes=tuple(axis + 1 for axis in axes))], [0]
 
+    def simplify(inputs, axes):
+        """A reduction of single elements is a reshape."""
+        (x,) = inputs
+        single = all(x.shape[axis] == 1 for axis in axes)
+        return None if not single else reshape(x, shape=type_rule(x.type, axes).shape) if axes else x
+
     primitive = Primitive(
         name,
         type=type_rule,
         evaluate=evaluate,
         batch=batch,
+        simplify=simplify,
         lower=Reduce(combine, box=lambda x, axes: (x.shape, axes), element=lambda b, index, operands, axes: operands[0](index)),
         samples=lambda rng, dtype: [([sample(rng, dtype, shape=shape)], {"axes": axes}) for shape, axes in CASES],
         dtypes="".join(char for char in "dfDl?" if np.dtype(char).kind in kinds),

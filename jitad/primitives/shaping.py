@@ -256,7 +256,7 @@ def embed_element(b, index, operands, type, start, step, shape):
 
 
 SLICES = (((5,), (1,), (3,), (1,)), ((5,), (4,), (5,), (-1,)), ((6, 4), (1, 3), (3, 2), (2, -2)), ((2, 3), (0, 1), (2, 0), (1, 1)),
-          ((), (), (), ()))
+          ((2, 3), (0, 0), (2, 3), (1, 1)), ((), (), (), ()))
 
 def covers(start, step, part, whole) -> bool:
     """Return whether start + step * I is I itself, for every index I of `whole`."""
