@@ -1,8 +1,8 @@
 """The array that the user's function sees in place of an ndarray while it is traced.
 
 In: whatever Python and NumPy do with an array. Out: recorded operations. What an array shows and how it is changed is told in
-`cells`, ufuncs in `rules` and `ufuncs`, indices in `indexing`; the functions of NumPy, which most methods here call by their name, are in
-the table of `numpy_api`. Methods that give views in NumPy are defined here, and the table's functions of that name call them.
+`cells`, ufuncs in `rules` and `ufuncs`, indices in `indexing`; the functions of NumPy, which most methods here call by
+their name, are in the table of `numpy_api`. Methods that give views are defined here; the table's functions of that name call them.
 """
 
 from __future__ import annotations
@@ -157,7 +157,8 @@ class Array(View):
         """Return an element as a scalar of Python."""
         if not index and self.size != 1:
             raise errors.ValueError("can only convert an array of size 1 to a Python scalar")
-        element = self.reshape(-1)[index[0] if len(index) == 1 and not isinstance(index[0], tuple) else 0] if len(index) < 2 else self[index]
+        index = index[0] if len(index) == 1 else index
+        element = self[index] if isinstance(index, tuple) and index else self.reshape(-1)[index or 0]
         return wrap(element.atom, weak=True, origins=self.origins)
 
     # --- as a container -----------------------------------------------------------------------------------------------------
@@ -185,9 +186,8 @@ class Array(View):
         return repr(self)
 
     def __getattr__(self, name: str):
-        known = hasattr(np.ndarray, name)
-        raise AttributeError(f"a traced array has no attribute {name!r}" + ("; jitad does not know this one of ndarray's" if known else ""),
-                             name=name, obj=self)
+        unknown = "; jitad does not know this one of ndarray's" if hasattr(np.ndarray, name) else ""
+        raise AttributeError(f"a traced array has no attribute {name!r}{unknown}", name=name, obj=self)
 
     def __reduce__(self):
         raise errors.TypeError("a traced array has no values to be pickled")

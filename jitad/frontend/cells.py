@@ -1,9 +1,9 @@
 """Cells and views: the storage under traced arrays, with NumPy's aliasing.
 
 In: atoms. Out: `View` objects that are read and written. A *cell* holds the current atom of one piece of memory. A *view* shows
-the cell through a chain of steps (`jitad.frontend.views`), each of which can be read (atom -> atom) and written (old atom of what it is a
-step from, new atom -> its new atom). Invariant: after a write through any view, every view of that cell reads the new values.
-NumPy's and Python's scalars are views too, whose cells are never written.
+the cell through a chain of steps (`jitad.frontend.views`), each of which can be read (atom -> atom) and written (the old atom of
+what it is a step from, a new atom -> the new atom of that). Invariant: after a write through any view, every view of that cell
+reads the new values. NumPy's and Python's scalars are views too, whose cells are never written.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
 """Indexing: what ``a[key]`` shows and what ``a[key] = value`` changes.
 
-In: a view and a key as Python hands it over. Out: a view. Every index is a chain of up to four steps: a `Box` for integers, slices and
-None; then, for indices that are arrays or traced, a `Permutation` that brings their axes to the front, the `Element` addressed, and a
-`Permutation` that moves the axes of the result to where NumPy has them. Read through, the chain is an index; written through,
-an assignment.
+In: a view and a key as Python hands it over. Out: a view. Every index is a chain of up to four steps: a `Box` for integers, slices
+and None; then, for indices that are arrays or traced, a `Permutation` that brings their axes to the front, the `Element`
+addressed, and a `Permutation` that moves the axes of the result to where NumPy has them. Read through, the chain is an index;
+written through, an assignment.
 """
 
 from __future__ import annotations
@@ -26,8 +26,8 @@ from jitad.primitives.comparisons import select
 from jitad.primitives.shaping import broadcast, shape_text
 
 WRONG_KIND = "only integers, slices (`:`), ellipsis (`...`), numpy.newaxis (`None`) and integer or boolean arrays are valid indices"
-TRACED_MASK = ("the shape of a[mask] depends on values that are only known when the kernel runs; compute on whole arrays and select with "
-               "np.where(mask, ..., ...), or reduce with the argument where=mask")
+TRACED_MASK = ("the shape of a[mask] depends on values that are only known when the kernel runs; compute on whole arrays and select "
+               "with np.where(mask, ..., ...), or reduce with the argument where=mask")
 ARRAYS = (View, np.ndarray)
 INDICES = (int, *ARRAYS)
 
@@ -35,8 +35,9 @@ INDICES = (int, *ARRAYS)
 class Index(NamedTuple):
     """A key in terms of the axes of the array.
 
-    `box` selects by integers and slices and is whole along the axes ``arrays`` indexes; `arrays` maps axes shown by the box to
-    indices; `place` is where the axes of the indices stand in the result; `copies` says that NumPy gives a copy, not a view; `scalar` that it gives a scalar.
+    `box` selects by integers and slices and is whole along the axes that `arrays` index; `arrays` maps axes shown by the box to
+    indices; `place` is where the axes of the indices stand in the result; `copies` says that NumPy gives a copy, not a view;
+    `scalar` that it gives a scalar.
     """
 
     box: Box

@@ -125,8 +125,9 @@ def output(x, path: str) -> Atom:
     if isinstance(describe(x), Leaf):
         return to_atom(x)
     hint = "; return a list or a tuple of its elements" if isinstance(x, types.GeneratorType | set | frozenset | map | zip) else ""
-    raise errors.TypeError(f"the function returns a {type(x).__name__}{f' (result{path})' if path else ''}, which is neither an array nor a "
-                           f"number nor a container of them{hint}")
+    place = f" (result{path})" if path else ""
+    raise errors.TypeError(f"the function returns a {type(x).__name__}{place}, which is neither an array nor a number nor a container "
+                           f"of them{hint}")
 
 
 def locate(error: errors.JitadError) -> None:

@@ -1,7 +1,7 @@
 """Operands and their dtypes: NumPy's promotion (NEP 50), applied to atoms.
 
-In: traced arrays, NumPy arrays and scalars, Python scalars, and nests of lists and tuples of them. Out: atoms. An operand's *kind* is the key
-to all decisions: its dtype, or for Python's numbers int, float or complex, which adapt to the dtypes they meet.
+In: traced arrays, NumPy arrays and scalars, Python scalars, and nests of lists and tuples of them. Out: atoms. An operand's
+*kind* is the key to all decisions: its dtype, or for Python's numbers int, float or complex, which adapt to the dtypes they meet.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from jitad.primitives.complexes import convert
 from jitad.primitives.shaping import concatenate
 
 PYTHON_DTYPES = {bool: BOOL, int: np.dtype(np.int64), float: np.dtype(np.float64), complex: np.dtype(np.complex128)}
+OPERANDS = (View, np.ndarray, np.generic)
 ONES = {int: 1, float: 1.0, complex: 1j}
 
 
@@ -35,7 +36,7 @@ def kind_of(x):
 
 def as_operand(x):
     """Return `x` if it is a traced array, a NumPy array or a scalar, otherwise what NumPy would make of it, or raise `TypeError`."""
-    if isinstance(x, View | np.ndarray | np.generic) or type(x) in KINDS:
+    if isinstance(x, OPERANDS) or type(x) in KINDS:
         return x
     if isinstance(x, list | tuple):
         return from_nest(x)
@@ -87,7 +88,7 @@ def to_atom(x) -> Atom:
     return atom_of(x, PYTHON_DTYPES.get(kind, kind))
 
 
-@functools.lru_cache(maxsize=None)
+@functools.cache
 def result_type(kinds: tuple) -> np.dtype:
     """Return the dtype that NumPy promotes operands of these kinds to."""
     return check_dtype(np.result_type(*[ONES.get(kind, kind) for kind in kinds]))

@@ -73,7 +73,7 @@ def unknown(ufunc: np.ufunc, method: str = "") -> errors.NotImplementedError:
 def apply(ufunc: np.ufunc, xs: tuple):
     """Return ``ufunc(*xs)`` for operands as `as_operand` gives them."""
     plan = plan_of(ufunc, tuple([x.kind if isinstance(x, View) else kind_of(x) for x in xs]))
-    result = plan.rule(*[atom_of(x, dtype) for x, dtype in zip(xs, plan.inputs)])
+    result = plan.rule(*[atom_of(x, dtype) for x, dtype in zip(xs, plan.inputs)])  # noqa: B905
     if type(result) is tuple:
         return tuple(finished(atom, xs) for atom in result)
     return finished(result, xs)
@@ -149,7 +149,7 @@ def scalar_power(ufunc: np.ufunc, xs: tuple) -> View:
 # --- operators --------------------------------------------------------------------------------------------------------------
 
 SAMPLES = {bool: True, int: 1, float: 1.0, complex: 1.0 + 0j}
-NUMBERS = (View, np.ndarray, np.generic, list, tuple, int, float, complex)
+OPERANDS = (np.ndarray, np.generic, list, tuple, int, float, complex)
 
 
 def unary(ufunc: np.ufunc, function: Callable) -> Callable:
@@ -162,14 +162,17 @@ def binary(ufunc: np.ufunc, function: Callable) -> tuple[Callable, Callable, Cal
     compute, compute_scalars = (power, scalar_power) if ufunc is np.power else (apply, functools.partial(apply_scalars, function))
 
     def combine(x, y):
-        weak = (x.weak if isinstance(x, View) else type(x) in KINDS) and (y.weak if isinstance(y, View) else type(y) in KINDS)
-        return compute_scalars(ufunc, (x, y)) if weak else compute(ufunc, (x, y))
+        return (compute_scalars if is_python_scalar(x) and is_python_scalar(y) else compute)(ufunc, (x, y))
 
     def direct(x, y):
-        return combine(x, as_operand(y)) if isinstance(y, NUMBERS) else NotImplemented
+        if isinstance(y, View) or type(y) in KINDS:
+            return compute(ufunc, (x, y)) if x.weak is None else combine(x, y)
+        return compute(ufunc, (x, as_operand(y))) if isinstance(y, OPERANDS) else NotImplemented
 
     def reflected(x, y):
-        return combine(as_operand(y), x) if isinstance(y, NUMBERS) else NotImplemented
+        if isinstance(y, View) or type(y) in KINDS:
+            return compute(ufunc, (y, x)) if x.weak is None else combine(y, x)
+        return compute(ufunc, (as_operand(y), x)) if isinstance(y, OPERANDS) else NotImplemented
 
     def in_place(x, y):
         return NotImplemented if x.scalar else call(ufunc, x, y, out=(x,))
@@ -177,8 +180,12 @@ def binary(ufunc: np.ufunc, function: Callable) -> tuple[Callable, Callable, Cal
     return direct, reflected, in_place
 
 
-def class_of(x) -> type:
+def class_of(x) -> type | None:
     return x.weak if isinstance(x, View) else type(x)
+
+
+def is_python_scalar(x) -> bool:
+    return class_of(x) in KINDS
 
 
 def apply_scalars(function: Callable, ufunc: np.ufunc, xs: tuple):

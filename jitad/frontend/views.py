@@ -1,7 +1,8 @@
 """The steps of which views are made.
 
 Each is a value: ``type(base type)`` is what it shows, ``read(atom)`` records the reading, ``write(base, new)`` records the base
-with what the step shows replaced by `new`, and ``strides(base type, strides)`` says where NumPy would find the elements. Equal steps from one view show the same elements.
+with what the step shows replaced by `new`, and ``strides(base type, strides)`` says where NumPy would find the elements.
+Equal steps from one view show the same elements.
 """
 
 from __future__ import annotations
