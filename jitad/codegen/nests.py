@@ -6,8 +6,6 @@ innermost loop's body is straight-line code.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
 from llvmlite import ir
 
 from jitad.codegen.scalars import I1, I8, I32, I64, POINTER, ScalarEmitter, constant, memory_type, register_type
@@ -15,55 +13,9 @@ from jitad.ir.types import real_dtype
 from jitad.lower.index import Index
 from jitad.lower.loops import Accumulate, Buffer, Nest, Reduction, Region, ScatterStore, Store
 from jitad.lower.scalars import Expr
+from jitad.lower.walk import buffers, reachable, roots
 
 COMBINE = {"add": "add", "mul": "mul", "max": "maximum", "min": "minimum", "and": "and", "or": "or"}
-
-
-def reachable(values: Iterable[Expr]) -> list[Expr]:
-    """Return the expressions that `values` need, operands first."""
-    seen: dict[int, Expr] = {}
-    pending = list(values)
-    while pending:
-        expr = pending.pop()
-        if expr.number not in seen:
-            seen[expr.number] = expr
-            pending += operands_of(expr)
-    return [seen[number] for number in sorted(seen)]
-
-
-def operands_of(expr: Expr) -> list[Expr]:
-    found = [x for x in expr.args if isinstance(x, Expr)]
-    for x in expr.args:
-        if isinstance(x, Index):
-            found += terms_of(x)
-    return found
-
-
-def terms_of(index: Index) -> list[Expr]:
-    return [term for term, _ in index.terms if isinstance(term, Expr)]
-
-
-def roots_of(region: Region) -> list[Expr]:
-    roots = []
-    for statement in region.statements:
-        if isinstance(statement, Accumulate):
-            roots += statement.parts
-        else:
-            roots += [statement.value, *terms_of(statement.position)]
-    return roots
-
-
-def buffers_of(nest: Nest) -> list[Buffer]:
-    """Return the buffers a nest reads or writes, in a fixed order."""
-    found: dict[Buffer, None] = {reduction.buffer: None for reduction in nest.reductions}
-    for region in nest.regions:
-        for statement in region.statements:
-            if not isinstance(statement, Accumulate):
-                found[statement.buffer] = None
-        for expr in reachable(roots_of(region)):
-            if expr.op == "load":
-                found[expr.args[0]] = None
-    return list(found)
 
 
 class NestEmitter:
@@ -71,7 +23,7 @@ class NestEmitter:
 
     def __init__(self, module: ir.Module, name: str, nest: Nest, flags: tuple[str, ...]):
         self.nest = nest
-        self.buffers = buffers_of(nest)
+        self.buffers = buffers(nest)
         self.function = ir.Function(module, ir.FunctionType(I32, [POINTER] * len(self.buffers)), name)
         self.function.linkage = "internal"
         self.function.attributes.add("noinline")
@@ -152,7 +104,7 @@ class NestEmitter:
 
     def emit_body(self, region: Region) -> None:
         self.values = {}
-        for expr in reachable(roots_of(region)):
+        for expr in reachable(roots(region)):
             self.values[expr.number] = self.expression(expr)
         for statement in region.statements:
             if isinstance(statement, Store):
