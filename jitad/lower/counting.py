@@ -1,0 +1,40 @@
+"""How many scalar operations loops execute: the measure in which reverse mode costs at most four times its function.
+
+An operation is one arithmetic instruction or one elementary function; loads, stores, indices, conversions and choices are free.
+"""
+
+from __future__ import annotations
+
+import math
+
+from jitad.lower.loops import Accumulate, Call, Loops, Nest, Region
+from jitad.lower.walk import reachable, roots
+
+FREE = {"const", "zero", "load", "index", "in_range", "clamp", "index_div", "index_mod", "checked", "convert", "select",
+        "eq", "ne", "lt", "le", "gt", "ge", "and", "or", "not"}  # fmt: skip
+
+
+def count_operations(loops: Loops) -> int:
+    """Return the number of operations of one run."""
+    return sum(count_call(step) if isinstance(step, Call) else count_nest(step) for step in loops.steps)
+
+
+def count_nest(nest: Nest) -> int:
+    return sum(count_body(region) * math.prod(high - low + 1 for low, high in region.ranges) for region in nest.regions)
+
+
+def count_body(region: Region) -> int:
+    arithmetic = sum(expr.op not in FREE for expr in reachable(roots(region)))
+    return arithmetic + sum(len(s.parts) for s in region.statements if isinstance(s, Accumulate))
+
+
+def count_call(call: Call) -> int:
+    if call.routine == "gemm":
+        x, y = call.params["x"], call.params["y"]
+        return 2 * x.batch * x.rows * x.columns * y.columns
+    shape = call.inputs[0].type.shape
+    n, stack = shape[-1], math.prod(shape[:-2])
+    if call.routine in ("lu", "cholesky"):
+        return stack * n**3 // (3 if call.routine == "cholesky" else 1) * 2 // 3
+    columns = call.outputs[0].type.shape[-1]
+    return stack * n * n * columns * (2 if call.routine == "lu_solve" else 1)

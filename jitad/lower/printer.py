@@ -1,0 +1,123 @@
+"""Loops as text that reads like Python:
+
+    for i0 in range(0, 1000):
+        v3 = sin(in0[i0])
+        out0[i0] = v3 * 2.0
+"""
+
+from __future__ import annotations
+
+from jitad.ir.types import short_dtype
+from jitad.lower.index import Index
+from jitad.lower.loops import Accumulate, Buffer, Call, Loops, Nest, Region, ScatterStore
+from jitad.lower.scalars import Expr
+from jitad.lower.walk import reachable, roots
+
+INFIX = {"add": "+", "sub": "-", "mul": "*", "div": "/", "eq": "==", "ne": "!=", "lt": "<", "le": "<=", "gt": ">", "ge": ">=",
+         "and": "&", "or": "|", "xor": "^"}  # fmt: skip
+
+
+def print_loops(loops: Loops) -> str:
+    """Return the text of a kernel: its buffers, then its steps."""
+    head = [f"{buffer.name}: {buffer.type}" for buffer in loops.inputs]
+    tail = [f"{buffer.name}: {buffer.type}" for buffer in loops.outputs]
+    lines = [f"def kernel({', '.join(head)}) -> ({', '.join(tail)}):  # workspace: {loops.work_bytes} bytes"]
+    for step in loops.steps:
+        lines += print_call(step) if isinstance(step, Call) else print_nest(step)
+    return "\n    ".join(lines)
+
+
+def print_call(call: Call) -> list[str]:
+    names = ", ".join(describe(buffer) for buffer in call.inputs)
+    return [f"{', '.join(describe(buffer) for buffer in call.outputs)} = {call.routine}({names})  # {call.source.short}"]
+
+
+def describe(buffer: Buffer) -> str:
+    return f"{buffer.name}:{short_dtype(buffer.type.dtype)}{list(buffer.type.shape)}" if buffer.kind == "work" else buffer.name
+
+
+def print_nest(nest: Nest) -> list[str]:
+    lines = []
+    for reduction in nest.reductions:
+        if reduction.partial:
+            lines.append(f"{describe(reduction.buffer)}[:] = {reduction.identity}")
+    for region in nest.regions:
+        lines += print_region(region)
+    return lines
+
+
+def print_region(region: Region) -> list[str]:
+    lines, depth = [], len(region.ranges)
+    updates = [s.reduction for s in region.statements if isinstance(s, Accumulate)]
+    for dim, (low, high) in enumerate(region.ranges):
+        lines += [f"{'    ' * dim}{r.buffer.name}_sum = {r.identity}" for r in updates if r.inner == dim]
+        lines.append(f"{'    ' * dim}for i{dim} in range({low}, {high + 1}):")
+    names: dict[int, str] = {}
+    body = []
+    exprs = reachable(roots(region))
+    uses: dict[int, int] = {}
+    for expr in exprs:
+        for x in expr.args:
+            if isinstance(x, Expr):
+                uses[x.number] = uses.get(x.number, 0) + 1
+    for expr in exprs:
+        text = expression(expr, names)
+        if expr.op in ("const", "zero", "load", "index") or (uses.get(expr.number, 0) == 1 and len(text) < 40):
+            names[expr.number] = f"({text})" if expr.op in INFIX else text
+        else:
+            names[expr.number] = f"v{expr.number}"
+            body.append(f"v{expr.number} = {text}")
+    body += [statement_text(statement, names, depth) for statement in region.statements]
+    lines += ["    " * depth + line for line in body]
+    for dim in reversed(range(depth)):
+        lines += [f"{'    ' * dim}{target(r, names)} {'+=' if r.partial else '='} {r.buffer.name}_sum" for r in updates if r.inner == dim]
+    return lines
+
+
+def target(reduction, names) -> str:
+    return f"{reduction.buffer.name}[{index_text(reduction.position, names)}]"
+
+
+def statement_text(statement, names, depth: int) -> str:
+    if isinstance(statement, Accumulate):
+        reduction = statement.reduction
+        where = f"{reduction.buffer.name}_sum" if reduction.inner < depth else target(reduction, names)
+        value = ", ".join(names[part.number] for part in statement.parts)
+        return f"{where} += {value}" if reduction.combine == "add" else f"{where} = {reduction.combine}({where}, {value})"
+    where = f"{statement.buffer.name}[{index_text(statement.position, names)}]"
+    sign = "+=" if isinstance(statement, ScatterStore) and statement.combine == "add" else "="
+    return f"{where} {sign} {names[statement.value.number]}"
+
+
+def index_text(index: Index, names) -> str:
+    parts = []
+    for term, coefficient in index.terms:
+        name = f"i{term}" if isinstance(term, int) else names[term.number]
+        parts.append(name if coefficient == 1 else f"{coefficient}*{name}")
+    if index.const or not parts:
+        parts.append(str(index.const))
+    return " + ".join(parts).replace("+ -", "- ")
+
+
+def expression(expr: Expr, names) -> str:
+    op, args = expr.op, expr.args
+    if op in ("const", "zero"):
+        return repr(args[1]) if args else "0"
+    if op == "load":
+        return f"{args[0].name}[{index_text(args[1], names)}]"
+    if op == "index":
+        return index_text(args[0], names)
+    if op == "in_range":
+        return f"0 <= {index_text(args[0], names)} < {args[1]}"
+    if op in ("clamp", "index_div", "index_mod"):
+        return f"{op}({index_text(args[0], names)}, {args[1]})"
+    if op == "checked":
+        return f"checked({names[args[0].number]}, {args[1].extent})"
+    values = [names[x.number] for x in args]
+    if op in INFIX:
+        return f"{values[0]} {INFIX[op]} {values[1]}"
+    if op == "neg":
+        return f"-{values[0]}"
+    if op == "select":
+        return f"{values[1]} if {values[0]} else {values[2]}"
+    return f"{short_dtype(expr.dtype) if op == 'convert' else op}({', '.join(values)})"
