@@ -1,0 +1,27 @@
+"""What NumPy's functions, and Python's own functions of numbers, mean for traced arrays.
+
+`TABLE` is for functions that NumPy dispatches through ``__array_function__``, `REDIRECTS` for those that it does not and the syntax
+rewriter calls by another name, `BUILTINS` for ``math``, ``cmath`` and builtins. Importing this package fills them.
+"""
+
+from jitad.frontend.numpy_api.table import TABLE, implements  # isort: skip
+from jitad.frontend.numpy_api import (
+    adopted,  # noqa: F401
+    cumulative,  # noqa: F401
+    einsum,  # noqa: F401
+    elementwise,  # noqa: F401
+    joining,  # noqa: F401
+    linalg,  # noqa: F401
+    matrices,  # noqa: F401
+    nan_reductions,  # noqa: F401
+    numerical,  # noqa: F401
+    padding,  # noqa: F401
+    products,  # noqa: F401
+    reductions,  # noqa: F401
+    selection,  # noqa: F401
+    shaping,  # noqa: F401
+)
+from jitad.frontend.numpy_api.builtins import BUILTINS
+from jitad.frontend.numpy_api.creation import REDIRECTS
+
+__all__ = ["BUILTINS", "REDIRECTS", "TABLE", "implements"]

@@ -1,0 +1,252 @@
+"""Python's own functions of numbers on traced values: those of ``math`` and ``cmath``, and builtins.
+
+`BUILTINS` maps each to what the syntax rewriter calls in its place. The results stand for Python scalars, and so adapt to the
+dtypes that they meet. Invariant: where no argument is traced, the replacement calls the original. Unlike Python, what has no value
+(``math.sqrt(-1.0)``) gives NaN or infinity, not an exception.
+"""
+
+from __future__ import annotations
+
+import builtins
+import cmath
+import functools
+import math
+import operator
+from collections.abc import Callable, Iterator
+
+import numpy as np
+from scipy import special
+
+from jitad.frontend.array import Array, is_traced, to_atom, wrap
+from jitad.frontend.numpy_api.operands import asarray
+from jitad.frontend.promotion import cast, contains_traced
+from jitad.ir import errors
+from jitad.ir.types import BOOL
+
+BUILTINS: dict[Callable, Callable] = {}
+
+
+def replaces(*functions: Callable) -> Callable:
+    """Enter the decorated function in `BUILTINS` for calls of these functions with traced arguments."""
+
+    def register(replacement: Callable) -> Callable:
+        for function in functions:
+            BUILTINS[function] = guarded(function, replacement)
+        return replacement
+
+    return register
+
+
+def guarded(function: Callable, replacement: Callable) -> Callable:
+    @functools.wraps(function, updated=())
+    def call(*args, **kwargs):
+        if args and isinstance(args[0], Iterator):
+            args = list(args[0]), *args[1:]
+        return replacement(*args, **kwargs) if contains_traced(args) else function(*args, **kwargs)
+
+    return call
+
+
+def scalar(x, dtype, name: str = "float") -> Array:
+    """Return `x` as the Python scalar of a dtype, converted as Python's classes of numbers do."""
+    origins = x.origins if is_traced(x) else frozenset()
+    x = asarray(x)
+    if x.ndim:
+        raise errors.TypeError("only 0-dimensional arrays can be converted to Python scalars")
+    if x.dtype.kind == "c" and np.dtype(dtype).kind not in "cb":
+        raise errors.TypeError(f"{name}() argument must be a string or a real number, not 'complex'")
+    return wrap(cast(to_atom(x), np.dtype(dtype)), weak=True, origins=origins)
+
+
+def real(x) -> Array:
+    return scalar(x, np.float64)
+
+
+# --- math and cmath -----------------------------------------------------------------------------------------------------------
+
+SAME_NAME = """
+    cbrt copysign cos cosh degrees exp exp2 expm1 fabs fmod isfinite isinf isnan log10 log1p log2 radians sin sinh sqrt tan tanh
+"""
+UFUNCS = {
+    **{name: getattr(np, name) for name in SAME_NAME.split()},
+    "acos": np.arccos, "acosh": np.arccosh, "asin": np.arcsin, "asinh": np.arcsinh, "atan": np.arctan, "atan2": np.arctan2,
+    "atanh": np.arctanh, "pow": np.power, "erf": special.erf, "erfc": special.erfc, "gamma": special.gamma, "lgamma": special.gammaln,
+}  # fmt: skip
+
+
+def on_scalars(ufunc: np.ufunc, dtype) -> Callable:
+    return lambda *xs: wrap(to_atom(ufunc(*[scalar(x, dtype) for x in xs])), weak=True)
+
+
+for module, dtype in ((math, np.float64), (cmath, np.complex128)):
+    for name, ufunc in UFUNCS.items():
+        if hasattr(module, name):
+            replaces(getattr(module, name))(on_scalars(ufunc, dtype))
+
+
+def logarithm(dtype) -> Callable:
+    def log(x, base=None):
+        value = on_scalars(np.log, dtype)(x)
+        return value if base is None else value / log(base)
+
+    return log
+
+
+replaces(math.log)(logarithm(np.float64))
+replaces(cmath.log)(logarithm(np.complex128))
+
+
+def to_int(rounded: Callable) -> Callable:
+    return lambda x: scalar(rounded(real(x)), np.int64)
+
+
+replaces(math.floor)(to_int(np.floor))
+replaces(math.ceil)(to_int(np.ceil))
+replaces(math.trunc)(to_int(np.trunc))
+
+
+@replaces(math.hypot)
+def hypot(*coordinates):
+    return on_scalars(np.sqrt, np.float64)(builtins.sum(real(x) * real(x) for x in coordinates))
+
+
+@replaces(math.dist)
+def dist(p, q):
+    return hypot(*[real(x) - real(y) for x, y in zip(p, q, strict=True)])
+
+
+@replaces(math.ldexp)
+def ldexp(x, i):
+    return real(x) * 2.0 ** real(i)
+
+
+@replaces(math.remainder)
+def remainder(x, y):
+    x, y = real(x), real(y)
+    return x - y * real(np.rint(x / y))
+
+
+@replaces(math.modf)
+def modf(x):
+    return tuple(map(real, np.modf(real(x))))
+
+
+@replaces(math.isclose)
+def isclose(a, b, *, rel_tol=1e-09, abs_tol=0.0):
+    a, b = real(a), real(b)
+    tolerance = np.maximum(rel_tol * np.maximum(abs(a), abs(b)), abs_tol)
+    return scalar((a == b) | np.isfinite(a) & np.isfinite(b) & (abs(a - b) <= tolerance), BOOL)
+
+
+@replaces(math.prod)
+def prod(iterable, /, *, start=1):
+    return functools.reduce(operator.mul, iterable, start)
+
+
+@replaces(math.fsum)
+def fsum(seq, /):
+    return builtins.sum(map(real, seq), 0.0)
+
+
+@replaces(cmath.phase)
+def phase(z, /):
+    z = scalar(z, np.complex128)
+    return real(np.arctan2(z.imag, z.real))
+
+
+@replaces(cmath.polar)
+def polar(z, /):
+    return real(abs(scalar(z, np.complex128))), phase(z)
+
+
+@replaces(cmath.rect)
+def rect(r, phi, /):
+    r, phi = real(r), real(phi)
+    return to_complex(r * np.cos(phi), r * np.sin(phi))
+
+
+# --- builtins -----------------------------------------------------------------------------------------------------------------
+
+
+@replaces(float)
+def to_float(x=0.0, /):
+    return real(x)
+
+
+@replaces(int)
+def to_integer(x=0, /):
+    return scalar(x, np.int64, "int")
+
+
+@replaces(bool)
+def to_bool(x=False, /):
+    return scalar(x, BOOL)
+
+
+@replaces(complex)
+def to_complex(real=0.0, imag=0.0):
+    z = scalar(real, np.complex128)
+    return z if not is_traced(imag) and imag == 0.0 else wrap(to_atom(z + scalar(imag, np.complex128) * 1j), weak=True)
+
+
+@replaces(round)
+def rounded(number, ndigits=None):
+    """Round half to even, as Python does: without `ndigits` to an int."""
+    if ndigits is None:
+        return scalar(np.rint(number), np.int64)
+    result = np.round(number, ndigits)
+    return wrap(to_atom(result), weak=True) if number.weak is not None else result
+
+
+@replaces(pow)
+def power(base, exp, mod=None):
+    return base**exp if mod is None else base**exp % mod
+
+
+@replaces(sum)
+def total(iterable, /, start=0):
+    if is_traced(iterable) and iterable.ndim:
+        dtype = iterable.dtype if iterable.dtype.kind != "b" else np.int64
+        added = np.sum(iterable, 0, dtype)
+        return added if not is_traced(start) and isinstance(start, int) and start == 0 else start + added
+    return builtins.sum(iterable, start)
+
+
+def extremum(name: str, function: Callable, wins: Callable) -> None:
+    """Redirect ``max`` or ``min``: as in Python, the first of equal values is returned, and a NaN only where it comes first."""
+
+    @replaces(function)
+    def best(*args, key=None, default=None):
+        if key is not None:
+            raise errors.NotImplementedError(f"{name}() with key= of traced values; write np.{name}imum, or np.arg{name} and an index")
+        values = list(args if len(args) > 1 else args[0])
+        if not values:
+            return default
+        result = values[0]
+        for value in values[1:]:
+            result = np.where(wins(value, result), value, result)
+        return result
+
+
+extremum("max", max, operator.gt)
+extremum("min", min, operator.lt)
+
+
+def quantifier(function: Callable, decisive: bool) -> None:
+    """Redirect ``any`` or ``all``: elements are looked at up to the first one that is known and decides."""
+
+    @functools.wraps(function)
+    def quantified(iterable, /):
+        result = not decisive
+        for x in iterable:
+            if is_traced(x):
+                result = result | to_bool(x) if decisive else result & to_bool(x)
+            elif bool(x) is decisive:
+                return decisive
+        return result
+
+    BUILTINS[function] = quantified
+
+
+quantifier(any, True)
+quantifier(all, False)
