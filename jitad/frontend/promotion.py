@@ -117,7 +117,9 @@ def from_nest(x):
         return array
     leaves: list = []
     shape = nest_shape(x, leaves)
-    atoms = promote(*leaves)
+    atoms = list(map(to_atom, leaves))
+    dtype = check_dtype(np.result_type(*[atom.dtype for atom in atoms]))
+    atoms = [cast(atom, dtype) for atom in atoms]
     return wrap(reshaped(concatenate(*[reshaped(atom, (atom.type.size,)) for atom in atoms], axis=0), shape), scalar=False)
 
 

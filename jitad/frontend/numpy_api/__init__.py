@@ -23,5 +23,8 @@ from jitad.frontend.numpy_api import (
 )
 from jitad.frontend.numpy_api.builtins import BUILTINS
 from jitad.frontend.numpy_api.creation import REDIRECTS
+from jitad.frontend.numpy_api.nests import complete
+
+complete(REDIRECTS)
 
 __all__ = ["BUILTINS", "REDIRECTS", "TABLE", "implements"]

@@ -212,6 +212,14 @@ def total(iterable, /, start=0):
     return builtins.sum(iterable, start)
 
 
+def chosen(condition, x, y):
+    """Return ``x if condition else y``: a Python scalar if both are."""
+    if not is_traced(condition):
+        return x if condition else y
+    weak = all(z.weak is not None if is_traced(z) else not isinstance(z, np.generic | np.ndarray) for z in (x, y))
+    return wrap(to_atom(np.where(condition, x, y)), weak=weak)
+
+
 def extremum(name: str, function: Callable, wins: Callable) -> None:
     """Redirect ``max`` or ``min``: as in Python, the first of equal values is returned, and a NaN only where it comes first."""
 
@@ -224,7 +232,7 @@ def extremum(name: str, function: Callable, wins: Callable) -> None:
             return default
         result = values[0]
         for value in values[1:]:
-            result = np.where(wins(value, result), value, result)
+            result = chosen(wins(value, result), value, result)
         return result
 
 

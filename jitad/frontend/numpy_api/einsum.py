@@ -69,9 +69,9 @@ def parse(subscripts: str, ndims: Sequence[int]) -> tuple[list[tuple], tuple]:
     left, arrow, right = subscripts.partition("->")
     texts = left.split(",")
     if len(texts) < len(ndims):
-        raise errors.ValueError("more operands provided to einstein sum function than specified in the subscripts string")
-    if len(texts) > len(ndims):
         raise errors.ValueError("fewer operands provided to einstein sum function than specified in the subscripts string")
+    if len(texts) > len(ndims):
+        raise errors.ValueError("more operands provided to einstein sum function than specified in the subscripts string")
     inputs = [labels_of(text, ndim, number) for number, (text, ndim) in enumerate(zip(texts, ndims, strict=True))]
     counts = Counter(label for labels in inputs for label in labels)
     hidden = sorted(label for label in counts if isinstance(label, int))

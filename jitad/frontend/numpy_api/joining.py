@@ -90,7 +90,7 @@ def repeat(a, repeats, axis=None):
         return rearranged(a, np.repeat(np.arange(a.shape[axis]), repeats), axis)
     count, n = int(repeats.reshape(())), a.shape[axis]
     if count < 0:
-        raise errors.ValueError("repeats may not contain negative values.")
+        raise errors.ValueError("negative dimensions are not allowed")
     before, after = a.shape[:axis], a.shape[axis + 1:]
     return np.broadcast_to(a.reshape(*before, n, 1, *after), (*before, n, count, *after)).reshape(*before, n * count, *after)
 

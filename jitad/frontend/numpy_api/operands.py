@@ -11,6 +11,7 @@ from jitad.frontend.array import Array, is_traced, to_atom, wrap
 from jitad.frontend.concrete import value
 from jitad.frontend.promotion import contains_traced, from_nest
 from jitad.frontend.trace import pin
+from jitad.ir import errors
 from jitad.ir.program import Atom, literal
 from jitad.primitives.shaping import broadcast
 
@@ -34,7 +35,12 @@ def filled(value, shape: Sequence[int], dtype) -> Atom:
 
 def axes_of(axis, ndim: int) -> tuple[int, ...]:
     """Return the axes that NumPy's argument `axis` (None, an int or a tuple) stands for, ascending."""
-    return tuple(range(ndim)) if axis is None else tuple(sorted(normalize_axis_tuple(axis, ndim, "axis")))
+    if axis is None:
+        return tuple(range(ndim))
+    axes = sorted(normalize_axis_tuple(axis, ndim, allow_duplicate=True))
+    if len(set(axes)) < len(axes):
+        raise errors.ValueError("duplicate value in 'axis'")
+    return tuple(axes)
 
 
 def flat_unless(a, axis) -> tuple[Array, int]:

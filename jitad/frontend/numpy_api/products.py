@@ -28,10 +28,11 @@ def operands(a, b) -> list[Atom]:
     return promote(asarray(a), asarray(b))
 
 
-def aligned(x: Atom, y: Atom, i: int, j: int) -> None:
-    if x.shape[i] != y.shape[j]:
-        raise errors.ValueError(f"shapes {shape_text(x.shape)} and {shape_text(y.shape)} not aligned: "
-                                f"{x.shape[i]} (dim {i % x.ndim}) != {y.shape[j]} (dim {j % y.ndim})")
+def check_aligned(x: tuple[int, ...], y: tuple[int, ...]) -> None:
+    """Check that the last axis of an array of shape `x` fits the last but one, or the only one, of one of shape `y`."""
+    i, j = len(x) - 1, max(len(y) - 2, 0)
+    if x[i] != y[j]:
+        raise errors.ValueError(f"shapes {shape_text(x)} and {shape_text(y)} not aligned: {x[i]} (dim {i}) != {y[j]} (dim {j})")
 
 
 @implements(np.dot)
@@ -39,9 +40,8 @@ def dot(a, b, out=None):
     x, y = operands(a, b)
     if x.ndim == 0 or y.ndim == 0:
         return wrap(x) * wrap(y)
-    last, inner = x.ndim - 1, max(y.ndim - 2, 0)
-    aligned(x, y, last, inner)
-    return wrap(contract(x, y, [last], [inner]))
+    check_aligned(x.shape, y.shape)
+    return wrap(contract(x, y, [x.ndim - 1], [max(y.ndim - 2, 0)]))
 
 
 @implements(np.inner)
@@ -49,7 +49,7 @@ def inner(a, b, /):
     x, y = operands(a, b)
     if x.ndim == 0 or y.ndim == 0:
         return wrap(x) * wrap(y)
-    aligned(x, y, x.ndim - 1, y.ndim - 1)
+    check_aligned(x.shape, (*y.shape[:-2], *y.shape[:-3:-1]))
     return wrap(contract(x, y, [x.ndim - 1], [y.ndim - 1]))
 
 

@@ -7,7 +7,6 @@ import numpy as np
 from jitad.frontend.array import to_atom, wrap
 from jitad.frontend.numpy_api.operands import asarray
 from jitad.frontend.numpy_api.table import implements
-from jitad.ir.types import broadcast_shapes
 from jitad.primitives.shaping import broadcast
 
 
@@ -46,7 +45,7 @@ def broadcast_to(array, shape, subok=False):
 @implements(np.broadcast_arrays)
 def broadcast_arrays(*args, subok=False):
     arrays = [asarray(a) for a in args]
-    shape = broadcast_shapes(*[a.shape for a in arrays])
+    shape = np.broadcast_shapes(*[a.shape for a in arrays])
     return tuple(a if a.shape == shape else np.broadcast_to(a, shape) for a in arrays)
 
 

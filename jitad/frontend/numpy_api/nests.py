@@ -1,0 +1,41 @@
+"""Traced values where NumPy does not look for them: in lists, and in arguments by which it does not dispatch.
+
+``np.mean([x, y])``, ``np.maximum([x, y], 0)``, ``np.take(table, i)``: the syntax rewriter finds such functions in `REDIRECTS` too. What
+they do with traced arguments is what `TABLE` says.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+
+import numpy as np
+
+from jitad.frontend.numpy_api.operands import asarray
+from jitad.frontend.numpy_api.table import TABLE
+from jitad.frontend.promotion import contains_traced
+from jitad.frontend.rules import RULES
+
+
+def looking_inside(function: Callable, implementation: Callable) -> Callable:
+    @functools.wraps(function)
+    def call(*args, **kwargs):
+        traced = contains_traced(args) or contains_traced(list(kwargs.values()))
+        return (implementation if traced else function)(*args, **kwargs)
+
+    return call
+
+
+def reading_lists(ufunc: np.ufunc) -> Callable:
+    def call(*args, **kwargs):
+        return ufunc(*[asarray(x) if isinstance(x, list | tuple) and contains_traced(x) else x for x in args], **kwargs)
+
+    return call
+
+
+def complete(redirects: dict[Callable, Callable]) -> None:
+    """Add all functions of `TABLE`, and the ufuncs, to `redirects`."""
+    for function, implementation in TABLE.items():
+        redirects[function] = looking_inside(redirects.get(function, function), implementation)
+    for ufunc in RULES:
+        redirects.setdefault(ufunc, reading_lists(ufunc))
