@@ -1,0 +1,29 @@
+"""Exact, compiled derivatives of plain NumPy code.
+
+See the README for a first look, and the docstrings of `grad`, `value_and_grad`, `jit`, `jvp`, `vjp`, `vmap` for the rest.
+"""
+
+from jitad import testing
+from jitad.api import (
+    grad,
+    hessian,
+    hvp,
+    jacfwd,
+    jacobian,
+    jacrev,
+    jit,
+    jvp,
+    linearize,
+    stop_gradient,
+    value_and_grad,
+    vjp,
+    vmap,
+)
+from jitad.ir.errors import JitadError
+from jitad.runtime.config import config
+
+__all__ = [
+    "JitadError", "config", "grad", "hessian", "hvp", "jacfwd", "jacobian", "jacrev", "jit", "jvp", "linearize", "stop_gradient",
+    "testing", "value_and_grad", "vjp", "vmap",
+]  # fmt: skip
+__version__ = "0.1.0"

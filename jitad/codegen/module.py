@@ -1,7 +1,7 @@
 """One kernel as an LLVM function: its nests and library calls, one after another.
 
-In: `Loops` and an LLVM module. Out: an internal function ``body(inputs..., outputs..., workspace) -> i32`` on pointers, which returns 0 or the
-number of the failure. Invariant: it allocates nothing and calls nothing that takes the GIL.
+In: `Loops` and an LLVM module. Out: an internal function ``body(inputs..., outputs..., workspace) -> i32`` on pointers, which returns 0
+or the number of the failure. Invariant: it allocates nothing and calls nothing that takes the GIL.
 """
 
 from __future__ import annotations

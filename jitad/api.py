@@ -1,0 +1,304 @@
+"""The public transformations. Each is a `Compiled` function whose body is the transformation's meaning within a trace."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from jitad.compiled import Compiled
+from jitad.frontend.array import Array, to_atom, wrap
+from jitad.frontend.calls import rewrite
+from jitad.frontend.trace import current_trace
+from jitad.frontend.trees import flatten, unflatten
+from jitad.functional import batching, forward, jacobians, reverse
+from jitad.primitives.custom import stop_gradient as stop_gradient_primitive
+from jitad.pullbacks import linearize_concretely, vjp_concretely
+
+Argnums = int | Sequence[int]
+
+
+def decorator(transformation: Callable) -> Callable:
+    """Let a transformation be used bare, ``@grad``, and with options, ``@grad(argnums=1)``."""
+
+    @functools.wraps(transformation)
+    def transform(function: Callable | None = None, *args, **options):
+        if function is None:
+            return lambda f: transformation(f, **options)
+        return transformation(function, *args, **options)
+
+    return transform
+
+
+@decorator
+def jit(function: Callable, static_argnums: Argnums = (), static_argnames: str | Sequence[str] = ()) -> Compiled:
+    """Compile a function.
+
+    Parameters
+    ----------
+    function
+        Takes and returns arrays, scalars and nested containers of them. Arrays that it changes in place are changed for the caller.
+    static_argnums, static_argnames
+        Arguments whose values are part of the signature. Strings, callables and other objects always are, and integers and booleans
+        become so when their values decide a shape, a loop or a branch.
+
+    Returns
+    -------
+    Compiled
+        A function of the same arguments and results; it traces and compiles at the first call with each combination of structure,
+        dtypes and shapes.
+
+    Examples
+    --------
+    >>> import numpy as np, jitad
+    >>> @jitad.jit
+    ... def norm(x):
+    ...     return np.sqrt(np.sum(x ** 2))
+    >>> float(norm(np.array([3.0, 4.0])))
+    5.0
+    """
+    return Compiled(lambda args, kwargs: rewrite(function)(*args, **kwargs), function, static_argnums, static_argnames)
+
+
+@decorator
+def value_and_grad(function: Callable, argnums: Argnums = 0, has_aux: bool = False) -> Compiled:
+    """Return a function that gives the value of `function` and its gradient.
+
+    Parameters
+    ----------
+    function
+        Returns one real number; with `has_aux`, a pair of that and anything else.
+    argnums
+        The positional argument to differentiate with respect to, or several.
+    has_aux
+        Whether `function` returns (value, auxiliary results).
+
+    Returns
+    -------
+    Compiled
+        ``(value, gradient)``, or ``((value, aux), gradient)``. The gradient has the structure, shapes and dtypes of the argument (a tuple
+        of them for several). At complex arguments it is df/dx + i df/dy, the direction of steepest ascent, as in PyTorch; JAX's is the
+        conjugate.
+
+    Raises
+    ------
+    TypeError
+        The result is not a real scalar, or an argument of interest is not floating-point.
+
+    Examples
+    --------
+    >>> import numpy as np, jitad
+    >>> value, gradient = jitad.value_and_grad(lambda x: np.sum(x ** 2))(np.array([1.0, 2.0]))
+    >>> float(value), gradient
+    (5.0, array([2., 4.]))
+    """
+    return Compiled(
+        lambda args, kwargs: reverse.value_and_grad(rewrite(function), argnums, has_aux, "value_and_grad", args, kwargs), function
+    )
+
+
+@decorator
+def grad(function: Callable, argnums: Argnums = 0, has_aux: bool = False) -> Compiled:
+    """Return the gradient of a function with one real result; see `value_and_grad`.
+
+    Returns
+    -------
+    Compiled
+        ``gradient``, or ``(gradient, aux)`` with `has_aux`.
+
+    Examples
+    --------
+    >>> import numpy as np, jitad
+    >>> @jitad.grad
+    ... def slope(x):
+    ...     return np.sin(x) * x
+    >>> float(slope(0.0))
+    0.0
+    >>> jitad.grad(lambda x: x * jitad.grad(lambda y: x + y)(1.0))(1.0) == 1
+    np.True_
+    """
+
+    def body(args, kwargs):
+        value, gradient = reverse.value_and_grad(rewrite(function), argnums, has_aux, "grad", args, kwargs)
+        return (gradient, value[1]) if has_aux else gradient
+
+    return Compiled(body, function)
+
+
+@functools.lru_cache(maxsize=512)
+def _jvp(function: Callable) -> Compiled:
+    return Compiled(lambda args, kwargs: forward.jvp(rewrite(function), *args))
+
+
+@functools.lru_cache(maxsize=512)
+def _plain(function: Callable) -> Compiled:
+    return Compiled(lambda args, kwargs: rewrite(function)(*args, **kwargs), function)
+
+
+def _cached(make: Callable, function: Callable) -> Compiled:
+    """Return ``make(function)``, remembered if the function is hashable."""
+    try:
+        return make(function)
+    except TypeError:
+        return make.__wrapped__(function)
+
+
+def jvp(function: Callable, primals: tuple, tangents: tuple) -> tuple[Any, Any]:
+    """Return the value of a function and its derivative along a direction.
+
+    Parameters
+    ----------
+    primals, tangents
+        Tuples of the arguments and of their tangents, of the same structure, shapes and dtypes.
+
+    Examples
+    --------
+    >>> import numpy as np, jitad
+    >>> value, slope = jitad.jvp(np.sin, (0.0,), (2.0,))
+    >>> float(value), float(slope)
+    (0.0, 2.0)
+    """
+    forward.check_pairs(primals, tangents)
+    return _cached(_jvp, function)(tuple(primals), tuple(tangents))
+
+
+def vjp(function: Callable, *primals, has_aux: bool = False):
+    """Return the value of a function and its pullback.
+
+    Returns
+    -------
+    value, pullback
+        ``pullback(cotangent)`` gives a tuple of cotangents, one for each argument; the cotangent has the structure of the value. With
+        `has_aux` the function returns (value, aux), and ``(value, pullback, aux)`` is returned.
+
+    Examples
+    --------
+    >>> import numpy as np, jitad
+    >>> value, pullback = jitad.vjp(np.multiply, 3.0, 4.0)
+    >>> tuple(map(float, pullback(1.0)))
+    (4.0, 3.0)
+    """
+    if current_trace() is not None:
+        return reverse.vjp(rewrite(function), primals, has_aux)
+    return vjp_concretely(_cached(_plain, function), primals, has_aux)
+
+
+def linearize(function: Callable, *primals):
+    """Return the value of a function and its derivative there, as a function of tangents.
+
+    Examples
+    --------
+    >>> import numpy as np, jitad
+    >>> value, push = jitad.linearize(np.square, 3.0)
+    >>> float(value), float(push(1.0))
+    (9.0, 6.0)
+    """
+    if current_trace() is not None:
+        return forward.linear_function(rewrite(function), primals)
+    return linearize_concretely(_cached(_plain, function), primals)
+
+
+def _jacobian(function: Callable, argnums: Argnums, mode: str | None) -> Compiled:
+    return Compiled(lambda args, kwargs: jacobians.jacobian(rewrite(function), argnums, mode, args, kwargs), function)
+
+
+@decorator
+def jacfwd(function: Callable, argnums: Argnums = 0) -> Compiled:
+    """Return the Jacobian of a real function by forward mode, all columns at once: good for few inputs.
+
+    The result has, for each result of the function, the structure of the argument, with arrays of shape (result, argument).
+
+    Examples
+    --------
+    >>> import numpy as np, jitad
+    >>> jitad.jacfwd(lambda x: x ** 2)(np.array([1.0, 2.0]))
+    array([[2., 0.],
+           [0., 4.]])
+    """
+    return _jacobian(function, argnums, "forward")
+
+
+@decorator
+def jacrev(function: Callable, argnums: Argnums = 0) -> Compiled:
+    """Return the Jacobian of a real function by reverse mode, all rows at once: good for few results. See `jacfwd`."""
+    return _jacobian(function, argnums, "reverse")
+
+
+@decorator
+def jacobian(function: Callable, argnums: Argnums = 0) -> Compiled:
+    """Return the Jacobian of a real function by the mode that takes fewer passes. See `jacfwd`."""
+    return _jacobian(function, argnums, None)
+
+
+@decorator
+def hessian(function: Callable, argnums: Argnums = 0) -> Compiled:
+    """Return the matrix of second derivatives of a function with one real result, forward over reverse.
+
+    Examples
+    --------
+    >>> import numpy as np, jitad
+    >>> jitad.hessian(lambda x: x[0] * x[1] ** 2)(np.array([1.0, 3.0]))
+    array([[0., 6.],
+           [6., 2.]])
+    """
+    gradient = grad(function, argnums)
+    return Compiled(lambda args, kwargs: jacobians.jacobian(gradient, argnums, "forward", args, kwargs), function)
+
+
+def hvp(function: Callable, primals: tuple, tangents: tuple):
+    """Return the product of the Hessian of a function and a vector, without forming the Hessian.
+
+    Examples
+    --------
+    >>> import numpy as np, jitad
+    >>> jitad.hvp(lambda x: np.sum(x ** 3), (np.array([1.0, 2.0]),), (np.array([1.0, 1.0]),))
+    array([ 6., 12.])
+    """
+    forward.check_pairs(primals, tangents)
+    return _cached(_hvp, function)(tuple(primals), tuple(tangents))
+
+
+@functools.lru_cache(maxsize=512)
+def _hvp(function: Callable) -> Compiled:
+    def body(args, kwargs):
+        primals, tangents = args
+        argnums = tuple(range(len(primals)))
+        _, product = forward.jvp(grad(function, argnums), primals, tangents)
+        return product[0] if len(primals) == 1 else product
+
+    return Compiled(body, function)
+
+
+@decorator
+def vmap(function: Callable, in_axes=0, out_axes=0) -> Compiled:
+    """Return a function that maps `function` over an axis of its arguments, all members at once.
+
+    Parameters
+    ----------
+    in_axes
+        The axis to map over, for all positional arguments or as a tuple of one for each (trees of axes for trees of arguments); None: the
+        argument is the same for all members.
+    out_axes
+        Where the axis goes in the results.
+
+    Examples
+    --------
+    >>> import numpy as np, jitad
+    >>> jitad.vmap(np.dot)(np.eye(2), np.array([[1.0, 2.0], [3.0, 4.0]]))
+    array([1., 4.])
+    """
+    return Compiled(lambda args, kwargs: batching.vmap(rewrite(function), in_axes, out_axes, args, kwargs), function)
+
+
+def stop_gradient(x):
+    """Return `x`, to be held constant in differentiation. Containers are taken leaf by leaf.
+
+    Examples
+    --------
+    >>> import jitad
+    >>> float(jitad.grad(lambda x: x * jitad.stop_gradient(x))(3.0))
+    3.0
+    """
+    leaves, treedef = flatten(x)
+    held = [wrap(stop_gradient_primitive(to_atom(leaf)), scalar=leaf.scalar) if isinstance(leaf, Array) else leaf for leaf in leaves]
+    return unflatten(treedef, held)

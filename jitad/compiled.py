@@ -1,0 +1,236 @@
+"""Compiled functions: from a call with NumPy arrays to a call of a kernel.
+
+In: a Python function and, at each call, its arguments. Out: its results. The first call with a *signature* traces and compiles, later
+ones look the kernel up. Invariant: a kernel is used only while everything its trace has read from outside is as it was, and gets the
+captured arrays as they are now.
+"""
+
+from __future__ import annotations
+
+import functools
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from jitad.frontend.array import Array
+from jitad.frontend.captures import Captures
+from jitad.frontend.programs import Leaf, Static, Traced, describe, trace_function
+from jitad.frontend.trace import Concretize, Trace, current_trace
+from jitad.frontend.trees import LEAF, TreeDef, flatten, unflatten
+from jitad.ir import errors
+from jitad.pipeline import to_kernel
+from jitad.runtime.config import config
+from jitad.runtime.execute import as_input, check_nan, runner
+
+
+@dataclass(frozen=True)
+class Held:
+    """An argument that is part of the signature as it is, whatever it contains."""
+
+    value: Any
+
+
+@dataclass(eq=False)
+class Entry:
+    """One traced signature.
+
+    Attributes
+    ----------
+    traced
+        The Program and the structure of its results: the function's, then the new values of what it changed in place.
+    treedef
+        The structure of the function's own result.
+    inputs
+        The number and dtype of each leaf of the arguments that is an input of the Program.
+    changed, written
+        The numbers of the argument leaves, and the captured arrays, that receive the results at the end.
+    check
+        Whether what the trace has read from outside is unchanged.
+    derived
+        Programs made from this one, by name.
+    """
+
+    traced: Traced
+    treedef: TreeDef
+    inputs: list[tuple[int, np.dtype]]
+    changed: list[int]
+    written: list[np.ndarray]
+    check: Callable[[], bool]
+    derived: dict = field(default_factory=dict)
+
+    @functools.cached_property
+    def run(self) -> Callable[..., tuple]:
+        return runner(to_kernel(self.traced.program))
+
+    @functools.cached_property
+    def captured(self) -> list[tuple[np.ndarray, np.dtype]]:
+        return [(array, var.dtype) for array, var in self.traced.captured]
+
+    def operands(self, leaves: list) -> list:
+        """Return the Program's inputs for these arguments."""
+        values = [as_input(leaves[number], dtype) for number, dtype in self.inputs]
+        return values + [as_input(array, dtype) for array, dtype in self.captured] if self.captured else values
+
+    def restore(self, outputs) -> Any:
+        """Return the kernel's outputs in the structure of the function's result."""
+        if self.treedef is LEAF:
+            return as_result(outputs[0], self.traced.results[0])
+        own = [as_result(x, leaf) for x, leaf in zip(outputs, self.traced.results[: self.treedef.size], strict=False)]
+        return unflatten(self.treedef, own)
+
+    def write_back(self, leaves: list, outputs) -> None:
+        """Copy what the function changed in place to where it came from."""
+        targets = [*[leaves[number] for number in self.changed], *self.written]
+        for target, value in zip(targets, outputs[self.treedef.size :], strict=True):
+            target[...] = value
+
+
+def as_result(x, leaf: Leaf):
+    return np.asarray(x) if leaf.kind == "array" and not leaf.type.ndim else x
+
+
+class Compiled:
+    """A function that is traced and compiled at its first call with each signature.
+
+    ``body(args, kwargs)`` is run within a trace.
+    """
+
+    def __init__(self, body: Callable, wrapped: Callable | None = None, static_argnums=(), static_argnames=()):
+        self.body = body
+        self.static_argnums = (static_argnums,) if isinstance(static_argnums, int) else tuple(static_argnums)
+        self.static_argnames = (static_argnames,) if isinstance(static_argnames, str) else tuple(static_argnames)
+        self.plans: dict[tuple, Plan] = {}
+        self.lock = threading.RLock()
+        if wrapped is not None:
+            functools.update_wrapper(self, wrapped, updated=())
+
+    def __repr__(self) -> str:
+        return f"<compiled {getattr(self, '__qualname__', self.body)}>"
+
+    def __get__(self, instance, owner=None):
+        return self if instance is None else functools.partial(self, instance)
+
+    def __call__(self, *args, **kwargs):
+        if current_trace() is not None:
+            return self.body(args, kwargs)
+        entry, leaves = self.lookup(args, kwargs)
+        outputs = entry.run(*entry.operands(leaves))
+        config.counters.calls += 1
+        if config.check_nan:
+            check_nan(outputs)
+        if entry.changed or entry.written:
+            entry.write_back(leaves, outputs)
+        return entry.restore(outputs)
+
+    def lookup(self, args: tuple, kwargs: dict) -> tuple[Entry, list]:
+        """Return the entry for these arguments, traced anew if there is none that is still valid, and their leaves."""
+        if self.static_argnums or self.static_argnames:
+            args, kwargs = self.hold(args, kwargs)
+        leaves, treedef = flatten((args, kwargs))
+        signature = (treedef, *map(key, leaves))
+        plan = self.plans.get(signature)
+        entry = plan and plan.find(leaves)
+        if entry is None:
+            with self.lock:
+                plan = self.plans.setdefault(signature, Plan())
+                entry = plan.find(leaves) or self.trace(plan, leaves, treedef)
+        return entry, leaves
+
+    def hold(self, args: tuple, kwargs: dict) -> tuple[tuple, dict]:
+        numbers = {number % len(args) for number in self.static_argnums if -len(args) <= number < len(args)}
+        held = tuple(Held(x) if k in numbers else x for k, x in enumerate(args))
+        return held, {name: Held(x) if name in self.static_argnames else x for name, x in kwargs.items()}
+
+    def trace(self, plan: Plan, leaves: list, treedef: TreeDef) -> Entry:
+        """Trace with these arguments; leaves whose values Python turns out to need become static."""
+        while True:
+            specs = [spec(x, number in plan.static) for number, x in enumerate(leaves)]
+            trace = Trace()
+            try:
+                entry = self.trace_once(specs, treedef, trace)
+            except Concretize as request:
+                if request.trace is not trace:
+                    raise
+                plan.static |= request.leaves
+                plan.entries.clear()
+            else:
+                plan.add(leaves, entry)
+                return entry
+
+    def trace_once(self, specs: list[Leaf | Static], treedef: TreeDef, trace: Trace) -> Entry:
+        changed: list[int] = []
+        structures: list[TreeDef] = []
+
+        def call(args, kwargs):
+            arguments, _ = flatten((args, kwargs))
+            result = self.body(args, kwargs)
+            changed[:] = [k for k, x in enumerate(arguments) if isinstance(x, Array) and not x.scalar and x.cell.version]
+            structures[:] = [flatten(result)[1]]
+            written = [traced for _, traced in captures.written()]
+            return result, [arguments[k] for k in changed], written
+
+        config.counters.traces += 1
+        with Captures() as captures:
+            for leaf in specs:
+                if isinstance(leaf, Static):
+                    captures.watch(leaf.value)
+            traced = trace_function(call, specs, treedef, trace)
+        written = [array for array, _ in captures.written()]
+        inputs = [(number, leaf.type.dtype) for number, leaf in enumerate(specs) if isinstance(leaf, Leaf)]
+        return Entry(traced, structures[0], inputs, list(changed), written, captures.checker(traced.pinned))
+
+
+class Plan:
+    """The entries of one signature, by the values of the leaves that had to be static."""
+
+    def __init__(self):
+        self.static: frozenset[int] = frozenset()
+        self.entries: dict[tuple, list[Entry]] = {}
+
+    def values(self, leaves: list) -> tuple:
+        return tuple([leaves[number] for number in sorted(self.static)])
+
+    def find(self, leaves: list) -> Entry | None:
+        for entry in self.entries.get(self.values(leaves), ()):
+            if entry.check():
+                return entry
+        return None
+
+    def add(self, leaves: list, entry: Entry) -> None:
+        """Keep an entry, and of those before it the few latest, in case what they have read comes back."""
+        kept = self.entries.setdefault(self.values(leaves), [])
+        kept.insert(0, entry)
+        del kept[4:]
+
+
+def spec(x, static: bool) -> Leaf | Static:
+    if isinstance(x, Held):
+        return Static(x.value)
+    return Static(x) if static else describe(x)
+
+
+def key(x):
+    """Return what a leaf contributes to the signature."""
+    cls = x.__class__
+    if cls is np.ndarray:
+        return x.dtype, x.shape
+    if cls in SCALARS or issubclass(cls, np.generic):
+        return cls
+    if isinstance(x, np.ndarray):
+        return cls, x.dtype, x.shape
+    if isinstance(x, Array):
+        raise errors.LeakedArrayError(f"a traced array ({x.type}) is used after the trace that made it has ended; return it from the "
+                                      "traced function instead of keeping it elsewhere")
+    try:
+        hash(x)
+    except TypeError:
+        what = f"{type(x.value).__name__}, a static argument," if isinstance(x, Held) else type(x).__name__
+        raise errors.TypeError(f"an argument of type {what} is neither an array nor a number nor hashable; make it a part of a tuple, "
+                               "list or dict, or let the function read it from outside") from None
+    return cls, x
+
+
+SCALARS = frozenset([bool, int, float, complex])

@@ -1,0 +1,83 @@
+"""Batching within a trace: one function, many members at once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from jitad.frontend.array import Array, to_atom, wrap
+from jitad.frontend.programs import Leaf, trace_function
+from jitad.frontend.trees import flatten, unflatten
+from jitad.functional.inner import private
+from jitad.ir import errors
+from jitad.ir.program import Atom
+from jitad.ir.types import ArrayType
+from jitad.primitives.shaping import transpose
+from jitad.transform.batch import push_batch, spread
+
+
+def vmap(function: Callable, in_axes, out_axes, args: tuple, kwargs: dict):
+    """Return the results of `function` on all members of a batch."""
+    axes = prefix_axes(in_axes, args, "in_axes")
+    leaves, treedef = flatten(args)
+    sizes, mapped = {}, []
+    for k, (x, axis) in enumerate(zip(leaves, axes, strict=True)):
+        if axis is not None:
+            shape = np.shape(x) if not isinstance(x, Array) else x.shape
+            if not -len(shape) <= axis < len(shape):
+                raise errors.ValueError(f"vmap: argument leaf {k} has shape {shape} and no axis {axis}")
+            sizes[k] = shape[axis]
+            mapped.append((k, axis % len(shape)))
+    if not sizes:
+        raise errors.ValueError("vmap needs at least one argument with an axis to map over")
+    if len(set(sizes.values())) > 1:
+        raise errors.ValueError(f"vmap: the mapped axes have different extents {sorted(set(sizes.values()))}")
+    size = next(iter(sizes.values()))
+    inputs = [to_atom(leaves[k]) for k, _ in mapped]
+    members = [member_leaf(atom.type, axis) for atom, (_, axis) in zip(inputs, mapped, strict=True)]
+
+    def call(*chosen):
+        rest = list(map(private, leaves))
+        for (k, _), value in zip(mapped, chosen, strict=True):
+            rest[k] = value
+        return function(*unflatten(treedef, rest), **kwargs)
+
+    traced = trace_function(call, members, flatten(tuple(inputs))[1])
+    where = [axis for _, axis in mapped] + [None] * len(traced.free)
+    outputs, out = push_batch(traced.program, [*inputs, *traced.free], where, size)
+    outputs = [spread(x, axis, size) for x, axis in zip(outputs, out, strict=True)]
+    targets = prefix_axes(out_axes, unflatten(traced.treedef, list(traced.results)), "out_axes", is_leaf=Leaf)
+    return unflatten(traced.treedef, [wrap(place_axis(x, axis), scalar=False) for x, axis in zip(outputs, targets, strict=True)])
+
+
+def member_leaf(type: ArrayType, axis: int) -> Leaf:
+    shape = (*type.shape[:axis], *type.shape[axis + 1 :])
+    return Leaf(type.with_shape(shape), "array" if shape else "scalar")
+
+
+def place_axis(x: Atom, axis: int) -> Atom:
+    """Move the batch from axis 0 to `axis`."""
+    axis %= x.ndim
+    return transpose(x, axes=(*range(1, axis + 1), 0, *range(axis + 1, x.ndim))) if axis else x
+
+
+def prefix_axes(axes, tree, name: str, is_leaf: type | None = None) -> list[int | None]:
+    """Return an axis for each leaf of `tree`, given one for all of it or a tree of them that may end early."""
+    if is_leaf is not None and isinstance(tree, is_leaf):
+        return [axes]
+    leaves, treedef = flatten(tree) if is_leaf is None else (None, None)
+    if axes is None or isinstance(axes, int):
+        count = len(leaves) if leaves is not None else count_leaves(tree, is_leaf)
+        return [axes] * count
+    children = list(tree.values()) if isinstance(tree, dict) else list(tree)
+    given = [axes[key] for key in tree] if isinstance(tree, dict) else list(axes)
+    if len(given) != len(children):
+        raise errors.ValueError(f"vmap: {name} has {len(given)} entries for {len(children)} values")
+    return [axis for sub, child in zip(given, children, strict=True) for axis in prefix_axes(sub, child, name, is_leaf)]
+
+
+def count_leaves(tree, is_leaf: type) -> int:
+    if isinstance(tree, is_leaf):
+        return 1
+    return sum(count_leaves(child, is_leaf) for child in (tree.values() if isinstance(tree, dict) else tree or ()))

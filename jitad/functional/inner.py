@@ -1,0 +1,182 @@
+"""Tracing a function within the current trace, and checking what it takes and returns.
+
+In: a Python function and a tree of arguments. Out: an `Inner`, its Program together with the atoms it is applied to. Invariant: arguments
+that are not of interest are held as they are; what the function does to them in place stays inside.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from jitad.frontend.array import Array, to_atom, wrap
+from jitad.frontend.programs import Leaf, Traced, describe, trace_function
+from jitad.frontend.trees import TreeDef, flatten, leaf_paths, unflatten
+from jitad.ir import errors
+from jitad.ir.program import Atom
+from jitad.primitives.complexes import convert
+from jitad.primitives.declare import full
+
+
+@dataclass(frozen=True)
+class Inner:
+    """A function traced with respect to some of its arguments.
+
+    Attributes
+    ----------
+    traced
+        Its Program takes `inputs`, then `free`.
+    inputs, free
+        Atoms of the current recorder.
+    """
+
+    traced: Traced
+    inputs: list[Atom]
+
+    @property
+    def free(self) -> list[Atom]:
+        return list(self.traced.free)
+
+    @property
+    def operands(self) -> list[Atom]:
+        return [*self.inputs, *self.free]
+
+    @property
+    def active(self) -> list[bool]:
+        return [True] * len(self.inputs) + [False] * len(self.free)
+
+    def restore(self, atoms: Sequence[Atom]) -> Any:
+        """Return outputs in the structure of the function's result."""
+        return unflatten(self.traced.treedef, [present(atom, leaf) for atom, leaf in zip(atoms, self.traced.results, strict=True)])
+
+
+def present(atom: Atom, leaf: Leaf):
+    """Return an atom as the kind of object that `leaf` describes."""
+    return wrap(atom, scalar=leaf.kind != "array")
+
+
+def trace_inner(function: Callable, tree: Any) -> Inner:
+    """Trace ``function(tree)``, whose leaves are the arguments of interest and become the inputs of its Program."""
+    leaves, treedef = flatten((tree,))
+    return Inner(trace_function(function, [describe(x) for x in leaves], treedef), list(map(to_atom, leaves)))
+
+
+def private(x):
+    """Return a copy of an array that an inner trace may change in place."""
+    return x.copy() if isinstance(x, Array) and not x.scalar else x
+
+
+def with_arguments(function: Callable, args: tuple, kwargs: dict, argnums: Sequence[int]) -> Callable:
+    """Return `function` as a function of the tuple of its arguments `argnums`; the others are held as they are."""
+
+    def call(chosen):
+        leaves, treedef = flatten((args, kwargs))
+        rest, named = unflatten(treedef, list(map(private, leaves)))
+        rest = list(rest)
+        for number, value in zip(argnums, chosen, strict=True):
+            rest[number] = value
+        return function(*rest, **named)
+
+    return call
+
+
+def positions(argnums, args: tuple, name: str) -> tuple[int, ...]:
+    """Return `argnums` as a tuple of non-negative positions in `args`."""
+    numbers = (argnums,) if isinstance(argnums, int) else tuple(argnums)
+    for number in numbers:
+        if not -len(args) <= number < len(args):
+            raise errors.TypeError(f"{name} differentiates argument {number}, but the call has {len(args)} positional arguments")
+    return tuple(number % len(args) for number in numbers)
+
+
+def check_differentiable(tree: Any, numbers: Sequence[int], name: str) -> None:
+    """Raise unless every leaf of the arguments `tree` has a floating-point dtype."""
+    leaves, treedef = flatten(tree)
+    for x, path in zip(leaves, leaf_paths(treedef), strict=True):
+        leaf = describe(x)
+        if isinstance(leaf, Leaf) and leaf.type.differentiable:
+            continue
+        number, _, rest = path[1:].partition("]")
+        what = f"argument {numbers[int(number)]}{rest}"
+        if not isinstance(leaf, Leaf):
+            raise errors.TypeError(f"{name} cannot differentiate with respect to {what}, a {type(x).__name__}; name the others in argnums")
+        hint = "convert it to float, or leave it out of argnums"
+        raise errors.TypeError(f"{name} differentiates with respect to floating-point arguments only; {what} has dtype "
+                               f"{leaf.type.dtype}: {hint}")
+
+
+def check_scalar(inner: Inner, name: str) -> None:
+    """Raise unless the (first) result is one real number."""
+    results, structure = inner.traced.results, inner.traced.treedef
+    if structure.size != 1:
+        raise errors.TypeError(f"{name} needs a function that returns one number; this one returns {structure}. "
+                               "Use has_aux=True for (value, auxiliary results), or jacrev")
+    (leaf,) = results
+    if leaf.type.shape != ():
+        raise errors.TypeError(f"{name} needs a function that returns a scalar; this one returns an array of shape {leaf.type.shape}. "
+                               "Sum it, or use jacrev or jacfwd")
+    if leaf.type.dtype.kind == "c":
+        raise errors.TypeError(f"{name} needs a real-valued function; this one returns {leaf.type.dtype}. "
+                               "Return its real part, its imaginary part or its absolute value")
+    if leaf.type.dtype.kind != "f":
+        raise errors.TypeError(f"{name} needs a floating-point result; this function returns {leaf.type.dtype}")
+
+
+def split_aux(function: Callable, has_aux: bool, name: str) -> tuple[Callable, list]:
+    """Return a function that gives (result, leaves of the auxiliary results), and a list that will hold their structure."""
+    structures: list[TreeDef] = []
+
+    def call(chosen):
+        result = function(chosen)
+        if not has_aux:
+            return result, []
+        if not isinstance(result, tuple) or len(result) != 2:
+            raise errors.TypeError(f"{name} with has_aux=True needs a function that returns a pair (value, auxiliary results)")
+        leaves, structure = flatten(result[1])
+        structures[:] = [structure]
+        return result[0], leaves
+
+    return call, structures
+
+
+class Parts:
+    """A traced function whose result is (value, auxiliary leaves), taken apart."""
+
+    def __init__(self, inner: Inner, structures: list[TreeDef]):
+        value, aux = inner.traced.treedef.children
+        self.main = value.size
+        self.value = Inner(Traced(inner.traced.program, value, inner.traced.results[: self.main], [], inner.traced.free, []), inner.inputs)
+        self.results = inner.traced.results
+        self.structures = structures
+
+    def aux(self, atoms: Sequence[Atom]):
+        leaves = [present(atom, leaf) for atom, leaf in zip(atoms[self.main :], self.results[self.main :], strict=True)]
+        return unflatten(self.structures[0], leaves)
+
+
+def like(tree: Any, atoms: Sequence[Atom]) -> Any:
+    """Return atoms in the structure of `tree`, each as the kind of object that it has there."""
+    leaves, treedef = flatten(tree)
+    return unflatten(treedef, [present(atom, describe(x)) for atom, x in zip(atoms, leaves, strict=True)])
+
+
+def tangent_atoms(tree: Any, primal: Any, what: str) -> list[Atom]:
+    """Return the leaves of a tangent or cotangent of `primal` as atoms of its types."""
+    leaves, structure = flatten(tree)
+    wanted, expected = flatten(primal)
+    if structure is not expected:
+        raise errors.TypeError(f"{what} has the structure {structure}; it must be that of the value, {expected}")
+    atoms = []
+    for x, y in zip(leaves, wanted, strict=True):
+        atom, type = to_atom(x), describe(y).type
+        if atom.shape != type.shape:
+            raise errors.ValueError(f"{what} has shape {atom.shape}; it must have that of the value, {type.shape}")
+        if not np.can_cast(atom.dtype, type.dtype, "same_kind") or not type.differentiable:
+            if type.differentiable or atom.dtype.kind not in "fc":
+                raise errors.TypeError(f"{what} has dtype {atom.dtype}; it must be convertible to that of the value, {type.dtype}")
+            atom = full(0, type)
+        atoms.append(atom if atom.dtype == type.dtype else convert(atom, dtype=type.dtype))
+    return atoms

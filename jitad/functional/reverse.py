@@ -1,0 +1,59 @@
+"""Reverse mode within a trace: gradients and pullbacks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from jitad.functional.inner import (
+    Parts,
+    check_differentiable,
+    check_scalar,
+    like,
+    positions,
+    split_aux,
+    tangent_atoms,
+    trace_inner,
+    with_arguments,
+)
+from jitad.ir import errors
+from jitad.ir.symbolic import Zero
+from jitad.primitives.declare import full, instantiate
+from jitad.transform.linearize import linearize
+from jitad.transform.transpose import pull_back
+
+
+def value_and_grad(function: Callable, argnums, has_aux: bool, name: str, args: tuple, kwargs: dict):
+    """Return (value, gradient), or ((value, aux), gradient)."""
+    if not args:
+        raise errors.TypeError(f"{name} was called without positional arguments: there is nothing to differentiate with respect to")
+    numbers = positions(argnums, args, name)
+    chosen = tuple(args[number] for number in numbers)
+    check_differentiable(chosen, numbers, name)
+    call, structures = split_aux(with_arguments(function, args, kwargs, numbers), has_aux, name)
+    inner = trace_inner(call, chosen)
+    parts = Parts(inner, structures)
+    check_scalar(parts.value, name)
+    outputs, linear = linearize(inner.traced.program, inner.operands, inner.active)
+    seeds = [full(1, outputs[0].type), *[Zero(atom.type) for atom in outputs[1:]]]
+    cotangents = list(map(instantiate, pull_back(linear, seeds)))
+    gradient = like(chosen, cotangents)
+    value = parts.value.restore(outputs[:1])
+    gradient = gradient[0] if isinstance(argnums, int) else gradient
+    return ((value, parts.aux(outputs)) if has_aux else value), gradient
+
+
+def vjp(function: Callable, primals: tuple, has_aux: bool = False):
+    """Return (result, pullback), or (result, pullback, aux)."""
+    check_differentiable(primals, range(len(primals)), "vjp")
+    call, structures = split_aux(lambda chosen: function(*chosen), has_aux, "vjp")
+    inner = trace_inner(call, primals)
+    parts = Parts(inner, structures)
+    outputs, linear = linearize(inner.traced.program, inner.operands, inner.active)
+    result = parts.value.restore(outputs[: parts.main])
+
+    def pullback(cotangents):
+        seeds = tangent_atoms(cotangents, result, "the cotangent")
+        seeds += [Zero(atom.type) for atom in outputs[parts.main :]]
+        return like(primals, list(map(instantiate, pull_back(linear, seeds))))
+
+    return (result, pullback, parts.aux(outputs)) if has_aux else (result, pullback)

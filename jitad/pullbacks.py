@@ -1,0 +1,110 @@
+"""Pullbacks and linearizations of concrete arguments: two kernels, with the residuals kept between them.
+
+In: a compiled function and NumPy arguments. Out: its value and a function that applies the (transposed) derivative there. Invariant: the
+primal is evaluated once; each later application runs the linear kernel alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from jitad.compiled import Compiled, Entry, as_result
+from jitad.frontend.array import to_atom
+from jitad.frontend.programs import Leaf, describe
+from jitad.frontend.trace import current_trace
+from jitad.frontend.trees import TreeDef, flatten, unflatten
+from jitad.functional.inner import check_differentiable, present
+from jitad.ir import errors
+from jitad.ir.program import Program
+from jitad.ir.recorder import inline
+from jitad.pipeline import to_kernel
+from jitad.runtime.execute import as_input, runner
+from jitad.transform.vjp import linearization, pullback
+
+
+def derived(entry: Entry, name: str, make: Callable) -> tuple[Callable, Program, Callable]:
+    """Return, for a pair of Programs made from that of `entry`: the first's runner, the second, and the second's runner."""
+    if name not in entry.derived:
+        program = entry.traced.program
+        active = [k < len(entry.inputs) for k in range(len(program.inputs))]
+        first, second = make(program, active)
+        entry.derived[name] = runner(to_kernel(first)), second, runner(to_kernel(second))
+    return entry.derived[name]
+
+
+def evaluate(compiled: Compiled, primals: tuple, name: str, make: Callable):
+    """Return the entry, the function's result, the residuals, and the linear Program and its runner."""
+    check_differentiable(primals, range(len(primals)), name)
+    entry, leaves = compiled.lookup(primals, {})
+    run, program, run_linear = derived(entry, name, make)
+    outputs = run(*entry.operands(leaves))
+    total = len(entry.traced.results)
+    return entry, outputs, list(outputs[total:]), program, run_linear
+
+
+def apply(program: Program, run: Callable, residuals: list, values: list) -> tuple[bool, list]:
+    """Run a linear Program, or record it if a trace is running; return whether it was recorded."""
+    if current_trace() is not None:
+        return True, inline(program, [*map(to_atom, residuals), *map(to_atom, values)])
+    types = program.input_types[len(residuals) :]
+    values = [as_input(np.asarray(x, type.dtype), type.dtype) for x, type in zip(values, types, strict=True)]
+    residuals = [as_input(x, type.dtype) for x, type in zip(residuals, program.input_types, strict=False)]
+    return False, list(run(*residuals, *values))
+
+
+def checked_leaves(tree: Any, structure: TreeDef, results: list[Leaf], what: str) -> list:
+    """Return the leaves of a tangent or cotangent, which must look like the value it belongs to."""
+    leaves, given = flatten(tree)
+    if given is not structure:
+        raise errors.TypeError(f"{what} has the structure {given}; it must be that of the value, {structure}")
+    for x, leaf in zip(leaves, results, strict=True):
+        found = describe(x)
+        if not isinstance(found, Leaf):
+            raise errors.TypeError(f"{what} contains a {type(x).__name__}")
+        if found.type.shape != leaf.type.shape:
+            raise errors.ValueError(f"{what} has shape {found.type.shape}; it must have that of the value, {leaf.type.shape}")
+        if not np.can_cast(found.type.dtype, leaf.type.dtype, "same_kind"):
+            raise errors.TypeError(f"{what} has dtype {found.type.dtype}; it must be convertible to that of the value, {leaf.type.dtype}")
+    return leaves
+
+
+def pack(recorded: bool, outputs: list, structure: TreeDef, results: list[Leaf]):
+    form = present if recorded else as_result
+    return unflatten(structure, [form(x, leaf) for x, leaf in zip(outputs, results, strict=True)])
+
+
+def vjp_concretely(compiled: Compiled, primals: tuple, has_aux: bool):
+    """See `jitad.vjp`."""
+    entry, outputs, residuals, program, run = evaluate(compiled, primals, "vjp", pullback)
+    structure, results = entry.treedef, entry.traced.results
+    if has_aux and (structure.cls is not tuple or len(structure.children) != 2):
+        raise errors.TypeError("vjp with has_aux=True needs a function that returns a pair (value, auxiliary results)")
+    value = entry.restore(outputs)
+    main = structure.children[0] if has_aux else structure
+    rest = [np.zeros(leaf.type.shape, leaf.type.dtype) for leaf in results[main.size :]]
+    leaves, arguments = flatten(primals)
+    kinds = list(map(describe, leaves))
+
+    def apply_pullback(cotangent):
+        seeds = checked_leaves(cotangent, main, results[: main.size], "the cotangent")
+        recorded, cotangents = apply(program, run, residuals, [*seeds, *rest])
+        return pack(recorded, cotangents, arguments, kinds)
+
+    return (value[0], apply_pullback, value[1]) if has_aux else (value, apply_pullback)
+
+
+def linearize_concretely(compiled: Compiled, primals: tuple):
+    """See `jitad.linearize`."""
+    entry, outputs, residuals, program, run = evaluate(compiled, primals, "linearize", linearization)
+    kinds = list(map(describe, flatten(primals)[0]))
+    arguments = flatten(primals)[1]
+
+    def apply_linear(*tangents):
+        dots = checked_leaves(tangents, arguments, kinds, "a tangent")
+        recorded, moved = apply(program, run, residuals, dots)
+        return pack(recorded, moved[: entry.treedef.size], entry.treedef, entry.traced.results[: entry.treedef.size])
+
+    return entry.restore(outputs), apply_linear

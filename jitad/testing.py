@@ -1,0 +1,1 @@
+"""Checks for derivatives: jitad's against numerical ones."""
