@@ -7,6 +7,7 @@ their name, are in the table of `numpy_api`. Methods that give views are defined
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import operator
 from math import prod
@@ -15,7 +16,7 @@ import numpy as np
 from numpy.lib.array_utils import normalize_axis_index, normalize_axis_tuple
 
 from jitad.frontend.cells import View, is_traced, wrap
-from jitad.frontend.concrete import value, value_needed
+from jitad.frontend.concrete import value, values
 from jitad.frontend.indexing import fitted, getitem, setitem
 from jitad.frontend.promotion import cast, promote, to_atom
 from jitad.frontend.ufunc_methods import METHODS
@@ -69,13 +70,15 @@ class Array(View):
     def __array_function__(self, function, types, args, kwargs):
         implementation = numpy_table().get(function)
         if implementation is None:
+            with contextlib.suppress(errors.ConcreteValueError):
+                return function(*values(args, function.__name__), **values(kwargs, function.__name__))
             raise errors.NotImplementedError(
                 f"jitad does not know {function.__module__}.{function.__name__} of traced arrays; write it with functions that it "
                 "knows, or wrap the computation in jitad.custom_vjp and give its derivative")
         return implementation(*args, **kwargs)
 
     def __array__(self, dtype=None, copy=None):
-        raise value_needed(self, "the conversion to an ndarray", "array")
+        return np.array(value(self, "the conversion to an ndarray", "array"), dtype)
 
     # --- operators --------------------------------------------------------------------------------------------------------
 
@@ -150,8 +153,8 @@ class Array(View):
         return wrap(cast(np.rint(self).atom, np.int64), origins=self.origins) if ndigits is None else np.round(self, ndigits)
 
     def tolist(self):
-        """Raise: a list of numbers needs the values."""
-        raise value_needed(self, "tolist()", "array")
+        """Return the elements as numbers of Python, if they are known."""
+        return value(self, "tolist()", "array").tolist()
 
     def item(self, *index):
         """Return an element as a scalar of Python."""

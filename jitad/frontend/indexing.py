@@ -15,6 +15,7 @@ from typing import NamedTuple
 import numpy as np
 
 from jitad.frontend.cells import View, wrap
+from jitad.frontend.concrete import known
 from jitad.frontend.promotion import as_operand, cast, to_atom
 from jitad.frontend.trace import pin
 from jitad.frontend.views import Box, Element, Permutation, reshaped
@@ -50,7 +51,7 @@ class Index(NamedTuple):
 def getitem(a: View, key):
     """Return ``a[key]``."""
     if traced_mask(key):
-        raise errors.ConcreteValueError(TRACED_MASK)
+        key = with_known_masks(key)
     index = parse(key, a.type.shape)
     view = show(a, index)
     atom = view.atom  # read now, so that the equation carries the line of the index
@@ -106,12 +107,12 @@ def fitted(value, view: View, fancy: bool = False) -> Atom:
         atom = Literal(target.dtype.type(value))
     else:
         atom = cast(to_atom(value), target.dtype)
-    surplus = atom.ndim - target.ndim
-    if surplus > 0 and all(extent == 1 for extent in atom.shape[:surplus]):
+    surplus = max(atom.ndim - target.ndim, 0)
+    if all(extent == 1 for extent in atom.shape[:surplus]):
         atom = reshaped(atom, atom.shape[surplus:])
     if atom.shape == target.shape:
         return atom
-    if surplus > 0 or any(n not in (1, m) for n, m in zip(reversed(atom.shape), reversed(target.shape), strict=False)):
+    if atom.ndim > target.ndim or any(n not in (1, m) for n, m in zip(reversed(atom.shape), reversed(target.shape), strict=False)):
         text = (f"shape mismatch: value array of shape {shape_text(atom.shape)} could not be broadcast to indexing result of shape "
                 f"{shape_text(target.shape)}" if fancy else
                 f"could not broadcast input array from shape {shape_text(atom.shape)} into shape {shape_text(target.shape)}")
@@ -162,7 +163,9 @@ def classify(item):
         return item
     if isinstance(item, list | tuple):
         item = as_operand(item)
-        item = item.astype(INT) if isinstance(item, np.ndarray) and item.size == 0 else item
+        if item.dtype.kind == "f" and item.size:
+            raise errors.IndexError(WRONG_KIND)
+        item = item if item.size else item.astype(INT)
     if isinstance(item, bool | np.bool) or (isinstance(item, ARRAYS) and item.dtype == BOOL and item.ndim == 0):
         raise errors.IndexError("a single boolean is not an index; write np.where(condition, ..., ...)")
     if isinstance(item, View) and isinstance(item.atom, Literal) and item.dtype.kind in "iu":
@@ -180,10 +183,9 @@ def classify(item):
 
 def expand(items: list, shape: tuple[int, ...]) -> Iterator[tuple[int, object]]:
     """Yield the entries with their positions in the key, one for each axis of the array and each new one."""
-    consumed = sum(item.ndim if is_mask(item) else item is not None and item is not Ellipsis for item in items)
-    missing = len(shape) - consumed
+    missing = len(shape) - consumed(items)
     if missing < 0:
-        raise errors.IndexError(f"too many indices for array: array is {len(shape)}-dimensional, but {consumed} were "
+        raise errors.IndexError(f"too many indices for array: array is {len(shape)}-dimensional, but {consumed(items)} were "
                                 "indexed")
     ellipses = [position for position, item in enumerate(items) if item is Ellipsis]
     if len(ellipses) > 1:
@@ -200,6 +202,11 @@ def expand(items: list, shape: tuple[int, ...]) -> Iterator[tuple[int, object]]:
         else:
             yield position, item
             axis += item is not None
+
+
+def consumed(items: list) -> int:
+    """Return how many axes of an array the entries of a key stand for, Ellipsis apart."""
+    return sum(item.ndim if is_mask(item) else item is not None and item is not Ellipsis for item in items)
 
 
 def is_mask(item) -> bool:
@@ -235,6 +242,18 @@ def check_range(array, axis: int, extent: int) -> None:
 # --- writing where a traced mask is true ------------------------------------------------------------------------------------
 
 
+def with_known_masks(key):
+    """Return a key with the values of its traced masks, or raise if they are not known."""
+    if type(key) is tuple:
+        return tuple(map(with_known_masks, key))
+    if not traced_mask(key):
+        return key
+    mask = known(key.atom)
+    if mask is None:
+        raise errors.ConcreteValueError(TRACED_MASK)
+    return mask
+
+
 def traced_mask(key) -> bool:
     """Return whether a key has a mask in it that is only known when the kernel runs."""
     return any(map(traced_mask, key)) if type(key) is tuple else isinstance(key, View) and is_mask(key) and key.ndim > 0
@@ -244,15 +263,15 @@ def assign_where(a: View, key, value) -> None:
     """Perform ``a[key] = value`` where one entry of the key is a traced mask and none of the others is an array."""
     items = list(key) if type(key) is tuple else [key]
     position = next(k for k, item in enumerate(items) if traced_mask(item))
-    mask, slices = items[position], [slice(None)] * items[position].ndim
-    before, after = items[:position], items[position + 1:]
-    whole = parse((*before, *slices, *after), a.type.shape)
+    mask, before, after = items[position], items[:position], items[position + 1:]
+    whole = parse((*before, *[slice(None)] * mask.ndim, *after), a.type.shape)
     if whole.arrays:
         raise errors.NotImplementedError(f"a traced mask together with other arrays in one index; {TRACED_MASK}")
+    missing = a.type.ndim - consumed(items) if any(item is Ellipsis for item in before) else 0
+    check_mask(mask, consumed(before) + missing, a.type.shape)
     view = show(a, whole)
-    axis = number_of_axes(before, items, a)
-    check_mask(mask, axis, view.type.shape)
-    behind = view.type.ndim - axis - mask.ndim
+    kept = sum(not isinstance(item, int) for item in map(classify, before) if item is not Ellipsis)
+    behind = view.type.ndim - mask.ndim - missing - kept
     new = cast(to_atom(value), view.type.dtype)
     if new.ndim > behind:
         if new.shape[new.ndim - behind - 1] != 1:
@@ -262,13 +281,6 @@ def assign_where(a: View, key, value) -> None:
         new = reshaped(new, (*new.shape[:cut - 1], *(1,) * mask.ndim, *new.shape[cut:]))
     condition = reshaped(mask.atom, (*mask.shape, *(1,) * behind))
     view.assign(select(condition, fitted(wrap(new), view), view.atom))
-
-
-def number_of_axes(before: list, items: list, a: View) -> int:
-    """Return how many axes the entries in front of a mask leave."""
-    consumed = sum(item.ndim if is_mask(item) else item is not None and item is not Ellipsis for item in items)
-    axes = {int: 0, type(Ellipsis): a.type.ndim - consumed}
-    return sum(axes.get(type(classify(item)), 1) for item in before)
 
 
 def add_at(a: View, key, value) -> None:

@@ -66,6 +66,13 @@ def complex_log1p(z: Atom) -> Atom:
     return complex_(transcendental.log(ar.hypot(x, y)), transcendental.arctan2(y, x))
 
 
+log1p = by_kind(c=complex_log1p, rest=transcendental.log1p)
+
+
+def complex_rint(z: Atom) -> Atom:
+    return complex_(ar.rint(real(z)), ar.rint(imag(z)))
+
+
 def divmod_(x: Atom, y: Atom) -> tuple[Atom, Atom]:
     return ar.floor_divide(x, y), ar.mod(x, y)
 
@@ -130,7 +137,7 @@ RULES: dict[np.ufunc, Callable] = {
     np.heaviside: ar.heaviside,
     np.modf: modf,
     np.ldexp: ldexp,
-    np.rint: ar.rint,
+    np.rint: by_kind(c=complex_rint, rest=ar.rint),
     np.floor: by_kind(biu=same, rest=ar.floor),
     np.ceil: by_kind(biu=same, rest=ar.ceil),
     np.trunc: by_kind(biu=same, rest=ar.trunc),
@@ -168,7 +175,7 @@ RULES: dict[np.ufunc, Callable] = {
     np.log: transcendental.log,
     np.log2: transcendental.log2,
     np.log10: transcendental.log10,
-    np.log1p: by_kind(c=complex_log1p, rest=transcendental.log1p),
+    np.log1p: log1p,
     np.sin: transcendental.sin,
     np.cos: transcendental.cos,
     np.tan: transcendental.tan,
@@ -190,5 +197,5 @@ RULES: dict[np.ufunc, Callable] = {
     special.logit: logit,
     special.log_expit: log_expit,
     special.xlogy: times_log(transcendental.log),
-    special.xlog1py: times_log(transcendental.log1p),
+    special.xlog1py: times_log(log1p),
 }

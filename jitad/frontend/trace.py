@@ -135,6 +135,11 @@ def capture(array: np.ndarray) -> Var:
     return _stack.traces[0].capture(array)
 
 
+def captured_arrays() -> dict[Var, np.ndarray]:
+    """Return what the Vars that stand for NumPy arrays held when they were captured."""
+    return {var: array for array, var in _stack.traces[0].inputs()} if _stack.traces else {}
+
+
 def pin(array: np.ndarray) -> np.ndarray:
     """Return `array`, noting that its values decide the course of the trace: when they change, the trace is no longer valid."""
     if _stack.traces and id(array) not in _stack.traces[0].pinned:
