@@ -1,4 +1,4 @@
-"""Library calls: matrix products and factorisations on whole arrays.
+"""Library calls: matrix products, factorisations and sorting on whole arrays.
 
 In: a `Call` and a function that gives the pointer of a buffer. Out: LLVM IR that runs it, matrix by matrix of a stack, and returns None or
 a status (0, or the number of the failure). Arrays are row-major; the routines are column-major: each sees the transposes, and the
@@ -18,6 +18,7 @@ from jitad.codegen import blas
 from jitad.codegen.failures import call_number
 from jitad.codegen.nests import Loop
 from jitad.codegen.scalars import I8, I32, I64
+from jitad.codegen.sorting import emit_argsort
 from jitad.ir.types import ArrayType
 from jitad.lower.loops import Buffer, Call
 from jitad.lower.products import Matrix
@@ -214,4 +215,5 @@ def fail_on_zero_diagonal(builder, matrix, n: int, dtype, status, call: Call) ->
 
 ROUTINES = {
     "gemm": emit_gemm, "lu": emit_lu, "lu_solve": emit_lu_solve, "triangular_solve": emit_triangular_solve, "cholesky": emit_cholesky,
+    "argsort": emit_argsort,
 }  # fmt: skip
