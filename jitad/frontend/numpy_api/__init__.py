@@ -20,6 +20,7 @@ from jitad.frontend.numpy_api import (
     reductions,  # noqa: F401
     selection,  # noqa: F401
     shaping,  # noqa: F401
+    sorting,  # noqa: F401
 )
 from jitad.frontend.numpy_api.builtins import BUILTINS
 from jitad.frontend.numpy_api.creation import REDIRECTS

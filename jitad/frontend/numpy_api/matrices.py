@@ -8,6 +8,7 @@ from numpy.lib.array_utils import normalize_axis_index
 from jitad.frontend.array import Array, to_atom, wrap
 from jitad.frontend.numpy_api.operands import asarray, filled
 from jitad.frontend.numpy_api.table import implements
+from jitad.frontend.views import Reshape
 from jitad.ir import errors
 from jitad.ir.types import INT
 from jitad.primitives.comparisons import ge, select
@@ -27,7 +28,7 @@ def diagonal(a, offset=0, axis1=0, axis2=1):
     n, m = a.shape[-2:]
     count = max(min(n + min(offset, 0), m - max(offset, 0)), 0)
     start = offset if offset >= 0 else -offset * m
-    flat = a.reshape(*a.shape[:-2], n * m)
+    flat = a.through(Reshape((*a.shape[:-2], n * m)))
     return flat[..., start:start + max(count - 1, 0) * (m + 1) + 1:m + 1] if count else flat[..., :0]
 
 

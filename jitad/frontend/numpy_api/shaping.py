@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 
-from jitad.frontend.array import to_atom, wrap
 from jitad.frontend.numpy_api.operands import asarray
 from jitad.frontend.numpy_api.table import implements
 from jitad.primitives.shaping import broadcast
@@ -38,8 +37,8 @@ def squeeze(a, axis=None):
 
 @implements(np.broadcast_to)
 def broadcast_to(array, shape, subok=False):
-    x = to_atom(asarray(array))
-    return wrap(broadcast(x, shape=tuple(shape) if np.iterable(shape) else (shape,)))
+    shape = tuple(shape) if np.iterable(shape) else (shape,)
+    return asarray(array).shown(lambda x: broadcast(x, shape=shape))
 
 
 @implements(np.broadcast_arrays)
