@@ -1,0 +1,160 @@
+"""What is called in the place of a function while a trace is running.
+
+In: anything callable. Out: for a function of the user's, its rewritten form; for one of NumPy's or Python's that does not take
+traced arrays, one that does; anything else is called as it is. Invariant: the replacement takes the same arguments and returns
+what the original would, had it been given numbers.
+"""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import itertools
+import types
+from abc import ABCMeta
+from collections.abc import Callable
+
+import numpy as np
+
+from jitad.frontend.captures import Captures, active
+from jitad.frontend.functions import is_rewritten, rewritten, rewritten_code
+from jitad.frontend.introspection import attribute_reader, instance_of
+from jitad.frontend.libraries import is_library
+from jitad.frontend.numpy_api import BUILTINS, REDIRECTS
+from jitad.frontend.operators import class_attribute, is_users
+from jitad.frontend.promotion import contains_traced
+from jitad.frontend.sources import NoSource
+from jitad.ir import errors
+
+HIGHER_ORDER = frozenset([
+    map, filter, sorted, min, max, functools.reduce, itertools.accumulate, itertools.dropwhile, itertools.filterfalse, itertools.groupby,
+    itertools.starmap, itertools.takewhile, np.apply_along_axis, np.apply_over_axes, np.fromfunction])
+FUNCTIONS = (types.FunctionType, types.MethodType, functools.partial)
+
+
+def rewrite(function: Callable) -> Callable:
+    """Return the function to run in the place of the user's `function`, which a trace is about to run.
+
+    Parameters
+    ----------
+    function
+        Anything callable: functions, lambdas, methods, partial applications, objects with ``__call__``, Numba's dispatchers.
+    """
+    if isinstance(function, staticmethod):
+        function = function.__func__
+    if not callable(function):
+        raise errors.TypeError(f"a function is needed, not {function!r}, which is a {type(function).__name__}")
+    captures = active.captures or Captures()
+    captures.watch(function)
+    result = resolve(captures, function)
+    kinds = {"generator": inspect.isgeneratorfunction, "coroutine": inspect.iscoroutinefunction, "generator ": inspect.isasyncgenfunction}
+    for kind, test in kinds.items():
+        if test(result):
+            raise errors.TypeError(f"{getattr(function, '__name__', function)!s} is a {kind.strip()} function, which has no value to "
+                                   "differentiate; write a function that returns an array, or a list of its results")
+    return result
+
+
+def resolve(captures: Captures, function):
+    """Return what is called in the place of `function`."""
+    rule = RULES.get(type(function))
+    return rule(captures, function) if rule is not None else callable_object(captures, function)
+
+
+def replacement(captures: Captures, function):
+    """Return what the tables of `numpy_api` have for a function, else the function."""
+    found = REDIRECTS.get(function) or BUILTINS.get(function) or INTROSPECTION.get(function) or function
+    return functools.partial(with_resolved, captures, found) if function in HIGHER_ORDER else found
+
+
+def with_resolved(captures: Captures, function, *args, **kwargs):
+    """Call a function that calls those of its arguments that are functions."""
+    args = [resolve(captures, arg) if isinstance(arg, FUNCTIONS) else arg for arg in args]
+    kwargs = {name: resolve(captures, arg) if isinstance(arg, FUNCTIONS) else arg for name, arg in kwargs.items()}
+    return function(*args, **kwargs)
+
+
+# --- one rule for each kind of callable ---------------------------------------------------------------------------------------------
+
+
+def python_function(captures: Captures, function: types.FunctionType):
+    known = captures.functions.get(id(function))
+    if known is None:
+        known = captures.functions[id(function)] = function, find_form(captures, function)
+    return known[1]
+
+
+def find_form(captures: Captures, function: types.FunctionType):
+    found = replacement(captures, function)
+    if found is not function or is_rewritten(function.__code__):
+        return found
+    wrapped = getattr(function, "__wrapped__", None)
+    if is_library(function.__code__.co_filename) and not is_users(wrapped):
+        return function
+    captures.read("attribute", function, "__code__", function.__code__)
+    captures.functions[id(function)] = function, function
+    return rewritten(captures, function, resolve)
+
+
+def method(captures: Captures, bound: types.MethodType):
+    function = resolve(captures, bound.__func__)
+    return bound if function is bound.__func__ else types.MethodType(function, bound.__self__)
+
+
+def partial(captures: Captures, function: functools.partial):
+    args = [captures.contents(captures.taken(arg)) for arg in function.args]
+    kwargs = {name: captures.contents(captures.taken(arg)) for name, arg in function.keywords.items()}
+    return functools.partial(resolve(captures, function.func), *args, **kwargs)
+
+
+def memoized(captures: Captures, function):
+    """A function of ``functools.lru_cache``: traced values are neither looked up nor kept in its memory."""
+
+    def call(*args, **kwargs):
+        if contains_traced(args) or contains_traced(list(kwargs.values())):
+            return resolve(captures, function.__wrapped__)(*args, **kwargs)
+        return function(*args, **kwargs)
+
+    return call
+
+
+def class_(captures: Captures, cls: type):
+    """A class: if it is one of the user's, the rewritten form of ``__init__`` is run on its new instance."""
+    found = replacement(captures, cls)
+    initialize = cls.__init__
+    if found is not cls or not is_users(initialize) or cls.__new__ is not object.__new__ or is_rewritten(initialize.__code__):
+        return found
+    if isinstance(rewritten_code(initialize.__code__, initialize.__globals__), NoSource):
+        return cls
+
+    def construct(*args, **kwargs):
+        instance = object.__new__(cls)
+        resolve(captures, initialize)(instance, *args, **kwargs)
+        return instance
+
+    return construct
+
+
+def callable_object(captures: Captures, function):
+    """An object with ``__call__``, or one of Numba's functions, which stand for the Python function inside."""
+    cls = type(function)
+    if cls.__module__.startswith("numba.") and isinstance(getattr(function, "__wrapped__", None), types.FunctionType):
+        return function if cls.__name__ == "GUFunc" else resolve(captures, function.__wrapped__)
+    call = class_attribute(cls, "__call__")
+    if is_users(call):
+        return types.MethodType(resolve(captures, call), function)
+    return function
+
+
+INTROSPECTION = {isinstance: instance_of, getattr: attribute_reader(resolve)}
+RULES = {
+    types.FunctionType: python_function,
+    types.MethodType: method,
+    functools.partial: partial,
+    type(functools.lru_cache(lambda: None)): memoized,
+    types.BuiltinFunctionType: replacement,
+    type(np.sum): replacement,
+    np.ufunc: replacement,
+    type: class_,
+    ABCMeta: class_,
+}

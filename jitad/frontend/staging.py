@@ -1,0 +1,210 @@
+"""What rewritten code does when it reads a name, an attribute or an item, and when it calls.
+
+In: the values that the user's code computes with. Out: within a trace, those that the trace sees; without one, the same. Invariant: nothing
+here changes what ordinary Python code means.
+"""
+
+from __future__ import annotations
+
+import builtins
+import functools
+import operator
+import sys
+import types
+from collections.abc import Callable
+
+import numpy as np
+
+from jitad.frontend.captures import CONTAINERS, Captures, active
+from jitad.frontend.cells import is_traced, wrap
+from jitad.frontend.libraries import is_library
+from jitad.frontend.operators import Operators, class_attribute, is_users
+from jitad.frontend.trace import capture
+
+CHANGING = frozenset([
+    "add", "append", "clear", "difference_update", "discard", "extend", "insert", "intersection_update", "move_to_end", "pop",
+    "popitem", "remove", "reverse", "setdefault", "sort", "symmetric_difference_update", "update"])
+
+
+class Stage(Operators):
+    """The constant `STAGE` of a rewritten function.
+
+    Attributes
+    ----------
+    names, cells
+        Where the function's global names and its closure are kept.
+    resolve
+        ``resolve(captures, function)`` gives what is called in the place of a function.
+    """
+
+    __slots__ = ("names", "cells", "resolve")
+
+    def __init__(self, names: dict, cells: dict[str, types.CellType], resolve: Callable):
+        self.names = names
+        self.cells = cells
+        self.resolve = resolve
+
+    # --- names -----------------------------------------------------------------------------------------------------------------
+
+    def name(self, value, name: str):
+        """Read a global name, or one of Python's."""
+        captures = active.captures
+        if captures is None:
+            return value
+        if name in self.names:
+            return captures.read("item", self.names, name, value)
+        captures.read("builtin", self.names, name, None)
+        return value
+
+    def cell(self, value, name: str):
+        """Read a name of an enclosing function."""
+        captures = active.captures
+        return value if captures is None else captures.read("cell", self.cells[name], None, value)
+
+    # --- what is reached from them -----------------------------------------------------------------------------------------------
+
+    def attribute(self, base, name: str):
+        captures = active.captures
+        return getattr(base, name) if captures is None or is_traced(base) else self.read_attribute(captures, base, name)
+
+    def item(self, base, key):
+        captures = active.captures
+        return base[key] if captures is None or is_traced(base) else self.read_item(captures, base, key)
+
+    slice = builtins.slice
+
+    def contents(self, value):
+        """Read the whole of what a chain of names, attributes and items leads to."""
+        if not isinstance(value, CONTAINERS):
+            return value
+        captures = active.captures
+        return value if captures is None else captures.contents(value)
+
+    def imported(self, value):
+        """Read a value that the function itself imports, or the default of a parameter."""
+        captures = active.captures
+        return value if captures is None else captures.contents(captures.taken(value))
+
+    # --- calls -----------------------------------------------------------------------------------------------------------------
+
+    def callee(self, function):
+        """Return what is called in the place of `function`."""
+        captures = active.captures
+        return function if captures is None else self.resolve(captures, function)
+
+    def method(self, base, name: str):
+        """Return what is called in the place of ``base.name``."""
+        captures = active.captures
+        if captures is None or is_traced(base):
+            return getattr(base, name)
+        if isinstance(base, CONTAINERS) and name not in CHANGING:
+            base = captures.contents(base)
+        return self.resolve(captures, self.read_attribute(captures, base, name))
+
+    def iterable(self, value):
+        """Return what a loop runs over."""
+        captures = active.captures
+        if captures is None or isinstance(value, CONTAINERS) or is_traced(value):
+            return value
+        iterate = class_attribute(type(value), "__iter__")
+        return self.resolve(captures, iterate)(value) if is_users(iterate) else value
+
+    # --- places that are read and then written ------------------------------------------------------------------------------------
+
+    def name_place(self, value, name: str) -> Place:
+        return Place(self, value, self.name(value, name))
+
+    def cell_place(self, value, name: str) -> Place:
+        return Place(self, value, self.cell(value, name))
+
+    def attribute_place(self, base, name: str) -> Place:
+        loaded = self.attribute(base, name)
+        found = getattr(base, name) if is_traced(loaded) and not is_traced(base) else loaded
+        return Place(self, found, loaded, functools.partial(setattr, base, name))
+
+    def item_place(self, base, key) -> Place:
+        loaded = self.item(base, key)
+        found = base[key] if is_traced(loaded) and type(base) in CONTAINERS else loaded
+        return Place(self, found, loaded, functools.partial(operator.setitem, base, key))
+
+    # --- within a trace --------------------------------------------------------------------------------------------------------
+
+    def read_attribute(self, captures: Captures, base, name: str):
+        if isinstance(base, types.ModuleType):
+            value = getattr(base, name)
+            return value if is_library_module(base) else captures.read("attribute", base, name, value)
+        descriptor = class_attribute(type(base), name)
+        getter = computation(descriptor, base, name)
+        if getter is not None:
+            return self.resolve(captures, getter)(base)
+        value = getattr(base, name)
+        if id(base) not in captures.watched:
+            return value
+        if getattr(value, "__self__", None) is base and isinstance(value, BOUND):
+            if isinstance(value, types.MethodType):
+                captures.read("method", base, name, value.__func__)
+            return value
+        if hasattr(type(descriptor), "__set__") and not isinstance(descriptor, types.MemberDescriptorType):
+            return captures.taken(value)
+        return captures.read("attribute", base, name, value)
+
+    def read_item(self, captures: Captures, base, key):
+        if isinstance(base, np.ndarray):
+            return wrap(capture(base), scalar=False)[key] if has_traced_index(key) else base[key]
+        getter = class_attribute(type(base), "__getitem__")
+        if isinstance(getter, types.FunctionType):
+            return self.resolve(captures, getter)(base, key)
+        if id(base) not in captures.watched:
+            return base[key]
+        if isinstance(key, slice):
+            return captures.contents(base)[key]
+        value = base[key]
+        if isinstance(base, list | dict) and not is_traced(key):
+            return captures.read("item", base, key, value)
+        return captures.taken(value)
+
+    def seen(self, value):
+        """Return what the trace sees of a captured value, for code that is not rewritten."""
+        return self.callee(value) if isinstance(value, types.FunctionType) else self.contents(value)
+
+
+class Place:
+    """The target of ``target op= value``: what was found there, what the trace sees of it, and how to write to it."""
+
+    __slots__ = ("stage", "found", "loaded", "write")
+
+    def __init__(self, stage: Stage, found, loaded, write: Callable | None = None):
+        self.stage = stage
+        self.found = found
+        self.loaded = loaded
+        self.write = write
+
+    def update(self, operation: str, value):
+        """Return what is there after the update. An array that was changed in place stays the object that it was."""
+        result = getattr(self.stage, operation)(self.loaded, value)
+        if result is self.loaded:
+            result = self.found
+        if self.write is not None:
+            self.write(result)
+        return result
+
+
+BOUND = (types.MethodType, types.BuiltinMethodType, types.MethodWrapperType)
+
+
+def computation(descriptor, base, name: str) -> Callable | None:
+    """Return the function in Python that computes an attribute, None for one that is stored."""
+    if isinstance(descriptor, property):
+        return descriptor.fget if isinstance(descriptor.fget, types.FunctionType) else None
+    if isinstance(descriptor, functools.cached_property) and name not in vars(base):
+        return descriptor.func
+    return None
+
+
+def is_library_module(module: types.ModuleType) -> bool:
+    file = getattr(module, "__file__", None)
+    return module.__name__ in sys.builtin_module_names if file is None else is_library(file)
+
+
+def has_traced_index(key) -> bool:
+    return any(map(is_traced, key)) if isinstance(key, tuple) else is_traced(key)
