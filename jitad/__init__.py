@@ -19,11 +19,13 @@ from jitad.api import (
     vjp,
     vmap,
 )
+from jitad.inspection import show, table, trace
 from jitad.ir.errors import JitadError
+from jitad.rules import custom_jvp, custom_vjp
 from jitad.runtime.config import config
 
 __all__ = [
-    "JitadError", "config", "grad", "hessian", "hvp", "jacfwd", "jacobian", "jacrev", "jit", "jvp", "linearize", "stop_gradient",
-    "testing", "value_and_grad", "vjp", "vmap",
+    "JitadError", "config", "custom_jvp", "custom_vjp", "grad", "hessian", "hvp", "jacfwd", "jacobian", "jacrev", "jit", "jvp",
+    "linearize", "show", "stop_gradient", "table", "testing", "trace", "value_and_grad", "vjp", "vmap",
 ]  # fmt: skip
 __version__ = "0.1.0"

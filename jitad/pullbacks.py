@@ -6,7 +6,9 @@ primal is evaluated once; each later application runs the linear kernel alone.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -14,45 +16,65 @@ import numpy as np
 from jitad.compiled import Compiled, Entry, as_result
 from jitad.frontend.array import to_atom
 from jitad.frontend.programs import Leaf, describe
-from jitad.frontend.trace import current_trace
+from jitad.frontend.trace import Trace, current_trace
 from jitad.frontend.trees import TreeDef, flatten, unflatten
 from jitad.functional.inner import check_differentiable, present
 from jitad.ir import errors
-from jitad.ir.program import Program
+from jitad.ir.program import Program, Var
 from jitad.ir.recorder import inline
 from jitad.pipeline import to_kernel
 from jitad.runtime.execute import as_input, runner
 from jitad.transform.vjp import linearization, pullback
 
 
-def derived(entry: Entry, name: str, make: Callable) -> tuple[Callable, Program, Callable]:
-    """Return, for a pair of Programs made from that of `entry`: the first's runner, the second, and the second's runner."""
+@dataclass(eq=False)
+class Closed:
+    """A Program some of whose last inputs are captured arrays, read at each call."""
+
+    program: Program
+    captured: list[np.ndarray]
+
+    @functools.cached_property
+    def run(self) -> Callable:
+        run = runner(to_kernel(self.program))
+        if not self.captured:
+            return run
+        return lambda *inputs: run(*inputs, *[as_input(x, x.dtype.newbyteorder("=")) for x in self.captured])
+
+
+def close(program: Program, arrays: dict[Var, np.ndarray]) -> Closed:
+    free = program.free_vars()
+    return Closed(Program([*program.inputs, *free], program.equations, program.outputs), [arrays[var] for var in free])
+
+
+def derived(entry: Entry, name: str, make: Callable) -> tuple[Closed, Closed]:
+    """Return what ``make(program, active)`` makes of the Program of `entry`. Rules that are traced meanwhile may capture arrays."""
     if name not in entry.derived:
         program = entry.traced.program
-        active = [k < len(entry.inputs) for k in range(len(program.inputs))]
-        first, second = make(program, active)
-        entry.derived[name] = runner(to_kernel(first)), second, runner(to_kernel(second))
+        with Trace() as trace:
+            pair = make(program, [k < len(entry.inputs) for k in range(len(program.inputs))])
+        arrays = {var: array for array, var in trace.inputs()}
+        entry.derived[name] = tuple(close(made, arrays) for made in pair)
     return entry.derived[name]
 
 
 def evaluate(compiled: Compiled, primals: tuple, name: str, make: Callable):
-    """Return the entry, the function's result, the residuals, and the linear Program and its runner."""
+    """Return the entry, the outputs of the function, the residuals, and the linear Program."""
     check_differentiable(primals, range(len(primals)), name)
     entry, leaves = compiled.lookup(primals, {})
-    run, program, run_linear = derived(entry, name, make)
-    outputs = run(*entry.operands(leaves))
-    total = len(entry.traced.results)
-    return entry, outputs, list(outputs[total:]), program, run_linear
+    primal, linear = derived(entry, name, make)
+    outputs = primal.run(*entry.operands(leaves))
+    return entry, outputs, list(outputs[len(entry.traced.results) :]), linear
 
 
-def apply(program: Program, run: Callable, residuals: list, values: list) -> tuple[bool, list]:
+def apply(linear: Closed, residuals: list, values: list) -> tuple[bool, list]:
     """Run a linear Program, or record it if a trace is running; return whether it was recorded."""
+    types = linear.program.input_types[len(residuals) : len(residuals) + len(values)]
     if current_trace() is not None:
-        return True, inline(program, [*map(to_atom, residuals), *map(to_atom, values)])
-    types = program.input_types[len(residuals) :]
+        return True, inline(linear.program, [*map(to_atom, residuals), *map(to_atom, values), *map(to_atom, linear.captured)])
     values = [as_input(np.asarray(x, type.dtype), type.dtype) for x, type in zip(values, types, strict=True)]
-    residuals = [as_input(x, type.dtype) for x, type in zip(residuals, program.input_types, strict=False)]
-    return False, list(run(*residuals, *values))
+    residuals = [as_input(x, type.dtype) for x, type in zip(residuals, linear.program.input_types, strict=False)]
+    return False, list(linear.run(*residuals, *values))
 
 
 def checked_leaves(tree: Any, structure: TreeDef, results: list[Leaf], what: str) -> list:
@@ -78,7 +100,7 @@ def pack(recorded: bool, outputs: list, structure: TreeDef, results: list[Leaf])
 
 def vjp_concretely(compiled: Compiled, primals: tuple, has_aux: bool):
     """See `jitad.vjp`."""
-    entry, outputs, residuals, program, run = evaluate(compiled, primals, "vjp", pullback)
+    entry, outputs, residuals, linear = evaluate(compiled, primals, "vjp", pullback)
     structure, results = entry.treedef, entry.traced.results
     if has_aux and (structure.cls is not tuple or len(structure.children) != 2):
         raise errors.TypeError("vjp with has_aux=True needs a function that returns a pair (value, auxiliary results)")
@@ -90,7 +112,7 @@ def vjp_concretely(compiled: Compiled, primals: tuple, has_aux: bool):
 
     def apply_pullback(cotangent):
         seeds = checked_leaves(cotangent, main, results[: main.size], "the cotangent")
-        recorded, cotangents = apply(program, run, residuals, [*seeds, *rest])
+        recorded, cotangents = apply(linear, residuals, [*seeds, *rest])
         return pack(recorded, cotangents, arguments, kinds)
 
     return (value[0], apply_pullback, value[1]) if has_aux else (value, apply_pullback)
@@ -98,13 +120,13 @@ def vjp_concretely(compiled: Compiled, primals: tuple, has_aux: bool):
 
 def linearize_concretely(compiled: Compiled, primals: tuple):
     """See `jitad.linearize`."""
-    entry, outputs, residuals, program, run = evaluate(compiled, primals, "linearize", linearization)
+    entry, outputs, residuals, linear = evaluate(compiled, primals, "linearize", linearization)
     kinds = list(map(describe, flatten(primals)[0]))
     arguments = flatten(primals)[1]
 
     def apply_linear(*tangents):
         dots = checked_leaves(tangents, arguments, kinds, "a tangent")
-        recorded, moved = apply(program, run, residuals, dots)
+        recorded, moved = apply(linear, residuals, dots)
         return pack(recorded, moved[: entry.treedef.size], entry.treedef, entry.traced.results[: entry.treedef.size])
 
     return entry.restore(outputs), apply_linear

@@ -60,6 +60,8 @@ def print_region(region: Region) -> list[str]:
         for x in expr.args:
             if isinstance(x, Expr):
                 uses[x.number] = uses.get(x.number, 0) + 1
+    for expr in roots(region):
+        uses[expr.number] = uses.get(expr.number, 0) + 1
     for expr in exprs:
         text = expression(expr, names)
         if expr.op in ("const", "zero", "load", "index") or (uses.get(expr.number, 0) == 1 and len(text) < 40):
