@@ -13,11 +13,10 @@ import operator
 from math import prod
 
 import numpy as np
-from numpy.lib.array_utils import normalize_axis_index, normalize_axis_tuple
 
 from jitad.frontend.cells import View, is_traced, wrap
 from jitad.frontend.concrete import value, values
-from jitad.frontend.indexing import fitted, getitem, setitem
+from jitad.frontend.indexing import axis_number, fitted, getitem, setitem
 from jitad.frontend.promotion import cast, promote, to_atom
 from jitad.frontend.ufunc_methods import METHODS
 from jitad.frontend.ufuncs import binary, unary
@@ -25,6 +24,7 @@ from jitad.frontend.views import Part, Permutation, Reshape, is_contiguous, resh
 from jitad.ir import errors
 from jitad.ir.types import ArrayType, check_dtype, real_dtype
 from jitad.primitives.declare import full
+from jitad.primitives.shaping import shape_text
 
 __all__ = ["Array", "is_traced", "promote", "to_atom", "wrap"]
 
@@ -141,16 +141,24 @@ class Array(View):
         return int(value(self, "an index or a size", "index"))
 
     def __floor__(self):
-        return self if self.weak is int else wrap(cast(np.floor(self).atom, np.int64), origins=self.origins)
+        return self.as_int(np.floor)
 
     def __ceil__(self):
-        return self if self.weak is int else wrap(cast(np.ceil(self).atom, np.int64), origins=self.origins)
+        return self.as_int(np.ceil)
 
     def __trunc__(self):
-        return self if self.weak is int else wrap(cast(np.trunc(self).atom, np.int64), origins=self.origins)
+        return self.as_int(np.trunc)
 
     def __round__(self, ndigits=None):
-        return wrap(cast(np.rint(self).atom, np.int64), origins=self.origins) if ndigits is None else np.round(self, ndigits)
+        if ndigits is None:
+            return self.as_int(np.rint)
+        return wrap(np.round(self, ndigits).atom, weak=self.weak is not None, origins=self.origins)
+
+    def as_int(self, rounding: np.ufunc) -> Array:
+        """Return a scalar, rounded, as an int of Python."""
+        if self.ndim:
+            raise errors.TypeError("only 0-dimensional arrays can be converted to Python scalars")
+        return wrap(cast(rounding(self).atom, np.int64), weak=True, origins=self.origins)
 
     def tolist(self):
         """Return the elements as numbers of Python, if they are known."""
@@ -248,7 +256,9 @@ class Array(View):
             axes = range(self.ndim)[::-1]
         elif len(axes) != self.ndim:
             raise errors.ValueError("axes don't match array")
-        axes = normalize_axis_tuple(axes, self.ndim)
+        axes = tuple(axis_number(axis, self.ndim) for axis in axes)
+        if len(set(axes)) < len(axes):
+            raise errors.ValueError("repeated axis in transpose")
         if axes == tuple(range(self.ndim)):
             return self if self.scalar else self[...]
         return self.through(Permutation(axes))
@@ -256,7 +266,7 @@ class Array(View):
     def swapaxes(self, axis1, axis2) -> Array:
         """Return a view with two axes exchanged."""
         order = list(range(self.ndim))
-        i, j = normalize_axis_index(axis1, self.ndim), normalize_axis_index(axis2, self.ndim)
+        i, j = axis_number(axis1, self.ndim, "axis1"), axis_number(axis2, self.ndim, "axis2")
         order[i], order[j] = j, i
         return self.transpose(order)
 
@@ -265,7 +275,7 @@ class Array(View):
         if axis is None:
             drop = tuple(k for k, extent in enumerate(self.shape) if extent == 1)
         else:
-            drop = normalize_axis_tuple(axis, self.ndim)
+            drop = tuple(axis_number(k, self.ndim) for k in (axis if np.iterable(axis) else (axis,)))
             if any(self.shape[k] != 1 for k in drop):
                 raise errors.ValueError("cannot select an axis to squeeze out which has size not equal to one")
         return self[tuple(0 if k in drop else slice(None) for k in range(self.ndim)) + (Ellipsis,)] if not self.scalar else self
@@ -369,6 +379,5 @@ def completed(shape, array: Array) -> tuple[int, ...]:
     if unknown and known and array.size % known == 0:
         shape = tuple(array.size // known if extent == -1 else extent for extent in shape)
     if prod(shape) != array.size or any(extent < 0 for extent in shape):
-        text = f"({','.join(map(str, shape))}{',' if len(shape) == 1 else ''})"
-        raise errors.ValueError(f"cannot reshape array of size {array.size} into shape {text}")
+        raise errors.ValueError(f"cannot reshape array of size {array.size} into shape {shape_text(shape).replace('-1', 'newaxis')}")
     return shape

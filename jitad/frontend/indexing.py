@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy as np
+from numpy.lib.array_utils import normalize_axis_index
 
 from jitad.frontend.cells import View, wrap
 from jitad.frontend.concrete import known
@@ -237,6 +238,14 @@ def check_range(array, axis: int, extent: int) -> None:
         wrong = (array < -extent) | (array >= extent)
         if wrong.any():
             raise out_of_range(int(array[wrong].flat[0]), axis, extent)
+
+
+def axis_number(axis, ndim: int, name: str | None = None) -> int:
+    """Return an axis counted from the front."""
+    try:
+        return normalize_axis_index(axis, ndim, name)
+    except np.exceptions.AxisError as error:
+        raise errors.AxisError(str(error)) from None
 
 
 # --- writing where a traced mask is true ------------------------------------------------------------------------------------

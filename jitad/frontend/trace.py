@@ -41,6 +41,11 @@ def current_trace() -> Trace | None:
     return _stack.traces[-1] if _stack.traces else None
 
 
+def outermost_trace() -> Trace | None:
+    """Return the trace of this thread that all others are in, None outside of any."""
+    return _stack.traces[0] if _stack.traces else None
+
+
 class Trace:
     """A run of the user's function on traced arrays: ``with Trace() as trace: ...``.
 

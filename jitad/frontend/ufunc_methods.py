@@ -5,10 +5,9 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from numpy.lib.array_utils import normalize_axis_index, normalize_axis_tuple
 
 from jitad.frontend.cells import View, wrap
-from jitad.frontend.indexing import add_at
+from jitad.frontend.indexing import add_at, axis_number
 from jitad.frontend.promotion import as_operand, kind_of, to_atom
 from jitad.frontend.ufuncs import call, plan_of, unknown, writable
 from jitad.ir import errors
@@ -48,7 +47,7 @@ def reduce(ufunc: np.ufunc, x, axis=0, dtype=None, out=None, keepdims=False, ini
 
 def fold(ufunc: np.ufunc, x: View, axis, keepdims: bool):
     """Reduce by an associative operation: combine the first half with the second until one is left."""
-    axes = tuple(range(x.ndim)) if axis is None else normalize_axis_tuple(axis, x.ndim)
+    axes = tuple(axis_number(k, x.ndim) for k in (range(x.ndim) if axis is None else axis if np.iterable(axis) else (axis,)))
     kept = tuple(k for k in range(x.ndim) if k not in axes)
     count = math.prod(x.shape[k] for k in axes)
     rest = x.transpose(*axes, *kept).reshape(count, *[x.shape[k] for k in kept])
@@ -65,7 +64,7 @@ def fold(ufunc: np.ufunc, x: View, axis, keepdims: bool):
 
 def accumulate(ufunc: np.ufunc, x, axis=0, dtype=None, out=None):
     x = wrap(to_atom(x), scalar=False)
-    axis = normalize_axis_index(axis, x.ndim)
+    axis = axis_number(axis, x.ndim)
     if ufunc in (np.add, np.multiply):
         running = {np.add: np.cumsum, np.multiply: np.cumprod}[ufunc]
         return running(x, axis, dtype) if out is None else running(x, axis, dtype, out=writable(out[0]))
