@@ -24,6 +24,7 @@ from jitad.frontend.numpy_api import BUILTINS, REDIRECTS
 from jitad.frontend.operators import class_attribute, is_users
 from jitad.frontend.promotion import contains_traced
 from jitad.frontend.sources import NoSource
+from jitad.frontend.trace import current_trace
 from jitad.ir import errors
 
 HIGHER_ORDER = frozenset([
@@ -78,13 +79,16 @@ def with_resolved(captures: Captures, function, *args, **kwargs):
 
 
 def python_function(captures: Captures, function: types.FunctionType):
-    known = captures.functions.get(id(function))
+    key = id(function), current_trace()
+    known = captures.functions.get(key)
     if known is None:
-        known = captures.functions[id(function)] = function, find_form(captures, function)
+        captures.functions[key] = function, function
+        known = captures.functions[key] = function, find_form(captures, function)
     return known[1]
 
 
 def find_form(captures: Captures, function: types.FunctionType):
+    """Return the form of a function for the current trace: its defaults, for one, may be traced arrays of it."""
     found = replacement(captures, function)
     if found is not function or is_rewritten(function.__code__):
         return found
@@ -92,7 +96,6 @@ def find_form(captures: Captures, function: types.FunctionType):
     if is_library(function.__code__.co_filename) and not is_users(wrapped):
         return function
     captures.read("attribute", function, "__code__", function.__code__)
-    captures.functions[id(function)] = function, function
     return rewritten(captures, function, resolve)
 
 

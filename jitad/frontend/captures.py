@@ -18,7 +18,7 @@ import numpy as np
 
 from jitad.frontend.cells import is_traced, wrap
 from jitad.frontend.guards import Guard, compile_check
-from jitad.frontend.trace import capture, current_trace, pin
+from jitad.frontend.trace import Trace, capture, outermost_trace, pin
 from jitad.ir import errors
 
 PLAIN = frozenset([
@@ -45,7 +45,9 @@ class Captures:
     arrays
         The traced arrays that stand for captured ones: id -> (array, traced array).
     functions
-        The functions that are called in the place of others: id -> (function, its rewritten form).
+        The functions that are called in the place of others: (id, trace) -> (function, its rewritten form).
+    trace
+        The outermost trace.
     unread
         Codes whose source could not be read, and why.
     """
@@ -54,10 +56,11 @@ class Captures:
         self.guards: dict[tuple, Guard] = {}
         self.watched: dict[int, object] = {}
         self.arrays: dict[int, tuple] = {}
-        self.functions: dict[int, tuple] = {}
+        self.functions: dict[tuple, tuple] = {}
         self.unread: dict[types.CodeType, str] = {}
         self.copies: dict[int, tuple] = {}
         self.around: Captures | None = None
+        self.trace: Trace | None = None
 
     def __enter__(self) -> Captures:
         around = self.around = active.captures
@@ -80,8 +83,11 @@ class Captures:
         return compile_check([*self.guards.values(), *[Guard("bytes", array, None, copy) for array, copy in pinned]])
 
     def written(self) -> list[tuple[np.ndarray, object]]:
-        """Return the captured arrays that the function changed in place, each with the traced array that holds its new values."""
-        return [(array, traced) for array, traced in self.arrays.values() if traced.cell.version > 0]
+        """Return the captured arrays that the function changed in place, each with the traced array that holds its new values.
+
+        What inner traces change stays in them.
+        """
+        return [(array, traced) for array, traced in self.arrays.values() if traced.cell.version and traced.cell.trace is self.trace]
 
     def explain(self, error: Exception, traceback) -> None:
         """Note in an error that the source of functions on its way could not be read."""
@@ -122,7 +128,8 @@ class Captures:
 
     def array(self, array: np.ndarray):
         """Return the traced array that stands for an array of floating-point numbers; any other is pinned."""
-        if current_trace() is None:
+        self.trace = outermost_trace()
+        if self.trace is None:
             return array
         if array.dtype.char not in "fdFD":
             return pin(array)

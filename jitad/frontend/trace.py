@@ -79,7 +79,7 @@ class Trace:
         self.alive = False
         self.recorder.__exit__()
         _stack.traces.pop()
-        for key in list(self.captured):
+        for key in list(self.captured) if exc[0] is None else ():
             self.check_unchanged(key)
         self.snapshots.clear()
         self.pinned = {key: pin for key, pin in self.pinned.items() if may_change(pin) and same_bytes(*pin)}
@@ -123,7 +123,8 @@ def same_bytes(x: np.ndarray, y: np.ndarray) -> bool:
     if x.shape != y.shape or x.dtype != y.dtype:
         return False
     if x.flags.c_contiguous and y.flags.c_contiguous:
-        return np.array_equal(x.reshape(-1).view(np.uint8), y.reshape(-1).view(np.uint8))
+        word = np.uint8 if x.nbytes % 8 else np.uint64
+        return np.array_equal(x.reshape(-1).view(word), y.reshape(-1).view(word))
     return x.tobytes() == y.tobytes()
 
 
