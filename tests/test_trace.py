@@ -160,6 +160,9 @@ def test_arguments_whose_values_decide_are_asked_for():
     assert concretized(lambda x, n: np.ones(int(np.ceil(n / 2))) * x, 1.0, 3) == {1}
     assert concretized(lambda n, m: n**m, 2, 3) == {1}
     assert concretized(lambda x, n: x.reshape(n, -1), X, 3) == {1}
+    assert concretized(lambda x, n: x[f"w{n}"], {"w1": X}, 1) == {1}
+    assert concretized(lambda x, n: x["w" + str(n)], {"w1": X}, 1) == {1}
+    assert concretized(lambda x, n: {1: x}[n], X, 1) == {1}
     assert concretized(lambda x, n: x[n] * n + x.sum() ** n, X, 1) == set()
 
 
@@ -184,7 +187,7 @@ def test_values_that_follow_from_arrays_are_not_known():
         "complex(x[0, 0])": "leave the conversion out", "range(n[0])": "must be known when the function is traced",
         "np.asarray(x)": "conversion to an ndarray", "x.tolist()": "tolist", "np.array([x[0], x[1]])": r"np\.stack",
         "1.0 in x": "a decision", "[0, 1][n[0]]": "an index or a size", "math.sin(x[0, 0])": "counterparts in NumPy",
-        "not x[0, 0]": "a decision",
+        "not x[0, 0]": "a decision", "{1: 2}[n[0]]": "key of a dict",
     }  # fmt: skip
     for code, message in cases.items():
         with pytest.raises(errors.ConcreteValueError, match=message) as caught:

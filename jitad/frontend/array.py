@@ -15,7 +15,7 @@ from math import prod
 import numpy as np
 
 from jitad.frontend.cells import View, is_traced, wrap
-from jitad.frontend.concrete import value, values
+from jitad.frontend.concrete import value, value_needed, values
 from jitad.frontend.indexing import axis_number, fitted, getitem, setitem
 from jitad.frontend.promotion import cast, promote, to_atom
 from jitad.frontend.ufunc_methods import METHODS
@@ -51,11 +51,10 @@ def through_numpy(name: str):
 class Array(View):
     """A traced array. It stands for an ndarray, or for a scalar, whose values are known when the compiled function runs.
 
-    Printing one shows its type; the values appear nowhere.
+    Printing one shows its type, since no values are known (where they can be, they are asked for).
     """
 
     __slots__ = ()
-    __hash__ = None
     __array_priority__ = 1000.0
 
     # --- NumPy's protocols ------------------------------------------------------------------------------------------------
@@ -140,6 +139,11 @@ class Array(View):
             raise errors.TypeError("only integer scalar arrays can be converted to a scalar index")
         return int(value(self, "an index or a size", "index"))
 
+    def __hash__(self) -> int:
+        if self.ndim:
+            raise errors.TypeError("unhashable type: a traced array")
+        return hash(value(self, "hash(), the key of a dict or an element of a set", "index").item())
+
     def __floor__(self):
         return self.as_int(np.floor)
 
@@ -193,8 +197,13 @@ class Array(View):
     def __repr__(self) -> str:
         return f"Array({self.type})"
 
-    def __format__(self, spec: str) -> str:
+    def __str__(self) -> str:
+        if self.origins:
+            raise value_needed(self, "str()")
         return repr(self)
+
+    def __format__(self, spec: str) -> str:
+        return str(self)
 
     def __getattr__(self, name: str):
         unknown = "; jitad does not know this one of ndarray's" if hasattr(np.ndarray, name) else ""
