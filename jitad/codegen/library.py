@@ -19,7 +19,7 @@ from jitad.codegen.failures import call_number
 from jitad.codegen.nests import Loop
 from jitad.codegen.scalars import I8, I32, I64
 from jitad.codegen.sorting import emit_argsort
-from jitad.ir.types import ArrayType
+from jitad.ir.types import INT, ArrayType
 from jitad.lower.loops import Buffer, Call
 from jitad.lower.products import Matrix
 
@@ -85,12 +85,13 @@ def product(builder, dtype, x: Matrix, y: Matrix, left, right, out) -> None:
 def emit_lu(builder, call: Call, pointer: Pointer) -> None:
     """Factor the transposed copy (column-major A), turn it back, and widen LAPACK's int32 pivots from 1 to int64 from 0."""
     (a,), (factors, pivots) = call.inputs, call.outputs
-    dtype = a.type.dtype
-    count, n, _ = stack_of(a.type)
+    (type,) = call.input_types
+    dtype = type.dtype
+    count, n, _ = stack_of(type)
     info = cgutils.alloca_once(builder, I32)
     with Loop(builder, 0, count - 1) as k:
         source, out = (offset(builder, pointer(x), builder.mul(k, ir.Constant(I64, n * n)), dtype) for x in (a, factors))
-        pivot = offset(builder, pointer(pivots), builder.mul(k, ir.Constant(I64, n)), pivots.type.dtype)
+        pivot = offset(builder, pointer(pivots), builder.mul(k, ir.Constant(I64, n)), INT)
         copy(builder, out, source, n * n * dtype.itemsize)
         transpose_in_place(builder, out, n, dtype)
         blas.call(builder, "getrf", dtype, n, n, out, n, pivot, info)
@@ -120,13 +121,14 @@ def transpose_in_place(builder, matrix, n: int, dtype) -> None:
 def emit_lu_solve(builder, call: Call, pointer: Pointer) -> ir.Value:
     """x^T = b'^T L^-T U^-T with the rows of b exchanged first, or for the adjoint the reverse."""
     _, factors, pivots, b = call.inputs
-    dtype, adjoint = b.type.dtype, call.params["adjoint"]
-    count, n, columns = stack_of(b.type)
+    (type,) = call.output_types
+    dtype, adjoint = type.dtype, call.params["adjoint"]
+    count, n, columns = stack_of(type)
     copy(builder, pointer(call.outputs[0]), pointer(b), b.nbytes)
     status = new_status(builder)
     with Loop(builder, 0, count - 1) as k:
         matrix = offset(builder, pointer(factors), builder.mul(k, ir.Constant(I64, n * n)), dtype)
-        pivot = offset(builder, pointer(pivots), builder.mul(k, ir.Constant(I64, n)), pivots.type.dtype)
+        pivot = offset(builder, pointer(pivots), builder.mul(k, ir.Constant(I64, n)), INT)
         x = offset(builder, pointer(call.outputs[0]), builder.mul(k, ir.Constant(I64, n * columns)), dtype)
         fail_on_zero_diagonal(builder, matrix, n, dtype, status, call)
         lower = ("R", "U", "C" if adjoint else "N", "U", columns, n, 1.0, matrix, n, x, columns)
@@ -156,8 +158,9 @@ def exchange_rows(builder, x, pivot, n: int, columns: int, dtype, backward: bool
 
 def emit_triangular_solve(builder, call: Call, pointer: Pointer) -> ir.Value:
     a, b = call.inputs
-    dtype, params = b.type.dtype, call.params
-    count, n, columns = stack_of(b.type)
+    (type,) = call.output_types
+    dtype, params = type.dtype, call.params
+    count, n, columns = stack_of(type)
     copy(builder, pointer(call.outputs[0]), pointer(b), b.nbytes)
     status = new_status(builder)
     with Loop(builder, 0, count - 1) as k:
@@ -173,8 +176,9 @@ def emit_triangular_solve(builder, call: Call, pointer: Pointer) -> ir.Value:
 def emit_cholesky(builder, call: Call, pointer: Pointer) -> ir.Value:
     """The row-major lower triangle is LAPACK's upper one; what lies beyond the diagonal is zeroed."""
     (a,), (factor,) = call.inputs, call.outputs
-    dtype = a.type.dtype
-    count, n, _ = stack_of(a.type)
+    (type,) = call.input_types
+    dtype = type.dtype
+    count, n, _ = stack_of(type)
     copy(builder, pointer(factor), pointer(a), a.nbytes)
     status = new_status(builder)
     info = cgutils.alloca_once(builder, I32)

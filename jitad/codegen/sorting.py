@@ -30,14 +30,16 @@ def address(builder: ir.IRBuilder, base: ir.Value, index: ir.Value, element: ir.
 def emit_argsort(builder: ir.IRBuilder, call, pointer) -> None:
     """Sort each row between its place in the output and a scratch row, so that the last pass ends in the output."""
     (x,), (order,) = call.inputs, call.outputs
-    n, rows = x.type.shape[-1], math.prod(x.type.shape[:-1])
+    (type,) = call.input_types
+    n, rows = type.shape[-1], math.prod(type.shape[:-1])
     passes = (n - 1).bit_length()
-    scratch = builder.call(external(builder, "malloc", POINTER, I64), [number(n * order.type.dtype.itemsize)])
-    source, target, width = (cgutils.alloca_once(builder, type) for type in (POINTER, POINTER, I64))
+    all_keys, all_places = pointer(x), pointer(order)
+    scratch = builder.call(external(builder, "malloc", POINTER, I64), [number(n * I64.width // 8)])
+    source, target, width = (cgutils.alloca_once(builder, kind) for kind in (POINTER, POINTER, I64))
     with cgutils.for_range(builder, number(rows)) as row:
         start = builder.mul(row.index, number(n))
-        keys = address(builder, pointer(x), start, memory_type(x.type.dtype))
-        out = address(builder, pointer(order), start, I64)
+        keys = address(builder, all_keys, start, memory_type(type.dtype))
+        out = address(builder, all_places, start, I64)
         here, there = (out, scratch) if passes % 2 == 0 else (scratch, out)
         with cgutils.for_range(builder, number(n)) as place:
             builder.store(place.index, address(builder, here, place.index, I64))
@@ -46,7 +48,7 @@ def emit_argsort(builder: ir.IRBuilder, call, pointer) -> None:
         with cgutils.for_range(builder, number(passes)):
             old, new = (builder.load(slot, typ=POINTER) for slot in (source, target))
             run = builder.load(width, typ=I64)
-            merge_runs(builder, x.type.dtype, keys, n, old, new, run)
+            merge_runs(builder, type.dtype, keys, n, old, new, run)
             builder.store(new, source)
             builder.store(old, target)
             builder.store(builder.shl(run, number(1)), width)

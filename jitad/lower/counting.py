@@ -32,11 +32,11 @@ def count_call(call: Call) -> int:
     if call.routine == "gemm":
         x, y = call.params["x"], call.params["y"]
         return 2 * x.batch * x.rows * x.columns * y.columns
-    shape = call.inputs[0].type.shape
+    shape = call.input_types[0].shape
     if call.routine == "argsort":
         return math.prod(shape) * (shape[-1] - 1).bit_length()
     n, stack = shape[-1], math.prod(shape[:-2])
     if call.routine in ("lu", "cholesky"):
         return stack * n**3 // (3 if call.routine == "cholesky" else 1) * 2 // 3
-    columns = call.outputs[0].type.shape[-1]
+    columns = call.output_types[0].shape[-1]
     return stack * n * n * columns * (2 if call.routine == "lu_solve" else 1)

@@ -120,11 +120,13 @@ class Check:
 
 @dataclass(eq=False)
 class Call:
-    """A library routine on whole buffers."""
+    """A library routine on whole buffers, which it reads and writes as arrays of the given types, whatever shapes they have elsewhere."""
 
     routine: str
     outputs: list[Buffer]
     inputs: list[Buffer]
+    output_types: list[ArrayType]
+    input_types: list[ArrayType]
     params: dict
     source: Source
     number: int = 0

@@ -267,4 +267,5 @@ def build_call(context: Context, group: Group) -> list[Call]:
     params = {"x": matrices[0], "y": matrices[1]} if matrices else equation.params
     inputs = [context.buffer_of(x) for x in operands]
     context.reads.update(inputs)
-    return [Call(routine, [context.buffers[x] for x in equation.outputs], inputs, params, equation.source)]
+    outputs = [context.buffers[x] for x in equation.outputs]
+    return [Call(routine, outputs, inputs, [x.type for x in equation.outputs], [x.type for x in operands], params, equation.source)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Sequence
 
 import numpy as np
@@ -30,7 +31,7 @@ def asarray(x, dtype=None) -> Array:
 def filled(value, shape: Sequence[int], dtype) -> Atom:
     """Return an atom filled with a number known at trace time."""
     atom = literal(value, dtype)
-    return broadcast(atom, shape=tuple(shape)) if shape else atom
+    return broadcast(atom, shape=tuple(map(operator.index, shape))) if shape else atom
 
 
 def axes_of(axis, ndim: int) -> tuple[int, ...]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import operator
+
 import numpy as np
 
 from jitad.frontend.array import Array
@@ -25,6 +27,7 @@ def pad(array, pad_width, mode="constant", **options):
     if unknown := options.keys() - OPTIONS[mode]:
         raise errors.ValueError(f"unsupported keyword arguments for mode '{mode}': {unknown}")
     widths = pairs(concrete(pad_width, "np.pad", "pad_width"), array.ndim)
+    widths = [tuple(map(operator.index, ends)) for ends in widths]
     if any(width < 0 for ends in widths for width in ends):
         raise errors.ValueError("index can't contain negative values")
     kind = options.pop("reflect_type", "even")

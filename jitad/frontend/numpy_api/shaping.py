@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import operator
+
 import numpy as np
 
 from jitad.frontend.numpy_api.operands import asarray
@@ -37,7 +39,7 @@ def squeeze(a, axis=None):
 
 @implements(np.broadcast_to)
 def broadcast_to(array, shape, subok=False):
-    shape = tuple(shape) if np.iterable(shape) else (shape,)
+    shape = tuple(map(operator.index, shape if np.iterable(shape) else (shape,)))
     return asarray(array).shown(lambda x: broadcast(x, shape=shape))
 
 
@@ -62,6 +64,3 @@ def ndim(a):
 def size(a, axis=None):
     a = asarray(a)
     return a.size if axis is None else a.shape[axis]
-
-
-# --- diagonals and triangles ------------------------------------------------------------------------------------------------
