@@ -26,15 +26,18 @@ def truth(x: Atom) -> Atom:
     return x if x.dtype == BOOL else co.ne(x, 0)
 
 
-def by_kind(**rules: Callable) -> Callable:
-    """Return a rule that depends on the kind of the first operand's dtype: ``b=...``, ``iu=...``, ``rest=...``."""
-    table = {kind: rule for kinds, rule in rules.items() if kinds != "rest" for kind in kinds}
-    rest = rules.get("rest")
+class ByKind:
+    """A rule that depends on the kind of the first operand's dtype: ``ByKind(rest, b=..., iu=...)``."""
 
-    def rule(*xs):
-        return table.get(xs[0].dtype.kind, rest)(*xs)
+    def __init__(self, rest: Callable, **rules: Callable):
+        self.rest = rest
+        self.table = {kind: rule for kinds, rule in rules.items() for kind in kinds}
 
-    return rule
+    def choose(self, kind: str) -> Callable:
+        return self.table.get(kind, self.rest)
+
+    def __call__(self, *xs):
+        return self.choose(xs[0].dtype.kind)(*xs)
 
 
 def same(x: Atom) -> Atom:
@@ -66,7 +69,7 @@ def complex_log1p(z: Atom) -> Atom:
     return complex_(transcendental.log(ar.hypot(x, y)), transcendental.arctan2(y, x))
 
 
-log1p = by_kind(c=complex_log1p, rest=transcendental.log1p)
+log1p = ByKind(transcendental.log1p, c=complex_log1p)
 
 
 def complex_rint(z: Atom) -> Atom:
@@ -112,9 +115,9 @@ def times_log(logarithm) -> Callable:
 
 
 RULES: dict[np.ufunc, Callable] = {
-    np.add: by_kind(b=co.or_, rest=ar.add),
+    np.add: ByKind(ar.add, b=co.or_),
     np.subtract: ar.sub,
-    np.multiply: by_kind(b=co.and_, rest=ar.mul),
+    np.multiply: ByKind(ar.mul, b=co.and_),
     np.divide: ar.div,
     np.floor_divide: ar.floor_divide,
     np.remainder: ar.mod,
@@ -122,10 +125,10 @@ RULES: dict[np.ufunc, Callable] = {
     np.divmod: divmod_,
     np.negative: ar.neg,
     np.positive: same,
-    np.absolute: by_kind(b=same, rest=ar.abs),
+    np.absolute: ByKind(ar.abs, b=same),
     np.fabs: ar.abs,
-    np.sign: by_kind(c=complex_sign, rest=ar.sign),
-    np.conjugate: by_kind(c=conj, rest=same),
+    np.sign: ByKind(ar.sign, c=complex_sign),
+    np.conjugate: ByKind(same, c=conj),
     np.power: powers.pow,
     np.float_power: powers.pow,
     np.square: ar.square,
@@ -137,14 +140,14 @@ RULES: dict[np.ufunc, Callable] = {
     np.heaviside: ar.heaviside,
     np.modf: modf,
     np.ldexp: ldexp,
-    np.rint: by_kind(c=complex_rint, rest=ar.rint),
-    np.floor: by_kind(biu=same, rest=ar.floor),
-    np.ceil: by_kind(biu=same, rest=ar.ceil),
-    np.trunc: by_kind(biu=same, rest=ar.trunc),
+    np.rint: ByKind(ar.rint, c=complex_rint),
+    np.floor: ByKind(ar.floor, biu=same),
+    np.ceil: ByKind(ar.ceil, biu=same),
+    np.trunc: ByKind(ar.trunc, biu=same),
     np.maximum: co.maximum,
     np.minimum: co.minimum,
-    np.fmax: by_kind(f=co.fmax, rest=co.maximum),
-    np.fmin: by_kind(f=co.fmin, rest=co.minimum),
+    np.fmax: ByKind(co.maximum, f=co.fmax),
+    np.fmin: ByKind(co.minimum, f=co.fmin),
     np.equal: co.eq,
     np.not_equal: co.ne,
     np.less: co.lt,
@@ -161,9 +164,9 @@ RULES: dict[np.ufunc, Callable] = {
     np.invert: co.not_,
     np.left_shift: co.left_shift,
     np.right_shift: co.right_shift,
-    np.isnan: by_kind(biu=constant(False), rest=co.isnan),
-    np.isfinite: by_kind(biu=constant(True), rest=co.isfinite),
-    np.isinf: by_kind(biu=constant(False), f=co.isinf, c=lambda z: co.isinf(real(z)) | co.isinf(imag(z))),
+    np.isnan: ByKind(co.isnan, biu=constant(False)),
+    np.isfinite: ByKind(co.isfinite, biu=constant(True)),
+    np.isinf: ByKind(co.isinf, biu=constant(False), c=lambda z: co.isinf(real(z)) | co.isinf(imag(z))),
     np.signbit: co.signbit,
     np.deg2rad: times(float(np.pi / 180)),
     np.radians: times(float(np.pi / 180)),
@@ -171,7 +174,7 @@ RULES: dict[np.ufunc, Callable] = {
     np.degrees: times(float(180 / np.pi)),
     np.exp: transcendental.exp,
     np.exp2: transcendental.exp2,
-    np.expm1: by_kind(c=complex_expm1, rest=transcendental.expm1),
+    np.expm1: ByKind(transcendental.expm1, c=complex_expm1),
     np.log: transcendental.log,
     np.log2: transcendental.log2,
     np.log10: transcendental.log10,

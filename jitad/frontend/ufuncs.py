@@ -17,7 +17,7 @@ from jitad.frontend.cells import KINDS, View, wrap
 from jitad.frontend.concrete import value_needed
 from jitad.frontend.indexing import fitted
 from jitad.frontend.promotion import PYTHON_DTYPES, as_operand, atom_of, cast, kind_of
-from jitad.frontend.rules import RULES
+from jitad.frontend.rules import RULES, ByKind
 from jitad.ir import errors
 from jitad.ir.program import Atom, Literal, literal
 from jitad.ir.types import BOOL, broadcast_shapes, check_dtype
@@ -58,7 +58,8 @@ def resolve(ufunc: np.ufunc, kinds: tuple, **options) -> Plan:
     inputs, outputs = dtypes[:ufunc.nin], dtypes[ufunc.nin:]
     if len(set(inputs)) > 1 and ufunc is not np.ldexp:
         raise errors.TypeError(f"np.{ufunc.__name__} of {inputs[0]} and {inputs[1]} arrays; convert one of them with astype")
-    return Plan(RULES[ufunc], inputs, outputs)
+    rule = RULES[ufunc]
+    return Plan(rule.choose(inputs[0].kind) if isinstance(rule, ByKind) else rule, inputs, outputs)
 
 
 def unknown(ufunc: np.ufunc, method: str = "") -> errors.NotImplementedError:

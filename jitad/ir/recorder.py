@@ -47,8 +47,10 @@ class Recorder:
 
     def record(self, primitive, inputs: Sequence, params: dict) -> tuple[Var, ...]:
         """Append an equation and return its outputs."""
-        if any(not isinstance(atom, Atom) for atom in inputs):
-            inputs = as_atoms(inputs)
+        for atom in inputs:
+            if not isinstance(atom, Atom):
+                inputs = as_atoms(inputs)
+                break
         types = primitive.type(*[atom.type for atom in inputs], **params)
         equation = Equation(primitive, inputs, params, types if primitive.multiple else (types,), self.source or user_source())
         self.equations.append(equation)

@@ -74,9 +74,9 @@ def check_dtype(dtype) -> np.dtype:
 
 def broadcast_shapes(*shapes: tuple[int, ...]) -> tuple[int, ...]:
     """Return the shape that NumPy broadcasts `shapes` to, or raise `ValueError` in NumPy's wording."""
-    first = shapes[0]
-    if all(shape == first for shape in shapes):
-        return first
+    distinct = {shape for shape in shapes if shape}
+    if len(distinct) < 2:
+        return distinct.pop() if distinct else ()
     ndim = max(map(len, shapes))
     result = [1] * ndim
     for shape in shapes:

@@ -70,8 +70,9 @@ def elementwise(
 
 def common_dtype(name: str, types, kinds: str) -> np.dtype:
     dtype = types[0].dtype
-    if any(type.dtype != dtype for type in types):
-        raise errors.InternalError(f"{name}: operands of dtypes {', '.join(str(type.dtype) for type in types)}")
+    for type in types:
+        if type.dtype != dtype:
+            raise errors.InternalError(f"{name}: operands of dtypes {', '.join(str(type.dtype) for type in types)}")
     if dtype.kind not in kinds:
         raise errors.TypeError(f"{name} is not defined for {dtype} arrays")
     return dtype
