@@ -80,6 +80,8 @@ def test_errors_name_the_users_line():
         run(broken, X)
     first, second = str(caught.value).split("\n")
     assert first == "operands could not be broadcast together with shapes (2,3) (5,)"
+    with pytest.raises(errors.AxisError, match=f"axis 4 is out of bounds for array of dimension 2\n  at {__file__}"):
+        run(lambda x: x.swapaxes(4, 0), X)
     assert second.strip() == f"at {__file__}:{broken.__code__.co_firstlineno + 1}: return x + np.ones(5)"
 
 

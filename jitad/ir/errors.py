@@ -26,6 +26,9 @@ class IndexError(JitadError, builtins.IndexError):  # noqa: A001
 class AxisError(ValueError, IndexError, np.exceptions.AxisError):
     """An axis that the array does not have."""
 
+    def __str__(self) -> str:
+        return self.args[0] if len(self.args) == 1 else super().__str__()
+
 
 class NotImplementedError(JitadError, builtins.NotImplementedError):  # noqa: A001
     """A NumPy function, or a derivative, that jitad does not know."""
