@@ -94,7 +94,9 @@ def check(code: str, **more) -> None:
 
 
 def lines(text: str) -> list[str]:
-    return [line.strip() for line in text.splitlines() if line.strip() and not line.strip().startswith("#")]
+    """Return the cases of a table whose functions the installed version of NumPy has."""
+    cases = [line.strip() for line in text.splitlines() if line.strip() and not line.strip().startswith("#")]
+    return [case for case in cases if all(hasattr(np, name) for name in re.findall(r"\bnp\.(\w+)", case))]
 
 
 CASES = """
@@ -413,6 +415,8 @@ np.roll(A, 2)
 np.roll(A, -1, axis=1)
 np.roll(A, (1, 2), axis=(0, 1))
 np.roll(D, 5, axis=-1)
+np.fft.fftshift(A), np.fft.ifftshift(v), np.fft.fftshift(A, axes=1)
+A[np.tril_indices_from(A)], S[np.diag_indices_from(S)], A[np.triu_indices_from(A, k=1)]
 np.rot90(A)
 np.rot90(D, k=3, axes=(1, 2))
 np.tile(v, 3)
@@ -523,7 +527,7 @@ np.clip(I, -2, 2)
 np.clip(F, -0.5, 0.5)
 np.clip(n, -1, 2)
 np.clip(I, 0.5, 2.5)
-A.clip(0)
+A.clip(0, None)
 np.piecewise(v, [v < 0, v >= 1], [np.sin, lambda t: t * 2, 5.0])
 np.piecewise(v, [v < 0, v >= 1], [-1, 1])
 np.i0(A)
@@ -546,6 +550,8 @@ np.array_equiv(A, A)
 np.isreal(Z), np.iscomplex(Z), np.isreal(A)
 np.isrealobj(A), np.iscomplexobj(Z)
 np.isposinf(n), np.isneginf(n)
+np.isin(I, [1, 2, -3]), np.isin(I, i, invert=True), np.isin(i_ + 0 * i, I)
+np.astype(A, np.float32), np.astype(I, float)
 np.real(Z), np.imag(Z), np.real(A), np.imag(A)
 np.angle(Z)
 np.angle(Z, deg=True)

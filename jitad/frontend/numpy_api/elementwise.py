@@ -8,7 +8,7 @@ import numpy as np
 
 from jitad.frontend.array import Array, promote, to_atom, wrap
 from jitad.frontend.numpy_api.operands import asarray
-from jitad.frontend.numpy_api.table import implements
+from jitad.frontend.numpy_api.table import implements, named
 from jitad.frontend.promotion import contains_traced
 from jitad.ir import errors
 from jitad.primitives.arithmetic import trunc
@@ -154,12 +154,23 @@ def array_equiv(a1, a2):
     return np.all(x == y)
 
 
+@implements(np.isin)
+def isin(element, test_elements, assume_unique=False, invert=False, *, kind=None):
+    found = np.any(asarray(element)[..., None] == asarray(test_elements).ravel(), -1)
+    return ~found if invert else found
+
+
 # --- dtypes -----------------------------------------------------------------------------------------------------------------
 
 
 @implements(np.result_type)
 def result_type(*arrays_and_dtypes):
     return np.result_type(*[stand_in(x) for x in arrays_and_dtypes])
+
+
+@implements(*named("astype"))
+def astype(x, dtype, /, *, copy=True, device=None):
+    return asarray(x).astype(dtype, copy=copy)
 
 
 @implements(np.can_cast)

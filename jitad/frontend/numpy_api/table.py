@@ -40,7 +40,8 @@ def named(*names: str) -> list[Callable]:
 
 def public_name(function: Callable) -> str:
     """Return the name of a NumPy function as users write it."""
-    return f"{function.__module__}.{function.__name__}".replace("numpy", "np", 1)
+    module = getattr(function, "__module__", None) or "numpy"  # ufuncs of older versions have none
+    return f"{module}.{function.__name__}".replace("numpy", "np", 1)
 
 
 def implements(*functions: Callable) -> Callable:
