@@ -6,6 +6,7 @@ import contextlib
 import dataclasses
 import functools
 import gc
+import importlib
 import inspect
 import itertools
 import linecache
@@ -16,7 +17,7 @@ import threading
 import time
 import traceback
 import types
-from collections import namedtuple
+from collections import deque, namedtuple
 
 import numba
 import numpy as np
@@ -24,7 +25,7 @@ import pytest
 
 from jitad.frontend.calls import rewrite
 from jitad.frontend.captures import Captures
-from jitad.frontend.functions import rewritten_code
+from jitad.frontend.functions import is_rewritten, rewritten_code
 from jitad.frontend.programs import describe, trace_function
 from jitad.frontend.trees import flatten, unflatten
 from jitad.ir import errors
@@ -478,6 +479,19 @@ def test_code_that_does_not_come_from_its_file():
     assert rewrite(f)(1) == 2
 
 
+def test_modules_that_are_edited_and_imported_again(tmp_path, monkeypatch):
+    monkeypatch.syspath_prepend(tmp_path)
+    file = tmp_path / "edited_module.py"
+    file.write_text("def f(x):\n    return x + 1\n")
+    module = importlib.import_module("edited_module")
+    assert rewrite(module.f)(1) == 2 and is_rewritten(rewrite(module.f).__code__)
+    old = module.f
+    file.write_text("# a comment in front\n\ndef f(x):\n    return x + 20\n")
+    assert rewrite(importlib.reload(module).f)(1) == 21 and is_rewritten(rewrite(module.f).__code__)
+    rewritten_code.entries.clear()
+    assert rewrite(old)(1) == 2 and not is_rewritten(rewrite(old).__code__)
+
+
 def test_deeply_nested_expressions():
     f = defined("f", f"def f(x):\n    return {' + '.join(['x'] * 2000)}\n")
     assert rewrite(f)(1) == 2000
@@ -625,6 +639,11 @@ def test_attributes_that_change():
         pass
     with changed(trial, Model.scaled, "__code__", (lambda self, x: x).__code__.replace(co_freevars=("__class__",))):
         pass
+    recent = deque([np.ones(3), np.ones(3)], maxlen=2)
+    trial = Trial(lambda x: x * sum(recent) + recent[0], x)
+    np.testing.assert_array_equal(trial.value(), [3.0, 3.0, 3.0])
+    recent.append(x)
+    assert not trial.valid()
     trial = Trial(lambda x: x * SETTINGS.dt + SETTINGS.grid, x)
     with changed(trial, SETTINGS, "dt", 0.5):
         pass
@@ -714,6 +733,81 @@ def test_captured_arrays_that_are_written():
     np.testing.assert_array_equal(trial.value(), [0.0, 9.0, 0.0])
     assert {id(array) for array, _ in trial.captures.written()} == {id(buffer), id(holder.total)}
     assert type(holder.total) is np.ndarray and not holder.total.any() and not buffer.any()
+
+
+def test_arrays_that_share_memory():
+    base = np.zeros(4)
+    view, apart = base[1:], base[::2]
+    read = Trial(lambda x: x * view[:2] + base[:2], np.ones(2))
+    base += 1
+    np.testing.assert_array_equal(read.value(), [2.0, 2.0])
+
+    def writes(x):
+        view[:] = x
+        return base + x
+
+    with pytest.raises(NotImplementedError, match="shares its memory"):
+        Trial(writes, 1.0)
+
+    def writes_apart(x):
+        apart[:] = x
+        return others + x
+
+    others = base[1::2]
+    np.testing.assert_array_equal(Trial(writes_apart, 1.0).value(), [2.0, 2.0])
+
+
+def test_arrays_of_other_kinds():
+    things = np.array([2.0, "a", None], dtype=object)
+    table = np.array([(1.0, 2)], dtype=[("a", "f8"), ("b", "i4")])
+    masked = np.ma.array([3.0, 4.0], mask=[False, True])
+
+    def f(x):
+        return x * things[0] + (things[1] == "a") * table["a"][0] + float(masked[0])
+
+    trial = Trial(f, 1.0)
+    assert trial.value() == f(1.0)
+    things[0] = 3.0
+    assert not trial.valid()
+    trial = Trial(f, 1.0)
+    table["a"] = 5.0
+    assert not trial.valid()
+
+
+def test_inherited_attributes():
+    class A:
+        size = 2.0
+        offset = np.zeros(3)
+
+        @property
+        def rate(self):
+            return self.factor
+
+        def __setattr__(self, name, value):
+            super().__setattr__(name, value)
+
+    class B(A):
+        factor = 3.0
+
+        @property
+        def rate(self):
+            return super().rate + 1
+
+        def f(self, x):
+            return x * self.rate * super().size + super().offset
+
+    b = B()
+    b.factor = 4.0
+    trial = Trial(b.f, np.ones(3))
+    np.testing.assert_array_equal(trial.value(), b.f(np.ones(3)))
+    with changed(trial, b, "factor", 5.0):
+        pass
+    with changed(trial, A, "size", 5.0):
+        pass
+    A.offset += 1
+    np.testing.assert_array_equal(trial.value(), b.f(np.ones(3)))
+    B().other = 1
+    Trial(lambda x: setattr(b, "z", 1) or x, 1.0)
 
 
 def test_nested_traces_share_what_they_read():

@@ -28,8 +28,12 @@ from jitad.frontend.trace import current_trace
 from jitad.ir import errors
 
 HIGHER_ORDER = frozenset([
-    map, filter, sorted, min, max, functools.reduce, itertools.accumulate, itertools.dropwhile, itertools.filterfalse, itertools.groupby,
-    itertools.starmap, itertools.takewhile, np.apply_along_axis, np.apply_over_axes, np.fromfunction])
+    map, filter, sorted, min, max, functools.reduce, itertools.accumulate, itertools.dropwhile, itertools.filterfalse,
+    itertools.groupby, itertools.starmap, itertools.takewhile, np.apply_along_axis, np.apply_over_axes, np.fromfunction])
+KINDS = {
+    "a generator": inspect.isgeneratorfunction, "a coroutine": inspect.iscoroutinefunction,
+    "an asynchronous generator": inspect.isasyncgenfunction,
+}  # fmt: skip
 FUNCTIONS = (types.FunctionType, types.MethodType, functools.partial)
 
 
@@ -48,10 +52,9 @@ def rewrite(function: Callable) -> Callable:
     captures = active.captures or Captures()
     captures.watch(function)
     result = resolve(captures, function)
-    kinds = {"generator": inspect.isgeneratorfunction, "coroutine": inspect.iscoroutinefunction, "generator ": inspect.isasyncgenfunction}
-    for kind, test in kinds.items():
-        if test(result):
-            raise errors.TypeError(f"{getattr(function, '__name__', function)!s} is a {kind.strip()} function, which has no value to "
+    for kind, is_kind in KINDS.items():
+        if is_kind(result):
+            raise errors.TypeError(f"{getattr(function, '__name__', function)} is {kind} function, which has no value to "
                                    "differentiate; write a function that returns an array, or a list of its results")
     return result
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 import copy
 import threading
 import types
+from collections import deque
 from collections.abc import Callable, Iterable
 from operator import is_
 
@@ -23,7 +24,7 @@ from jitad.ir import errors
 
 PLAIN = frozenset([
     int, float, complex, bool, str, bytes, type(None), type(...), range, slice, types.ModuleType, types.BuiltinFunctionType, np.ufunc])
-CONTAINERS = (list, tuple, dict, set, frozenset)
+CONTAINERS = (list, tuple, dict, set, frozenset, deque)
 
 
 class _Active(threading.local):
@@ -72,6 +73,8 @@ class Captures:
 
     def __exit__(self, kind, error, traceback) -> None:
         active.captures = self.around
+        if kind is None:
+            self.check_aliases()
         if self.around is not None:
             self.around.guards.update({place: guard for place, guard in self.guards.items() if place not in self.around.guards})
         self.guards = {place: guard for place, guard in self.guards.items() if guard.holds()}
@@ -88,6 +91,16 @@ class Captures:
         What inner traces change stays in them.
         """
         return [(array, traced) for array, traced in self.arrays.values() if traced.cell.version and traced.cell.trace is self.trace]
+
+    def check_aliases(self) -> None:
+        """Raise if the function changes a captured array in place and reads its memory through another one."""
+        for array, traced in self.arrays.values():
+            if traced.cell.version:
+                for other, _ in self.arrays.values():
+                    if other is not array and overlap(array, other):
+                        raise errors.NotImplementedError(
+                            f"an array of shape {array.shape} from outside the function is changed in place, and another one, of shape "
+                            f"{other.shape}, that shares its memory is used too; use only one of them and take the views of it inside")
 
     def explain(self, error: Exception, traceback) -> None:
         """Note in an error that the source of functions on its way could not be read."""
@@ -177,8 +190,16 @@ def identical(xs: list, ys: list) -> bool:
 
 
 def snapshot(container):
-    """Return a shallow copy, as a container of Python's own."""
-    return next(cls for cls in (dict, list, set) if isinstance(container, cls))(container)
+    """Return a shallow copy, as a dict, set or list."""
+    return dict(container) if isinstance(container, dict) else set(container) if isinstance(container, set) else list(container)
+
+
+def overlap(x: np.ndarray, y: np.ndarray) -> bool:
+    """Return whether two arrays share memory, or may do so in a way that is too hard to tell."""
+    try:
+        return np.shares_memory(x, y, max_work=1000)
+    except np.exceptions.TooHardError:
+        return True
 
 
 def rebuilt(container, elements: list):
@@ -187,9 +208,10 @@ def rebuilt(container, elements: list):
         result = copy.copy(container)
         result.update(zip(container, elements))
         return result
-    if isinstance(container, list):
+    if isinstance(container, list | deque):
         result = copy.copy(container)
-        result[:] = elements
+        result.clear()
+        result.extend(elements)
         return result
     if isinstance(container, tuple):
         return container._make(elements) if hasattr(container, "_make") else type(container)(elements)

@@ -65,10 +65,13 @@ def rewritten(captures: Captures, function: types.FunctionType, resolve: Callabl
 
 def bound(code: types.CodeType, stage: Stage, old: str, new: str) -> types.CodeType:
     """Return `code` with its stage, and with qualified names that begin with `new` instead of `old`."""
-    consts = [
-        bound(const, stage, old, new) if isinstance(const, types.CodeType) else stage if type(const) is str and const == STAGE else const
-        for const in code.co_consts]
-    return code.replace(co_consts=tuple(consts), co_qualname=new + code.co_qualname.removeprefix(old))
+
+    def bound_constant(const):
+        if isinstance(const, types.CodeType):
+            return bound(const, stage, old, new)
+        return stage if type(const) is str and const == STAGE else const
+
+    return code.replace(co_consts=tuple(map(bound_constant, code.co_consts)), co_qualname=new + code.co_qualname.removeprefix(old))
 
 
 def like(function: types.FunctionType, code: types.CodeType, names: dict, closure: tuple, stage: Stage) -> types.FunctionType:
@@ -122,8 +125,8 @@ def names_used(code: types.CodeType) -> tuple[set[str], set[str]]:
         if instruction.opname in ("STORE_GLOBAL", "DELETE_GLOBAL") or (
                 instruction.opname in ("STORE_DEREF", "DELETE_DEREF") and name in code.co_freevars):
             stored.add(name)
-        elif instruction.opname.startswith("LOAD_"):
-            loaded.add(name) if isinstance(name, str) else None
+        elif instruction.opname.startswith("LOAD_") and isinstance(name, str):
+            loaded.add(name)
     for const in code.co_consts:
         if isinstance(const, types.CodeType):
             inner = names_used(const)

@@ -1,8 +1,8 @@
 """Guards: is what a trace has read from outside still as it was?
 
-In: `Guard` records, each a place in a Python object and the value found there. Out: one compiled function that tells whether all of them
-still hold, at the price of one load and one comparison each. Numbers and strings are compared by type and value, everything else
-by identity; containers that were read as a whole element by element.
+In: `Guard` records, each a place in a Python object and the value found there. Out: one compiled function that tells whether all of
+them still hold, at the price of one load and one comparison each. Numbers and strings are compared by type and value,
+everything else by identity; containers that were read as a whole element by element.
 """
 
 from __future__ import annotations
@@ -14,6 +14,8 @@ from operator import is_
 from typing import Any, NamedTuple
 
 import numpy as np
+
+from jitad.frontend.trace import same_bytes
 
 READS = {
     "item": "{c}[{k}]",
@@ -132,12 +134,3 @@ def same_elements(container, snapshot) -> bool:
     if isinstance(container, set | frozenset):
         return container == snapshot
     return all(map(is_, container, snapshot)) or all(map(same, container, snapshot))
-
-
-def same_bytes(x: np.ndarray, y: np.ndarray) -> bool:
-    """Return whether two arrays have the same shape, dtype and bytes."""
-    if x.shape != y.shape or x.dtype != y.dtype:
-        return False
-    if x.nbytes < 4096 or not (x.flags.c_contiguous and y.flags.c_contiguous):
-        return x.tobytes() == y.tobytes()
-    return np.array_equal(x.reshape(-1).view(np.uint8), y.reshape(-1).view(np.uint8))

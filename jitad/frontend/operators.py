@@ -18,14 +18,15 @@ BINARY = {
     "matmul": "matmul", "lshift": "lshift", "rshift": "rshift", "or_": "or", "xor": "xor", "and_": "and",
 }  # fmt: skip
 UNARY = ("neg", "pos", "invert")
-METHODS = frozenset([f"__{prefix}{name}__" for name in BINARY.values() for prefix in ("", "r", "i")] + [f"__{name}__" for name in UNARY])
+METHODS = frozenset([
+    *[f"__{prefix}{name}__" for name in BINARY.values() for prefix in ("", "r", "i")], *[f"__{name}__" for name in UNARY]])
 
 
 class _Ordinary(dict):
     """Whether a class has none of the user's operators."""
 
     def __missing__(self, cls: type) -> bool:
-        self[cls] = found = not any(is_users(value) for base in cls.__mro__ for name, value in base.__dict__.items() if name in METHODS)
+        self[cls] = found = not any(is_users(class_attribute(cls, name)) for name in METHODS)
         return found
 
 

@@ -1,7 +1,8 @@
 """From a code object to the syntax tree that it was compiled from, and from a changed tree back to code.
 
-In: the code of a Python function. Out: its `Definition`. Invariant: a Definition is returned only if compiling it unchanged gives that very
-code; so a file that was edited after its import, or code that someone else generated, is recognised and never mistaken for the source.
+In: the code of a Python function. Out: its `Definition`. Invariant: a Definition is returned only if compiling it unchanged gives
+that very code; so a file that was edited after its import, or code that someone else generated, is recognised and never
+mistaken for the source.
 """
 
 from __future__ import annotations
@@ -51,7 +52,14 @@ class Definition:
 
 def find_definition(code: types.CodeType, module_globals: dict | None = None) -> Definition:
     """Return the definition that `code` was compiled from, or raise `NoSource`."""
-    lines = linecache.getlines(code.co_filename, module_globals)
+    try:
+        return definition_in(linecache.getlines(code.co_filename, module_globals), code)
+    except NoSource:
+        linecache.checkcache(code.co_filename)  # the file may have been edited and imported again
+        return definition_in(linecache.getlines(code.co_filename, module_globals), code)
+
+
+def definition_in(lines: list[str], code: types.CodeType) -> Definition:
     if not lines:
         raise NoSource("it was defined by exec or in an interactive session, which keep no source")
     try:

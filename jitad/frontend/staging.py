@@ -1,7 +1,7 @@
 """What rewritten code does when it reads a name, an attribute or an item, and when it calls.
 
-In: the values that the user's code computes with. Out: within a trace, those that the trace sees; without one, the same. Invariant: nothing
-here changes what ordinary Python code means.
+In: the values that the user's code computes with. Out: within a trace, those that the trace sees; without one, the same. Invariant:
+nothing here changes what ordinary Python code means.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import functools
 import operator
 import sys
 import types
+from collections import deque
 from collections.abc import Callable
 
 import numpy as np
@@ -22,8 +23,9 @@ from jitad.frontend.operators import Operators, class_attribute, is_users
 from jitad.frontend.trace import capture
 
 CHANGING = frozenset([
-    "add", "append", "clear", "difference_update", "discard", "extend", "insert", "intersection_update", "move_to_end", "pop",
-    "popitem", "remove", "reverse", "setdefault", "sort", "symmetric_difference_update", "update"])
+    "add", "append", "appendleft", "clear", "difference_update", "discard", "extend", "extendleft", "insert", "intersection_update",
+    "move_to_end", "pop", "popitem", "popleft", "remove", "reverse", "rotate", "setdefault", "sort", "symmetric_difference_update",
+    "update"])
 
 
 class Stage(Operators):
@@ -133,6 +135,8 @@ class Stage(Operators):
         if isinstance(base, types.ModuleType):
             value = getattr(base, name)
             return value if is_library_module(base) else captures.read("attribute", base, name, value)
+        if type(base) is super:
+            return self.read_inherited(captures, base, name)
         descriptor = class_attribute(type(base), name)
         getter = computation(descriptor, base, name)
         if getter is not None:
@@ -148,6 +152,21 @@ class Stage(Operators):
             return captures.taken(value)
         return captures.read("attribute", base, name, value)
 
+    def read_inherited(self, captures: Captures, base: super, name: str):
+        """Read an attribute through ``super()``: what a class further on has."""
+        classes = base.__self_class__.__mro__
+        for cls in classes[classes.index(base.__thisclass__) + 1 :]:
+            if name in cls.__dict__:
+                descriptor = cls.__dict__[name]
+                getter = computation(descriptor, base.__self__, name)
+                if getter is not None:
+                    return self.resolve(captures, getter)(base.__self__)
+                if getattr(cls, name) is descriptor:
+                    seen = captures.read("attribute", cls, name, descriptor)
+                    return getattr(base, name) if hasattr(type(descriptor), "__get__") else seen
+                break
+        return getattr(base, name)
+
     def read_item(self, captures: Captures, base, key):
         if isinstance(base, np.ndarray):
             return wrap(capture(base), scalar=False)[key] if has_traced_index(key) else base[key]
@@ -159,7 +178,7 @@ class Stage(Operators):
         if isinstance(key, slice):
             return captures.contents(base)[key]
         value = base[key]
-        if isinstance(base, list | dict) and not is_traced(key):
+        if isinstance(base, list | dict | deque) and not is_traced(key):
             return captures.read("item", base, key, value)
         return captures.taken(value)
 
@@ -193,12 +212,13 @@ BOUND = (types.MethodType, types.BuiltinMethodType, types.MethodWrapperType)
 
 
 def computation(descriptor, base, name: str) -> Callable | None:
-    """Return the function in Python that computes an attribute, None for one that is stored."""
+    """Return the function of the user's that computes an attribute, None for one that is stored."""
+    getter = None
     if isinstance(descriptor, property):
-        return descriptor.fget if isinstance(descriptor.fget, types.FunctionType) else None
-    if isinstance(descriptor, functools.cached_property) and name not in vars(base):
-        return descriptor.func
-    return None
+        getter = descriptor.fget
+    elif isinstance(descriptor, functools.cached_property) and name not in vars(base):
+        getter = descriptor.func
+    return getter if is_users(getter) else None
 
 
 def is_library_module(module: types.ModuleType) -> bool:

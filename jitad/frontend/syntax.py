@@ -10,8 +10,8 @@ In: the syntax tree of a function. Out: the tree of the same function, with the 
     a.b += v, a[i] += v       ->  STAGE.attribute_place(a, "b").update("iadd", v), ...
     for x in a                ->  for x in STAGE.iterable(a)
 
-STAGE is a constant of the code, the `staging.Stage` of the function. Calls are made by the user's frame, at the user's line. Control flow
-is left as it is. Invariant: outside of a trace, the rewritten function does what the original does.
+STAGE is a constant of the code, the `staging.Stage` of the function. Calls are made by the user's frame, at the user's line.
+Control flow is left as it is. Invariant: outside of a trace, the rewritten function does what the original does.
 """
 
 from __future__ import annotations

@@ -18,6 +18,8 @@ from jitad.ir.program import Var
 from jitad.ir.recorder import Recorder
 from jitad.ir.types import ArrayType, check_dtype
 
+SMALL = 8192  # bytes: up to here a copy costs less than NumPy's comparison
+
 
 class Concretize(BaseException):
     """Python needs the values of arguments: `leaves` are the numbers of those of `trace` to be retraced with as static."""
@@ -120,9 +122,10 @@ def concretize(origins: frozenset[tuple[Trace, int]]) -> Concretize:
 
 
 def same_bytes(x: np.ndarray, y: np.ndarray) -> bool:
+    """Return whether two arrays have the same shape, dtype and bytes."""
     if x.shape != y.shape or x.dtype != y.dtype:
         return False
-    if x.flags.c_contiguous and y.flags.c_contiguous:
+    if x.nbytes > SMALL and x.flags.c_contiguous and y.flags.c_contiguous and not x.dtype.hasobject:
         word = np.uint8 if x.nbytes % 8 else np.uint64
         return np.array_equal(x.reshape(-1).view(word), y.reshape(-1).view(word))
     return x.tobytes() == y.tobytes()
