@@ -12,7 +12,7 @@ def nonnegative(atom: Atom, depth: int = DEPTH) -> bool:
     if atom.dtype.kind in "bu":
         return True
     if isinstance(atom, Literal):
-        return atom.dtype.kind != "c" and bool(atom.value >= 0)
+        return atom.dtype.kind != "c" and not atom.value < 0
     equation = atom.equation
     if equation is None or depth == 0 or atom.dtype.kind == "c":
         return False
