@@ -947,6 +947,9 @@ REFUSED = [
     ("np.sum(A, axis=0, out=v_)", errors.TypeError, "out="),
     ("after(lambda o: np.sum(A, axis=0, out=o), u)", errors.ValueError, "wrong shape"),
     ("after(lambda o: np.sum(Z, axis=0, out=o), v)", errors.TypeError, "Cannot cast"),
+    ("np.quantile(v, 0.5, weights=w, method='inverted_cdf')", errors.NotImplementedError, "weights="),
+    ("np.sum(v, where=np.ones(3, bool))", errors.ValueError, "broadcast"),
+    ("redirects[np.sum](v, axes=0)", errors.TypeError, "np.sum"),
     ("np.histogram(v)", errors.NotImplementedError, "numpy.histogram"),
 ]  # fmt: skip
 
@@ -954,4 +957,4 @@ REFUSED = [
 @pytest.mark.parametrize("code, kind, words", REFUSED)
 def test_refusals_say_what_to_write(code, kind, words):
     with pytest.raises(kind, match=re.escape(words)):
-        traced(code)
+        traced(code, redirects=REDIRECTS)

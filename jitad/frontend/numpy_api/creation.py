@@ -97,7 +97,8 @@ def redirect_buffer(function: Callable) -> None:
         if not holds_numbers(element.dtype):
             return function(shape, *args, **kwargs)
         value = 0 if function is np.empty else element[()]
-        return wrap(filled(value, np.zeros(shape, []).shape, element.dtype), scalar=False)
+        extents = np.empty(shape, []).shape  # elements of the empty structured dtype take no memory
+        return wrap(filled(value, extents, element.dtype), scalar=False)
 
 
 for function in (np.zeros, np.ones, np.empty):

@@ -53,21 +53,23 @@ def implements(*functions: Callable) -> Callable:
 
     def register(implementation: Callable) -> Callable:
         for function in functions:
-            TABLE[function] = entry(public_name(function), implementation)
+            TABLE[function] = entry(function, implementation)
         return TABLE[functions[0]] if functions else implementation
 
     return register
 
 
-def entry(name: str, implementation: Callable) -> Callable:
-    signature = inspect.signature(implementation)
+def entry(function: Callable, implementation: Callable) -> Callable:
+    name, signature = public_name(function), inspect.signature(implementation)
 
     @functools.wraps(implementation)
     def call(*args, **kwargs):
         try:
             bound = signature.bind(*args, **kwargs)
         except builtins.TypeError as error:
-            raise errors.NotImplementedError(f"{name} of a traced array: {error}; jitad does not know this argument") from None
+            if accepts(function, args, kwargs):
+                raise errors.NotImplementedError(f"{name} of a traced array: {error}; jitad does not know this argument") from None
+            raise errors.TypeError(f"{name}: {error}") from None
         for key, value in list(bound.arguments.items()):
             if value is np._NoValue:
                 del bound.arguments[key]
@@ -81,6 +83,15 @@ def entry(name: str, implementation: Callable) -> Callable:
             raise translated(error) from None
 
     return call
+
+
+def accepts(function: Callable, args: tuple, kwargs: dict) -> bool:
+    """Return whether a function of NumPy has these parameters."""
+    try:
+        inspect.signature(function).bind(*args, **kwargs)
+    except (builtins.TypeError, builtins.ValueError):  # they do not fit, or NumPy does not say
+        return False
+    return True
 
 
 def store(name: str, result: Array, out) -> Array:
