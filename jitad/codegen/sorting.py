@@ -1,6 +1,7 @@
-"""The order of elements: a stable merge sort of their positions, row by row.
+"""The order of elements: a stable merge sort, row by row.
 
-In: a `Call` of ``argsort``. Out: LLVM IR that fills its output. NaN come last, as in NumPy.
+In: a `Call` of ``argsort``. Out: LLVM IR that fills its output. What is merged are pairs of a key and a place; the keys are int64 that
+are ordered as the elements are, NaN last, as in NumPy.
 """
 
 from __future__ import annotations
@@ -13,6 +14,9 @@ from numba.core import cgutils
 
 from jitad.codegen.scalars import I64, POINTER, memory_type
 
+DOUBLE = ir.DoubleType()
+LARGEST = 2**63 - 1
+
 
 def number(value: int) -> ir.Constant:
     return ir.Constant(I64, value)
@@ -23,40 +27,55 @@ def external(builder: ir.IRBuilder, name: str, result: ir.Type, argument: ir.Typ
     return known or ir.Function(builder.module, ir.FunctionType(result, [argument]), name)
 
 
-def address(builder: ir.IRBuilder, base: ir.Value, index: ir.Value, element: ir.Type) -> ir.Value:
+def address(builder: ir.IRBuilder, base: ir.Value, index: ir.Value, element: ir.Type = I64) -> ir.Value:
     return builder.gep(base, [index], source_etype=element)
 
 
 def emit_argsort(builder: ir.IRBuilder, call, pointer) -> None:
     """Sort each row between its place in the output and a scratch row, so that the last pass ends in the output."""
-    (x,), (order,) = call.inputs, call.outputs
-    (type,) = call.input_types
+    (type,), element = call.input_types, memory_type(call.input_types[0].dtype)
     n, rows = type.shape[-1], math.prod(type.shape[:-1])
     passes = (n - 1).bit_length()
-    all_keys, all_places = pointer(x), pointer(order)
-    scratch = builder.call(external(builder, "malloc", POINTER, I64), [number(n * I64.width // 8)])
-    source, target, width = (cgutils.alloca_once(builder, kind) for kind in (POINTER, POINTER, I64))
+    elements, places = pointer(call.inputs[0]), pointer(call.outputs[0])
+    scratch = builder.call(external(builder, "malloc", POINTER, I64), [number(3 * n * I64.width // 8)])
+    keys, other_keys, other_row = (address(builder, scratch, number(k * n)) for k in range(3))
+    old_keys, old_row, new_keys, new_row = slots = [cgutils.alloca_once(builder, POINTER) for _ in range(4)]
+    width = cgutils.alloca_once(builder, I64)
     with cgutils.for_range(builder, number(rows)) as row:
         start = builder.mul(row.index, number(n))
-        keys = address(builder, all_keys, start, memory_type(type.dtype))
-        out = address(builder, all_places, start, I64)
-        here, there = (out, scratch) if passes % 2 == 0 else (scratch, out)
+        values, out = address(builder, elements, start, element), address(builder, places, start)
+        here, there = (out, other_row) if passes % 2 == 0 else (other_row, out)
         with cgutils.for_range(builder, number(n)) as place:
-            builder.store(place.index, address(builder, here, place.index, I64))
-        for slot, value in ((source, here), (target, there), (width, number(1))):
+            value = builder.load(address(builder, values, place.index, element), typ=element)
+            builder.store(key_of(builder, value, type.dtype), address(builder, keys, place.index))
+            builder.store(place.index, address(builder, here, place.index))
+        for slot, value in zip(slots, (keys, here, other_keys, there), strict=True):
             builder.store(value, slot)
+        builder.store(number(1), width)
         with cgutils.for_range(builder, number(passes)):
-            old, new = (builder.load(slot, typ=POINTER) for slot in (source, target))
+            pointers = [builder.load(slot, typ=POINTER) for slot in slots]
             run = builder.load(width, typ=I64)
-            merge_runs(builder, type.dtype, keys, n, old, new, run)
-            builder.store(new, source)
-            builder.store(old, target)
+            merge_runs(builder, n, run, *pointers)
+            for slot, value in zip((new_keys, new_row, old_keys, old_row), pointers, strict=True):
+                builder.store(value, slot)
             builder.store(builder.shl(run, number(1)), width)
     builder.call(external(builder, "free", ir.VoidType(), POINTER), [scratch])
 
 
-def merge_runs(builder: ir.IRBuilder, dtype: np.dtype, keys, n: int, old, new, run) -> None:
-    """Merge the sorted runs of `run` positions in `old`, two by two, into `new`."""
+def key_of(builder: ir.IRBuilder, x: ir.Value, dtype: np.dtype) -> ir.Value:
+    """Return an int64 that compares as `x` does: of floats the bits, those below the sign inverted for negative ones."""
+    if dtype.kind == "f":
+        x = x if dtype.itemsize == 8 else builder.fpext(x, DOUBLE)
+        bits = builder.bitcast(builder.fadd(x, ir.Constant(DOUBLE, 0.0)), I64)  # -0.0 becomes 0.0
+        key = builder.xor(bits, builder.and_(builder.ashr(bits, number(63)), number(LARGEST)))
+        return builder.select(builder.fcmp_unordered("uno", x, x), number(LARGEST), key)
+    if dtype.kind == "i":
+        return x if dtype.itemsize == 8 else builder.sext(x, I64)
+    return builder.xor(x, number(-LARGEST - 1)) if dtype.itemsize == 8 else builder.zext(x, I64)
+
+
+def merge_runs(builder: ir.IRBuilder, n: int, run, old_keys, old_row, new_keys, new_row) -> None:
+    """Merge the sorted runs of `run` elements, two by two."""
     twice = builder.shl(run, number(1))
     pairs = builder.udiv(builder.add(twice, number(n - 1)), twice)
     left, right = (cgutils.alloca_once(builder, I64) for _ in range(2))
@@ -68,29 +87,16 @@ def merge_runs(builder: ir.IRBuilder, dtype: np.dtype, keys, n: int, old, new, r
         builder.store(middle, right)
         with cgutils.for_range(builder, last, start=first) as k:
             i, j = builder.load(left, typ=I64), builder.load(right, typ=I64)
-            at_i, at_j = (position(builder, old, side, number(n - 1)) for side in (i, j))
-            exhausted = builder.icmp_signed(">=", i, middle)
-            smaller_key = builder.and_(builder.icmp_signed("<", j, last), precedes(builder, dtype, keys, at_j, at_i))
-            from_right = builder.or_(exhausted, smaller_key)
-            builder.store(builder.select(from_right, at_j, at_i), address(builder, new, k.index, I64))
-            builder.store(builder.add(i, builder.select(from_right, number(0), number(1))), left)
-            builder.store(builder.add(j, builder.select(from_right, number(1), number(0))), right)
-
-
-def position(builder: ir.IRBuilder, order, index, limit) -> ir.Value:
-    """Return an entry of an order. An index past a run, whose entry will not be used, is kept within the row."""
-    return builder.load(address(builder, order, smaller(builder, index, limit), I64), typ=I64)
+            ours, theirs = (builder.load(address(builder, old_keys, smaller(builder, x, number(n - 1))), typ=I64) for x in (i, j))
+            before = builder.and_(builder.icmp_signed("<", j, last), builder.icmp_signed("<", theirs, ours))
+            from_right = builder.or_(builder.icmp_signed(">=", i, middle), before)
+            source = builder.select(from_right, j, i)
+            builder.store(builder.select(from_right, theirs, ours), address(builder, new_keys, k.index))
+            builder.store(builder.load(address(builder, old_row, source), typ=I64), address(builder, new_row, k.index))
+            taken = builder.zext(from_right, I64)
+            builder.store(builder.add(j, taken), right)
+            builder.store(builder.add(i, builder.xor(taken, number(1))), left)
 
 
 def smaller(builder: ir.IRBuilder, x, y) -> ir.Value:
     return builder.select(builder.icmp_signed("<", x, y), x, y)
-
-
-def precedes(builder: ir.IRBuilder, dtype: np.dtype, keys, i, j) -> ir.Value:
-    """Return whether element i is to stand before element j wherever they stood before."""
-    element = memory_type(dtype)
-    x, y = (builder.load(address(builder, keys, k, element), typ=element) for k in (i, j))
-    if dtype.kind == "f":
-        is_number, is_nan = builder.fcmp_ordered("ord", x, x), builder.fcmp_unordered("uno", y, y)
-        return builder.or_(builder.fcmp_ordered("<", x, y), builder.and_(is_number, is_nan))
-    return (builder.icmp_signed if dtype.kind == "i" else builder.icmp_unsigned)("<", x, y)
