@@ -13,6 +13,7 @@ import warnings
 import numpy as np
 import pytest
 
+from jitad import jit
 from jitad.frontend.array import is_traced, to_atom, wrap
 from jitad.frontend.numpy_api import BUILTINS, REDIRECTS
 from jitad.frontend.trace import Trace
@@ -958,3 +959,18 @@ REFUSED = [
 def test_refusals_say_what_to_write(code, kind, words):
     with pytest.raises(kind, match=re.escape(words)):
         traced(code, redirects=REDIRECTS)
+
+
+COMPILED = """
+np.sort(A, axis=None), np.median(D, axis=(0, 2)), np.nanpercentile(N, [20, 60], axis=1)
+np.linalg.solve(S, u), np.linalg.det(T), np.linalg.norm(A, axis=1), np.linalg.cholesky(np.stack([P, P @ P]))
+np.pad(A, ((1, 2), (0, 1)), mode="reflect"), np.convolve(long, kernel, "same"), np.roll(A, 2, axis=1), np.diag(v, -1)
+np.einsum("bij,i,j->b", D, u, v), np.kron(A, S), np.tensordot(D, E, axes=([2, 0], [1, 0])), np.interp(v, x, y)
+np.var(Z, axis=0), np.argmax(N, axis=1), np.cumsum(A, axis=1), np.gradient(y, x), np.unwrap(5 * A, axis=0), np.take(A, j, axis=1)
+"""
+
+
+@pytest.mark.parametrize("code", lines(COMPILED))
+def test_compiled(code):
+    used = {name: array for name, array in ARRAYS.items() if name in code}
+    compare(code, run(code, ARRAYS), flat(jit(lambda arrays: run(code, arrays))(used)))
