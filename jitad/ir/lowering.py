@@ -78,3 +78,15 @@ class Library:
     """A call of a library routine on whole contiguous arrays; `routine` is a key of the table in `jitad.codegen.library`."""
 
     routine: str
+
+
+@dataclass(frozen=True)
+class Control:
+    """Steps that run more than once or not at all; `kind` is ``loop``, ``while`` or ``cond``, the bodies are in the parameters."""
+
+    kind: str
+
+
+@dataclass(frozen=True)
+class Undefined:
+    """An array of which nothing is computed: its elements are written before they are read."""

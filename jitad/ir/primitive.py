@@ -42,6 +42,11 @@ class Primitive:
         How the lowering evaluates it: one of the records in `jitad.ir.lowering`.
     samples : ``(rng, dtype) -> list[(inputs, params)]``
         Inputs to test with, for each dtype in `dtypes`.
+    depends : ``(flags, **params) -> list of bool``
+        For a primitive with bodies: which results depend on the operands in `flags`. Without it, all depend on any.
+    split : ``(inputs, unknown, linear, **params) -> outputs``
+        For a primitive with bodies, some operands of which are tangents: records what does not depend on them in the current recorder and the rest
+        in the recorder `linear`.
     nonnegative : ``(equation, known) -> bool``
         Whether the result is provably non-negative (or NaN); `known(atom)` asks the same of an operand.
     simplify : ``(inputs, **params) -> atom | None``
@@ -66,6 +71,8 @@ class Primitive:
     jvp: Callable | None = None
     transpose: Callable | None = None
     batch: Callable | None = None
+    depends: Callable | None = None
+    split: Callable | None = None
     lower: Any = None
     samples: Callable | None = None
     nonnegative: Callable = lambda equation, known: False

@@ -13,8 +13,8 @@ from jitad.ir import errors
 from jitad.ir.interpreter import evaluate
 from jitad.ir.passes import PASSES
 from jitad.ir.primitive import Primitive
-from jitad.ir.program import Atom, Program
-from jitad.ir.recorder import build, inline, rewrite
+from jitad.ir.program import Atom
+from jitad.ir.recorder import build, current, inline
 from jitad.ir.symbolic import Zero, is_zero
 from jitad.ir.types import ArrayType
 from jitad.primitives.comparisons import ALL, both
@@ -37,8 +37,7 @@ def check_types(name: str, what: str, given: Sequence, wanted: Sequence[ArrayTyp
 
 
 def jvp_custom_call(inputs, tangents, program, jvp, name):
-    """Apply the user's rule, to atoms wherever there can be a tangent."""
-    tangents = [instantiate(t) if t.type.differentiable else t for t in tangents]
+    """Apply the user's rule."""
     outputs, dots = map(list, jvp(inputs, tangents))
     check_types(name, "outputs", outputs, program.output_types)
     check_types(name, "tangents", dots, program.output_types)
@@ -48,16 +47,17 @@ def jvp_custom_call(inputs, tangents, program, jvp, name):
 def batch_custom_call(size, inputs, where, program, jvp, name):
     """Batch the function and its rule alike, so that the rule survives."""
     types = program.input_types
-    moving = [k for k, type in enumerate(types) if type.differentiable]
-
-    def rule(*atoms):
-        tangents = [Zero(type) for type in types]
-        for k, atom in zip(moving, atoms[len(types):], strict=True):
-            tangents[k] = atom
-        outputs, dots = jvp(list(atoms[:len(types)]), tangents)
-        return [*outputs, *map(instantiate, dots)]
 
     def batched_jvp(inputs, tangents):
+        moving = [k for k, tangent in enumerate(tangents) if not is_zero(tangent)]
+
+        def rule(*atoms):
+            dots = [Zero(type) for type in types]
+            for k, atom in zip(moving, atoms[len(types):], strict=True):
+                dots[k] = atom
+            outputs, dots = jvp(list(atoms[:len(types)]), dots)
+            return [*outputs, *map(instantiate, dots)]
+
         both = PASSES["batch"](build(rule, [*types, *[types[k] for k in moving]]), [*where, *[where[k] for k in moving]], size)
         results = inline(both, [*inputs, *[tangents[k] for k in moving]])
         return results[:len(program.outputs)], results[len(program.outputs):]
@@ -87,19 +87,6 @@ custom_call = Primitive(
     samples=custom_call_samples,
     multiple=True,
 )
-
-
-def inline_custom(program: Program) -> Program:
-    """Return `program` with each `custom_call` replaced by what it computes, once nothing is left to differentiate."""
-    if not any(equation.primitive in (custom_call, custom_linear) for equation in program.equations):
-        return program
-
-    def rule(equation, inputs):
-        if equation.primitive is custom_linear:
-            refuse(**equation.params)
-        return inline(inline_custom(equation.params["program"]), inputs) if equation.primitive is custom_call else None
-
-    return rewrite(program, rule)
 
 
 # --- a linear map known by its transpose ----------------------------------------------------------------------------------
@@ -165,5 +152,6 @@ custom_linear = Primitive(
     jvp=refuse,
     transpose=transpose_custom_linear,
     batch=batch_custom_linear,
+    expand=lambda inputs, name, **params: refuse(name=f"{current().source}: {name}"),
     multiple=True,
 )

@@ -26,9 +26,6 @@ def batch(program: Program, axes: Sequence[int | None], size: int) -> Program:
     return Program(inputs, recorder.equations, outputs)
 
 
-PASSES["batch"] = batch
-
-
 def push_batch(program: Program, inputs: Sequence[Atom], axes: Sequence[int | None], size: int):
     """Record `program` on batched `inputs`; return the outputs and their batch axes (None: the same for all members)."""
     recorder = current()
@@ -63,3 +60,7 @@ def with_axis(type: ArrayType, axis: int | None, size: int) -> ArrayType:
     shape = list(type.shape)
     shape.insert(axis if axis >= 0 else axis + len(shape) + 1, size)
     return type.with_shape(tuple(shape))
+
+
+PASSES["batch"] = batch
+PASSES["push_batch"] = push_batch

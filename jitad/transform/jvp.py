@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from jitad.ir import errors
+from jitad.ir.passes import PASSES
 from jitad.ir.program import Atom, Equation, Program, Var
 from jitad.ir.recorder import Env, Recorder, current
 from jitad.ir.symbolic import Zero, is_zero
@@ -54,3 +55,6 @@ def jvp(program: Program, active: Sequence[bool]) -> Program:
         outputs, tangents = push_forward(program, inputs, dots)
         outputs = [*outputs, *map(instantiate, tangents)]
     return Program([*inputs, *[t for t in dots if not is_zero(t)]], recorder.equations, outputs)
+
+
+PASSES["push_forward"] = push_forward

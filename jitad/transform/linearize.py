@@ -14,6 +14,7 @@ from jitad.ir.program import Atom, Equation, Program, Var
 from jitad.ir.recorder import Recorder, current
 from jitad.ir.symbolic import Zero
 from jitad.transform.jvp import push_forward
+from jitad.transform.partition import partition
 
 
 @dataclass(frozen=True)
@@ -31,16 +32,13 @@ def linearize(program: Program, inputs: Sequence[Atom], active: Sequence[bool]) 
     moving = [dot for dot in dots if isinstance(dot, Var)]
     with Recorder(current().source) as both:
         outputs, tangents = push_forward(program, inputs, dots)
-    linear, depends = [], set(moving)
-    for equation in both.equations:
-        if any(atom in depends for atom in equation.inputs):
-            depends.update(equation.outputs)
-            linear.append(equation)
-        else:
-            current().equations.append(equation)
+    known = [t for t in tangents if not isinstance(t, Zero)]
+    parts = partition(Program(moving, both.equations, [*outputs, *known]), [True] * len(moving))
+    current().equations += parts.known
+    moved = iter(parts.outputs[len(outputs) :])
     # A rule may hand back a known atom as a tangent only if it is no tangent at all.
-    tangents = [t if t in depends or isinstance(t, Zero) else Zero(t.type) for t in tangents]
-    return outputs, LinearMap(moving, linear, tangents)
+    final = [t if isinstance(t, Zero) else x if (x := next(moved)) in parts.unknown else Zero(t.type) for t in tangents]
+    return parts.outputs[: len(outputs)], LinearMap(moving, parts.linear, final)
 
 
 def residuals(linear: LinearMap) -> list[Var]:

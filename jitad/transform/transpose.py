@@ -11,8 +11,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from jitad.ir import errors
-from jitad.ir.program import Atom, Equation, Literal, Var
-from jitad.ir.recorder import current
+from jitad.ir.passes import PASSES
+from jitad.ir.program import Atom, Equation, Literal, Program, Var
+from jitad.ir.recorder import Env, Recorder, current, inline
 from jitad.ir.symbolic import Linear, Masked, Zero, is_zero
 from jitad.ir.types import ArrayType
 from jitad.primitives.comparisons import ne, select
@@ -20,6 +21,7 @@ from jitad.primitives.declare import full, instantiate
 from jitad.primitives.reductions import reduce_sum
 from jitad.primitives.shaping import reshape
 from jitad.transform.linearize import LinearMap
+from jitad.transform.partition import partition
 
 
 @dataclass(frozen=True)
@@ -89,6 +91,8 @@ def pull_back(linear: LinearMap, cotangents: Sequence[Atom | Zero]) -> list[Atom
 def transpose(equation: Equation, cts: dict[Var, Cotangent], moving: set[Var]) -> list[Cotangent | None]:
     """Return the cotangents of an equation's operands; None for those that are known or receive nothing."""
     primitive = equation.primitive
+    if primitive.transpose is None and primitive.expand is not None:
+        return transpose_expansion(equation, cts, moving)
     if primitive.transpose is None:
         raise errors.NotImplementedError(f"{equation.source}: jitad has no reverse mode through {primitive.name}; use jacfwd or jvp")
     inputs = [Linear(atom.type) if atom in moving else atom for atom in equation.inputs]
@@ -101,6 +105,21 @@ def transpose(equation: Equation, cts: dict[Var, Cotangent], moving: set[Var]) -
         return [None if skip(result, x) else Cotangent(result) for result, x in zip(results, inputs, strict=True)]
     apply = transpose_pointwise if primitive.pointwise else transpose_structural
     return apply(equation, outputs[0], inputs)
+
+
+def transpose_expansion(equation: Equation, cts: dict[Var, Cotangent], moving: set[Var]) -> list[Cotangent | None]:
+    """Transpose what an equation stands for."""
+    with Recorder(equation.source) as recorder:
+        outputs = equation.primitive.expand(equation.inputs, **equation.params)
+    inputs = list(dict.fromkeys(atom for atom in equation.inputs if atom in moving))
+    parts = partition(Program(inputs, recorder.equations, outputs), [True] * len(inputs))
+    current().equations += parts.known
+    pairs = [(x, cts.pop(var)) for x, var in zip(parts.outputs, equation.outputs, strict=True) if var in cts]
+    taken = [(x, ct.settle()) for x, ct in pairs if x in parts.unknown]
+    results = pull_back(LinearMap(inputs, parts.linear, [x for x, _ in taken]), [ct for _, ct in taken])
+    found = dict(zip(inputs, results, strict=True))
+    cotangents = [found.pop(atom, None) for atom in equation.inputs]
+    return [None if ct is None or is_zero(ct) else Cotangent(ct) for ct in cotangents]
 
 
 def skip(result, operand) -> bool:
@@ -163,3 +182,22 @@ def transpose_structural(equation: Equation, ct: Cotangent, inputs) -> list[Cota
         None if skip(result, operand) else replace(Cotangent(result), mask=once(lambda k=k: mask(k)) if masked else None)
         for k, (result, operand) in enumerate(zip(results, inputs, strict=True))
     ]
+
+
+def pull_back_body(body: Program, flags: Sequence[bool], operands: Sequence[Atom | None], cotangents: Sequence[Atom]) -> list[Atom | Zero]:
+    """Record the transpose of a body that is linear in the inputs in `flags`, given the others, and return the cotangents of those."""
+    parts = partition(body, flags)
+    env = Env({var: x for var, x in zip(body.inputs, operands, strict=True) if x is not None})
+    for equation in parts.known:
+        env.update(zip(equation.outputs, current().repeat(equation, env.read_all(equation.inputs)), strict=True))
+    inputs = [var for var, moves in zip(body.inputs, flags, strict=True) if moves]
+    used = [x for x in parts.residuals if x in env]
+    program = Program([*used, *inputs], parts.linear, [x for x in parts.outputs if x in parts.unknown])
+    fresh = [Var(var.type) for var in inputs]
+    with Recorder(current().source) as linear:
+        moved = iter(inline(program, [*[env[x] for x in used], *fresh]))
+    outputs = [next(moved) if x in parts.unknown else Zero(x.type) for x in parts.outputs]
+    return pull_back(LinearMap(fresh, linear.equations, outputs), cotangents)
+
+
+PASSES["pull_back_body"] = pull_back_body
