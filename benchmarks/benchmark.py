@@ -1,0 +1,33 @@
+"""The record of one program to compare."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+
+@dataclass(frozen=True)
+class Benchmark:
+    """A scalar function and its arguments.
+
+    Attributes
+    ----------
+    name
+        What the table calls it.
+    function
+        The plain NumPy source, which every library gets.
+    by_hand
+        What a specialist would write instead, for Numba to compile: takes the same arguments, returns the value, then the gradients.
+    arguments
+        The arrays it is called with.
+    differentiated
+        How many of them, from the first, the gradient is for.
+    """
+
+    name: str
+    function: Callable
+    by_hand: Callable
+    arguments: tuple[np.ndarray, ...]
+    differentiated: int

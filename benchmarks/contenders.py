@@ -1,0 +1,93 @@
+"""What each library makes of a benchmark.
+
+In: a `Benchmark`. Out: a function of no arguments that computes the value and the gradients and returns when they are there. Invariant:
+every library gets the same source, with `np` bound to its own namespace, and its own arrays made beforehand.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from importlib.util import find_spec
+from types import FunctionType, ModuleType
+
+from benchmarks.benchmark import Benchmark
+
+Call = Callable[[], tuple]
+
+
+def written_for(library: ModuleType, function: FunctionType) -> FunctionType:
+    """Return `function` with `np` bound to `library`, and so the functions beside it that it calls."""
+    scope = dict(function.__globals__, np=library)
+    for name, value in function.__globals__.items():
+        if isinstance(value, FunctionType) and value.__module__ == function.__module__:
+            scope[name] = FunctionType(value.__code__, scope, name, value.__defaults__, value.__closure__)
+    return scope[function.__name__]
+
+
+def argnums(benchmark: Benchmark) -> tuple[int, ...]:
+    return tuple(range(benchmark.differentiated))
+
+
+def by_hand(benchmark: Benchmark, fastmath: bool = False) -> Call:
+    import numba
+
+    return functools.partial(numba.njit(error_model="numpy", fastmath=fastmath)(benchmark.by_hand), *benchmark.arguments)
+
+
+def jitad(benchmark: Benchmark) -> Call:
+    import jitad
+
+    return functools.partial(jitad.value_and_grad(benchmark.function, argnums(benchmark)), *benchmark.arguments)
+
+
+def jax(benchmark: Benchmark) -> Call:
+    import jax
+
+    jax.config.update("jax_enable_x64", True)
+    compiled = jax.jit(jax.value_and_grad(written_for(jax.numpy, benchmark.function), argnums(benchmark)))
+    arguments = jax.device_put(benchmark.arguments)
+    return lambda: jax.block_until_ready(compiled(*arguments))
+
+
+def torch(benchmark: Benchmark, compiled: bool = False) -> Call:
+    import torch
+
+    torch.set_num_threads(1)
+    function = written_for(torch, benchmark.function)
+    if compiled:
+        torch._dynamo.reset()
+        function = torch.compile(function, dynamic=False)
+    arguments = [torch.from_numpy(x) for x in benchmark.arguments]
+    inputs = [x.requires_grad_() for x in arguments[: benchmark.differentiated]]
+
+    def call():
+        value = function(*arguments)
+        return value.detach(), torch.autograd.grad(value, inputs)
+
+    return call
+
+
+def autograd(benchmark: Benchmark) -> Call:
+    import autograd
+    import autograd.numpy
+
+    function = written_for(autograd.numpy, benchmark.function)
+    return functools.partial(autograd.value_and_grad(function, argnums(benchmark)), *benchmark.arguments)
+
+
+PREPARATIONS: dict[str, tuple[str, Callable[[Benchmark], Call]]] = {
+    "by hand": ("numba", by_hand),
+    "by hand, fastmath": ("numba", functools.partial(by_hand, fastmath=True)),
+    "jitad": ("jitad", jitad),
+    "JAX": ("jax", jax),
+    "PyTorch": ("torch", torch),
+    "torch.compile": ("torch", functools.partial(torch, compiled=True)),
+    "autograd": ("autograd", autograd),
+}
+BY_HAND = ("by hand", "by hand, fastmath")
+
+
+def installed() -> dict[str, Callable[[Benchmark], Call]]:
+    """Return the contenders whose library is there, by name; those by hand come first."""
+    return {name: prepare for name, (module, prepare) in PREPARATIONS.items() if find_spec(module)}

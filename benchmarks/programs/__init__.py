@@ -1,0 +1,24 @@
+"""The programs: each module has the NumPy function, the gradient by hand, and ``make(*sizes)``."""
+
+from collections.abc import Iterator
+
+from benchmarks.benchmark import Benchmark
+from benchmarks.programs import bundle, cross_entropy, distances, huber, layer_norm, mixture, perceptron, rosenbrock
+
+SIZES = {
+    rosenbrock: [(2,), (1000,), (1_000_000,)],
+    perceptron: [(64, 1000, 100, 10)],
+    mixture: [(1000, 10, 25)],
+    bundle: [(30_000, 49, 7500)],
+    cross_entropy: [(1000, 100)],
+    layer_norm: [(1000, 256)],
+    distances: [(500,)],
+    huber: [(10_000, 50)],
+}
+
+
+def suite() -> Iterator[Benchmark]:
+    """Make the benchmarks, one after another."""
+    for program, sizes in SIZES.items():
+        for size in sizes:
+            yield program.make(*size)

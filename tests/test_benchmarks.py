@@ -1,0 +1,57 @@
+"""The programs of the benchmarks: jitad's value and gradient agree with those written by hand. Nothing is timed."""
+
+import numpy as np
+import pytest
+
+from benchmarks.contenders import jitad
+from benchmarks.programs import SIZES, bundle, cross_entropy, distances, huber, layer_norm, mixture, perceptron, rosenbrock
+from benchmarks.report import report
+from benchmarks.runner import TOLERANCE, Measurement, disagreement, leaves, run
+
+SMALL = {
+    rosenbrock: (7,),
+    perceptron: (5, 8, 4, 3),
+    mixture: (11, 3, 4),
+    bundle: (40, 3, 10),
+    cross_entropy: (6, 5),
+    layer_norm: (5, 8),
+    distances: (9,),
+    huber: (30, 4),
+}
+
+
+@pytest.mark.parametrize("program", SIZES, ids=lambda program: program.__name__.rpartition(".")[2])
+def test_agrees_with_the_gradient_by_hand(program):
+    benchmark = program.make(*SMALL[program])
+    by_hand = list(leaves(benchmark.by_hand(*benchmark.arguments)))
+    assert np.isclose(benchmark.function(*benchmark.arguments), by_hand[0], rtol=TOLERANCE)
+    assert disagreement(list(leaves(jitad(benchmark)())), by_hand) <= TOLERANCE
+
+
+def test_a_blocked_loop_takes_every_point():
+    benchmark = mixture.make(mixture.BLOCK + 3, 2, 2)
+    value, *_ = benchmark.by_hand(*benchmark.arguments)
+    assert np.isclose(benchmark.function(*benchmark.arguments), value, rtol=TOLERANCE)
+
+
+def test_a_contender_that_fails_or_differs_is_reported_and_not_timed():
+    benchmark = rosenbrock.make(4)
+    contenders = {
+        "by hand": lambda benchmark: lambda: benchmark.by_hand(*benchmark.arguments),
+        "wrong": lambda benchmark: lambda: (1.0, np.ones(4)),
+        "broken": lambda benchmark: 1 / 0,
+    }
+    results = run(benchmark, contenders, rounds=1)
+    assert "differs" in results["wrong"].failure and np.isnan(results["wrong"].median)
+    assert "division by zero" in results["broken"].failure
+    text = report({benchmark.name: results})
+    assert "| Rosenbrock, n = 4 |" in text and text.count("failed") == 4
+
+
+def test_nan_is_a_disagreement():
+    assert not disagreement([np.array([np.nan])], [np.array([1.0])]) <= TOLERANCE
+
+
+def test_the_table_relates_to_the_better_version_by_hand():
+    row = {"by hand": Measurement(1.0, 2e-3), "by hand, fastmath": Measurement(1.0, 1e-3), "jitad": Measurement(0.5, 3e-3)}
+    assert "| p | 2 ms (2×) | 1 ms (1×) | 3 ms (3×) |" in report({"p": row})
