@@ -1,4 +1,4 @@
-"""One kernel as an LLVM function: its nests and library calls, one after another.
+"""One kernel as an LLVM function: its steps, one after another.
 
 In: `Loops` and an LLVM module. Out: an internal function ``body(inputs..., outputs..., workspace) -> i32`` on pointers, which returns 0
 or the number of the failure. Invariant: it allocates nothing and calls nothing that takes the GIL.
@@ -6,12 +6,15 @@ or the number of the failure. Invariant: it allocates nothing and calls nothing 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from llvmlite import ir
 
 from jitad.codegen import library
 from jitad.codegen.nests import NestEmitter
-from jitad.codegen.scalars import I8, I32, I64, POINTER
-from jitad.lower.loops import Buffer, Call, Loops
+from jitad.codegen.scalars import I1, I8, I32, I64, POINTER
+from jitad.lower.loops import Buffer, Call, Choice, Counter, Loops, Nest, Repeat, Step
+from jitad.lower.walk import leaves, reads, writes
 
 
 def float_flags(strict: bool) -> tuple[str, ...]:
@@ -21,28 +24,126 @@ def float_flags(strict: bool) -> tuple[str, ...]:
 
 def emit_body(module: ir.Module, loops: Loops, name: str, strict: bool = False) -> ir.Function:
     """Return the function that runs `loops`."""
-    arguments = [*loops.inputs, *loops.outputs]
-    function = ir.Function(module, ir.FunctionType(I32, [POINTER] * (len(arguments) + 1)), name)
-    function.linkage = "internal"
-    function.attributes.add("noinline")
-    builder = ir.IRBuilder(function.append_basic_block("entry"))
-    pointers = dict(zip(arguments, function.args[:-1], strict=True))
+    return BodyEmitter(module, loops, name, strict).emit()
 
-    def pointer(buffer: Buffer) -> ir.Value:
-        if buffer not in pointers:
-            pointers[buffer] = builder.gep(function.args[-1], [ir.Constant(I64, buffer.offset)], source_etype=I8)
-        return pointers[buffer]
 
-    for number, step in enumerate(loops.steps):
-        if isinstance(step, Call):
-            status = library.emit(builder, step, pointer)
-        else:
-            emitter = NestEmitter(module, f"{name}.{number}", step, float_flags(strict))
-            status = builder.call(emitter.emit(), [pointer(buffer) for buffer in emitter.buffers])
-            if not loops.checks:
-                status = None
+class BodyEmitter:
+    """Emits the body of one kernel. `pointers` are the memory of each buffer at the current place."""
+
+    def __init__(self, module: ir.Module, loops: Loops, name: str, strict: bool):
+        self.loops, self.name, self.flags = loops, name, float_flags(strict)
+        arguments = [*loops.inputs, *loops.outputs]
+        self.function = ir.Function(module, ir.FunctionType(I32, [POINTER] * (len(arguments) + 1)), name)
+        self.function.linkage = "internal"
+        self.function.attributes.add("noinline")
+        self.builder = ir.IRBuilder(self.function.append_basic_block("entry"))
+        self.pointers: dict[Buffer, ir.Value] = dict(zip(arguments, self.function.args[:-1], strict=True))
+        self.trips: dict[Counter, ir.Value] = {}
+        for buffer in sorted({b for step in loops.steps for b in reads(step) | writes(step)} - set(arguments), key=lambda b: b.name):
+            offset = ir.Constant(I64, buffer.offset)
+            self.pointers[buffer] = self.builder.gep(self.function.args[-1], [offset], source_etype=I8)
+        self.numbers = {step: number for number, step in enumerate(leaves(loops.steps))}
+
+    def emit(self) -> ir.Function:
+        self.emit_steps(self.loops.steps)
+        self.builder.ret(ir.Constant(I32, 0))
+        return self.function
+
+    def pointer(self, buffer: Buffer) -> ir.Value:
+        return self.pointers[buffer.memory]
+
+    def emit_steps(self, steps: Sequence[Step]) -> None:
+        for step in steps:
+            if isinstance(step, Nest):
+                self.emit_nest(step)
+            elif isinstance(step, Call):
+                self.return_failure(library.emit(self.builder, step, self.pointer))
+            elif isinstance(step, Choice):
+                self.emit_choice(step)
+            elif step.counter is not None:
+                self.emit_loop(step)
+            else:
+                self.emit_while(step)
+
+    def emit_nest(self, nest: Nest) -> None:
+        emitter = NestEmitter(self.function.module, f"{self.name}.{self.numbers[nest]}", nest, self.flags)
+        operands = [self.pointer(buffer) for buffer in emitter.buffers] + [self.trips[counter] for counter in emitter.counters]
+        status = self.builder.call(emitter.emit(), operands)
+        if self.loops.checks:
+            self.return_failure(status)
+
+    def return_failure(self, status: ir.Value | None) -> None:
         if status is not None:
-            with builder.if_then(builder.icmp_signed("!=", status, ir.Constant(I32, 0)), likely=False):
-                builder.ret(status)
-    builder.ret(ir.Constant(I32, 0))
-    return function
+            with self.builder.if_then(self.builder.icmp_signed("!=", status, ir.Constant(I32, 0)), likely=False):
+                self.builder.ret(status)
+
+    def emit_loop(self, step: Repeat) -> None:
+        """Count up; a reversed loop's trip number is the distance from the end."""
+        b, length = self.builder, step.counter.length
+        before, head = b.block, b.append_basic_block("trip")
+        b.branch(head)
+        b.position_at_end(head)
+        count = b.phi(I64, name="trip")
+        count.add_incoming(ir.Constant(I64, 0), before)
+        places = self.start_moves(step, before)
+        self.trips[step.counter] = b.sub(ir.Constant(I64, length - 1), count) if step.reverse else count
+        self.emit_steps(step.steps)
+        following = b.add(count, ir.Constant(I64, 1), flags=("nsw", "nuw"))
+        count.add_incoming(following, b.block)
+        self.finish_moves(step, places)
+        after = b.append_basic_block("after")
+        b.cbranch(b.icmp_signed("<", following, ir.Constant(I64, length)), head, after)
+        b.position_at_end(after)
+
+    def emit_while(self, step: Repeat) -> None:
+        b = self.builder
+        before, head = b.block, b.append_basic_block("test")
+        b.branch(head)
+        b.position_at_end(head)
+        places = self.start_moves(step, before)
+        entering = dict(self.pointers)
+        self.emit_steps(step.test)
+        goes_on = b.icmp_unsigned("!=", b.load(self.pointer(step.goes_on), typ=I8), ir.Constant(I8, 0))
+        trip, after = b.append_basic_block("trip"), b.append_basic_block("after")
+        b.cbranch(goes_on, trip, after)
+        b.position_at_end(trip)
+        self.emit_steps(step.steps)
+        self.finish_moves(step, places)
+        b.branch(head)
+        b.position_at_end(after)
+        self.pointers = entering
+
+    def start_moves(self, step: Repeat, before: ir.Block) -> dict[Buffer, ir.Value]:
+        """Make the pointers that change from trip to trip."""
+        places = {}
+        for buffer in step.moves:
+            phi = self.builder.phi(POINTER)
+            phi.add_incoming(self.pointers[buffer], before)
+            places[buffer] = phi
+        self.pointers.update(places)
+        return places
+
+    def finish_moves(self, step: Repeat, places: dict[Buffer, ir.Value]) -> None:
+        moved = {buffer: self.pointer(source) for buffer, source in step.moves.items()}
+        for buffer, phi in places.items():
+            phi.add_incoming(moved[buffer], self.builder.block)
+        self.pointers.update(moved)
+
+    def emit_choice(self, step: Choice) -> None:
+        b, boolean = self.builder, step.index.type.dtype.kind == "b"
+        index = b.load(self.pointer(step.index), typ=I8 if boolean else I64)
+        if boolean:
+            index = b.zext(b.icmp_unsigned("!=", index, ir.Constant(I8, 0)), I64)
+        after, outside = b.append_basic_block("after"), dict(self.pointers)
+        for number, branch in enumerate(step.branches):
+            last = number == len(step.branches) - 1
+            taken = ir.Constant(I1, 1) if last else b.icmp_signed("<=", index, ir.Constant(I64, number))
+            here, other = b.append_basic_block("branch"), b.append_basic_block("otherwise")
+            b.cbranch(taken, here, other)
+            b.position_at_end(here)
+            self.emit_steps(branch)
+            b.branch(after)
+            self.pointers = dict(outside)
+            b.position_at_end(other)
+        b.branch(after)
+        b.position_at_end(after)

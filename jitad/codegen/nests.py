@@ -13,7 +13,7 @@ from jitad.ir.types import real_dtype
 from jitad.lower.index import Index
 from jitad.lower.loops import Accumulate, Buffer, Nest, Reduction, Region, ScatterStore, Store
 from jitad.lower.scalars import Expr
-from jitad.lower.walk import buffers, reachable, roots
+from jitad.lower.walk import buffers, counters, reachable, roots
 
 COMBINE = {"add": "add", "mul": "mul", "max": "maximum", "min": "minimum", "and": "and", "or": "or"}
 
@@ -23,14 +23,18 @@ class NestEmitter:
 
     def __init__(self, module: ir.Module, name: str, nest: Nest, flags: tuple[str, ...]):
         self.nest = nest
-        self.buffers = buffers(nest)
-        self.function = ir.Function(module, ir.FunctionType(I32, [POINTER] * len(self.buffers)), name)
+        self.buffers = list(dict.fromkeys(buffer.memory for buffer in buffers(nest)))
+        self.counters = counters(nest)
+        types = [POINTER] * len(self.buffers) + [I64] * len(self.counters)
+        self.function = ir.Function(module, ir.FunctionType(I32, types), name)
         self.function.linkage = "internal"
         self.function.attributes.add("noinline")
         self.function.attributes.add("nounwind")
-        for argument in self.function.args:
+        pointers = self.function.args[: len(self.buffers)]
+        for argument in pointers:
             argument.add_attribute("noalias")
-        self.pointers = dict(zip(self.buffers, self.function.args, strict=True))
+        self.pointers = dict(zip(self.buffers, pointers, strict=True))
+        self.trips = dict(zip(self.counters, self.function.args[len(self.buffers) :], strict=True))
         self.builder = ir.IRBuilder(self.function.append_basic_block("entry"))
         self.scalars = ScalarEmitter(self.builder, flags)
         self.flags = flags
@@ -160,6 +164,8 @@ class NestEmitter:
             return self.read(args[0], self.index(args[1]))
         if op == "index":
             return self.index(args[0])
+        if op == "counter":
+            return self.trips[args[0]]
         if op in ("in_range", "clamp", "index_div", "index_mod"):
             return self.index_operation(op, self.index(args[0]), args[1])
         if op == "checked":
@@ -186,7 +192,7 @@ class NestEmitter:
         return offset if total is None else b.add(total, offset, flags=("nsw",)) if index.const else total
 
     def address(self, buffer: Buffer, position: ir.Value) -> ir.Value:
-        return self.builder.gep(self.pointers[buffer], [position], inbounds=True, source_etype=memory_type(buffer.type.dtype))
+        return self.builder.gep(self.pointers[buffer.memory], [position], inbounds=True, source_etype=memory_type(buffer.type.dtype))
 
     def read(self, buffer: Buffer, position: ir.Value) -> ir.Value:
         type = memory_type(buffer.type.dtype)

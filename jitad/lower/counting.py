@@ -7,16 +7,28 @@ from __future__ import annotations
 
 import math
 
-from jitad.lower.loops import Accumulate, Call, Loops, Nest, Region
-from jitad.lower.walk import reachable, roots
+from jitad.lower.loops import Accumulate, Call, Choice, Loops, Nest, Region, Step
+from jitad.lower.walk import children, reachable, roots
 
-FREE = {"const", "zero", "load", "index", "in_range", "clamp", "index_div", "index_mod", "checked", "convert", "select",
+FREE = {"const", "zero", "load", "counter", "index", "in_range", "clamp", "index_div", "index_mod", "checked", "convert", "select",
         "eq", "ne", "lt", "le", "gt", "ge", "and", "or", "not"}  # fmt: skip
 
 
 def count_operations(loops: Loops) -> int:
     """Return the number of operations of one run."""
-    return sum(count_call(step) if isinstance(step, Call) else count_nest(step) for step in loops.steps)
+    return sum(map(count_step, loops.steps))
+
+
+def count_step(step: Step) -> int:
+    """Count one run of a step: a choice as its dearest branch, a loop without known length as one trip."""
+    if isinstance(step, Call):
+        return count_call(step)
+    if isinstance(step, Nest):
+        return count_nest(step)
+    inner = [sum(map(count_step, steps)) for steps in children(step)]
+    if isinstance(step, Choice):
+        return max(inner)
+    return sum(inner) * (step.counter.length if step.counter else 1)
 
 
 def count_nest(nest: Nest) -> int:

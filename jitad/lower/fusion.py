@@ -14,7 +14,7 @@ import math
 from collections import defaultdict
 from dataclasses import dataclass, field
 
-from jitad.ir.lowering import Library, Pointwise, Pull, Recurrence, Reduce, Scatter
+from jitad.ir.lowering import Control, Library, Pointwise, Pull, Recurrence, Reduce, Scatter, Undefined
 from jitad.ir.program import Equation, Literal, Program, Var
 from jitad.lower.products import blas_operands
 
@@ -26,7 +26,7 @@ CONTEXTS = 12
 
 @dataclass(eq=False)
 class Group:
-    """Roots computed together. `kind` is ``nest``, ``recurrence``, ``scatter`` or ``call``."""
+    """Roots computed together. `kind` is ``nest``, ``recurrence``, ``scatter``, ``call``, ``control`` or ``undefined``."""
 
     kind: str
     level: int
@@ -53,13 +53,16 @@ def schedule(program: Program) -> Schedule:
             return Schedule(groups, roots)
 
 
+KINDS = {Recurrence: "recurrence", Scatter: "scatter", Library: "call", Control: "control", Undefined: "undefined"}
+
+
 def kind_of(equation: Equation) -> str:
     record = equation.primitive.lower
     if isinstance(record, Pointwise | Pull):
         return "inline"
     if isinstance(record, Reduce):
         return "call" if blas_operands(equation) else "nest"
-    return {Recurrence: "recurrence", Scatter: "scatter", Library: "call"}[type(record)]
+    return KINDS[type(record)]
 
 
 def forced_roots(program: Program) -> set[Var]:
@@ -69,22 +72,30 @@ def forced_roots(program: Program) -> set[Var]:
         kind = kind_of(equation)
         if kind != "inline":
             roots.update(equation.outputs)
-        if kind == "call":
-            operands = blas_operands(equation) or equation.inputs
+        if kind in ("call", "control"):
+            operands = held_operands(equation) if kind == "control" else blas_operands(equation) or equation.inputs
             roots.update(storage(x) for x in operands if isinstance(x, Var))
         elif needs_memory(equation):
             roots.update(x for x in equation.inputs if isinstance(x, Var))
     return {var for var in roots if var.equation is not None}
 
 
+def held_operands(equation: Equation):
+    """Return the operands that the bodies of a control equation read where they are: all but the initial carried values."""
+    return equation.inputs[: equation.params.get("consts", len(equation.inputs))]
+
+
 def storage(var: Var) -> Var:
     """Return the Var in whose buffer `var` lies, looking through reshapes."""
-    while var.equation is not None and is_alias(var.equation):
+    while is_alias(var.equation):
         var = var.equation.inputs[0]
     return var
 
 
-def is_alias(equation: Equation) -> bool:
+def is_alias(equation: Equation | None) -> bool:
+    """Whether an equation (None: that of an input) is a reshape."""
+    if equation is None:
+        return False
     record = equation.primitive.lower
     return isinstance(record, Pull) and record.alias and isinstance(equation.inputs[0], Var)
 

@@ -1,10 +1,13 @@
 """The grammar of loop IR, and its printer.
 
-    Loops     = inputs: Buffer*, outputs: Buffer*, steps: (Nest | Call)*
+    Loops     = inputs: Buffer*, outputs: Buffer*, steps: Step*
+    Step      = Nest | Call | Repeat | Choice
     Nest      = box: int*, reductions: Reduction*, regions: Region*
     Region    = ranges: (low, high)*, statements: Statement*     # perfect loops in row-major order, both ends included
     Statement = Store(buffer, position, value) | Accumulate(reduction, value) | ScatterStore(buffer, position, value, combine)
     Call      = routine(buffers)                                 # a library routine
+    Repeat    = test: Step*, steps: Step*, moves                 # a sequential loop of known length, or while a test holds
+    Choice    = index: Buffer, branches: (Step*)*
 
 The regions of a nest are disjoint and cover its box; each has one straight-line body. Values are scalar expressions
 (`jitad.lower.scalars.Expr`), shared wherever they are equal. Invariant: a step reads only inputs and what earlier
@@ -24,12 +27,22 @@ from jitad.lower.index import Index
 
 @dataclass(eq=False)
 class Buffer:
-    """A C-contiguous array: an ``input``, an ``output``, or ``work`` (in the workspace at byte `offset`)."""
+    """A C-contiguous array: an ``input``, an ``output``, or ``work`` (in the workspace at byte `offset`).
+
+    With `alias` it is another name of that buffer's memory; `fixed` says that it may not become one.
+    """
 
     type: ArrayType
     kind: str
     name: str
     offset: int = 0
+    alias: Buffer | None = None
+    fixed: bool = False
+
+    @property
+    def memory(self) -> Buffer:
+        """The buffer whose memory this is."""
+        return self if self.alias is None else self.alias.memory
 
     @property
     def nbytes(self) -> int:
@@ -133,11 +146,54 @@ class Call:
 
 
 @dataclass(eq=False)
+class Counter:
+    """The number of the current trip of a `Repeat`, between 0 and `length` - 1."""
+
+    name: str
+    length: int
+
+
+@dataclass(eq=False)
+class Repeat:
+    """Steps run one trip after another.
+
+    Attributes
+    ----------
+    steps
+        One trip.
+    moves
+        After each trip, the memory that each of these buffers names: that of another, all at once. A permutation.
+    counter, reverse
+        For a known number of trips: it runs up from 0, or down to 0.
+    test, goes_on
+        Otherwise: steps run before each trip, and the buffer of the boolean they compute.
+    """
+
+    steps: list[Step]
+    moves: dict[Buffer, Buffer]
+    counter: Counter | None = None
+    reverse: bool = False
+    test: list[Step] = field(default_factory=list)
+    goes_on: Buffer | None = None
+
+
+@dataclass(eq=False)
+class Choice:
+    """One of several lists of steps, by the value of an integer (out of range: the nearest) or a boolean."""
+
+    index: Buffer
+    branches: list[list[Step]]
+
+
+Step = Nest | Call | Repeat | Choice
+
+
+@dataclass(eq=False)
 class Loops:
     """A kernel: `inputs` and `outputs` in the order of the Program's, `work_bytes` of workspace, `checks` by number (from 1)."""
 
     inputs: list[Buffer]
     outputs: list[Buffer]
-    steps: list[Nest | Call]
+    steps: list[Step]
     work_bytes: int = 0
     checks: list[Check] = field(default_factory=list)

@@ -6,17 +6,18 @@ memory if an earlier step stored it and computed in place otherwise; each (Var, 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import itertools
+from collections.abc import Callable, Collection, Sequence
 
 import numpy as np
 
 from jitad.ir.lowering import Pointwise, Pull, Reduce
 from jitad.ir.program import Atom, Equation, Literal, Var
 from jitad.ir.types import ArrayType, real_dtype
-from jitad.lower.fusion import Group, kind_of, storage
-from jitad.lower.index import ZERO, Index, loop_variable
+from jitad.lower.fusion import Group, is_alias, kind_of, storage
+from jitad.lower.index import ZERO, Index, Range, loop_variable
 from jitad.lower.index import linear as linear_position
-from jitad.lower.loops import Accumulate, Buffer, Call, Check, Nest, Reduction, Region, ScatterStore, Store
+from jitad.lower.loops import Accumulate, Buffer, Call, Check, Counter, Nest, Reduction, Region, ScatterStore, Store
 from jitad.lower.products import blas_matrices
 from jitad.lower.regions import regions
 from jitad.lower.scalars import Builder, Complex
@@ -52,6 +53,8 @@ class Body:
         """Return the element of `atom` at `index`."""
         if isinstance(atom, Literal):
             return self.builder.const(atom.value, atom.dtype)
+        if atom in self.context.counters:
+            return self.builder.counter(self.context.counters[atom])
         key = (atom, index)
         if key not in self.memo:
             self.evaluate_chain(atom, index)
@@ -75,7 +78,7 @@ class Body:
     def chained_operands(self, var: Var, index) -> list[Var]:
         if self.stored(var, index) is not None or not isinstance(var.equation.primitive.lower, Pointwise):
             return []
-        return [x for x in var.equation.inputs if isinstance(x, Var) and x.shape == var.shape]
+        return [x for x in var.equation.inputs if isinstance(x, Var) and x.shape == var.shape and x not in self.context.counters]
 
     def stored(self, var: Var, index) -> Buffer | None:
         """Return the buffer to read `var` from, or None where this very iteration computes it."""
@@ -86,8 +89,7 @@ class Body:
     def evaluate(self, var: Var, index: tuple[Index, ...]):
         buffer = self.stored(var, index)
         if buffer is not None:
-            self.context.reads.add(buffer)
-            return self.builder.load(buffer, index, var.shape)
+                return self.builder.load(buffer, index, var.shape)
         return self.element(var.equation, index)
 
     def element(self, equation: Equation, index: tuple[Index, ...]):
@@ -112,12 +114,16 @@ def broadcast_index(index: tuple[Index, ...], shape: tuple[int, ...]) -> tuple[I
 
 
 class Context:
-    """What building one step needs to know about the whole: where values lie, and which checks and reads it makes."""
+    """What building steps needs to know about the whole: where values lie, the counters of enclosing loops, the index checks."""
 
-    def __init__(self, buffers: dict[Var, Buffer]):
+    def __init__(self, buffers: dict[Var, Buffer], outer: Context | None = None):
         self.buffers = buffers
-        self.reads: set[Buffer] = set()
-        self.checks: dict[tuple, Check] = {}
+        self.counters: dict[Var, Counter] = dict(outer.counters) if outer else {}
+        self.checks: dict[tuple, Check] = outer.checks if outer else {}
+        self.numbers = outer.numbers if outer else itertools.count()
+
+    def new_buffer(self, type: ArrayType) -> Buffer:
+        return Buffer(type, "work", f"w{next(self.numbers)}")
 
     def buffer_of(self, var: Var) -> Buffer | None:
         buffer = self.buffers.get(var)
@@ -142,22 +148,28 @@ def build(context: Context, group: Group) -> list[Nest | Call]:
     return builders[group.kind](context, group)
 
 
-def cut(box: Sequence[int], body_of: Callable[[Sequence], tuple[Builder, list]]) -> list[Region]:
-    """Return the regions of a box; ``body_of(ranges)`` gives the builder and the statements of one of them."""
-    if 0 in box:
+def cut(box: Sequence[Range], body_of: Callable[[Sequence], tuple[Builder, list]], dims: Collection[int] | None = None) -> list[Region]:
+    """Return the regions of a box; ``body_of(ranges)`` gives the builder and the statements of one of them.
+
+    Only the dimensions `dims` are cut, by default all.
+    """
+    if any(low > high for low, high in box):
         return []
-    full = tuple((0, extent - 1) for extent in box)
-    builder, statements = body_of(full)
-    parts = regions(box, builder.thresholds)
-    if parts == [full]:
-        return [Region(full, tuple(statements))]
+    builder, statements = body_of(box)
+    thresholds = [marks if dims is None or dim in dims else set() for dim, marks in enumerate(builder.thresholds)]
+    parts = regions(box, thresholds)
+    if parts == [box]:
+        return [Region(box, tuple(statements))]
     return [Region(ranges, tuple(body_of(ranges)[1])) for ranges in parts]
+
+
+def whole(box: Sequence[int]) -> tuple[Range, ...]:
+    return tuple([(0, extent - 1) for extent in box])
 
 
 def build_nest(context: Context, group: Group) -> list[Nest]:
     identity = tuple([loop_variable(dim) if extent != 1 else ZERO for dim, extent in enumerate(group.box)])
-    stored = [var for var in group.roots if kind_of(var.equation) == "inline"]
-    stored = [var for var in stored if context.buffers[var] is not context.buffers.get(storage(var)) or storage(var) is var]
+    stored = [var for var in group.roots if kind_of(var.equation) == "inline" and not in_place(context, var)]
     reduced = [(var, make_reduction(context, var, group.box)) for var in group.roots if kind_of(var.equation) != "inline"]
 
     def body_of(ranges):
@@ -169,11 +181,21 @@ def build_nest(context: Context, group: Group) -> list[Nest]:
             statements.append(Accumulate(reduction, parts_of(body.element(var.equation, identity))))
         return body.builder, statements
 
-    parts = cut(group.box, body_of)
+    parts = cut(whole(group.box), body_of)
     reductions = [reduction for _, reduction in reduced]
     for reduction in reductions:
         reduction.partial = reduction.partial or len(parts) != 1
     return [Nest(group.box, reductions, parts)]
+
+
+def in_place(context: Context, var: Var) -> bool:
+    """Whether `var` is a reshape of what lies in its own buffer already."""
+    x = var
+    while is_alias(x.equation):
+        x = x.equation.inputs[0]
+        if context.buffers.get(x) is context.buffers[var]:
+            return True
+    return False
 
 
 def parts_of(value) -> tuple:
@@ -211,7 +233,10 @@ def make_reduction(context: Context, var: Var, box: tuple[int, ...]) -> Reductio
 
 
 def build_recurrence(context: Context, group: Group) -> list[Nest]:
-    """The loop runs along the axis in the direction of the recurrence and reads the element before from the result itself."""
+    """The loop runs along the axis in the direction of the recurrence and reads the element before from the result itself.
+
+    The first elements are regions of their own, so that no element before them is addressed.
+    """
     (var,) = group.roots
     equation, box = var.equation, group.box
     axis, reverse, record = equation.params["axis"], equation.params["reverse"], equation.primitive.lower
@@ -225,16 +250,18 @@ def build_recurrence(context: Context, group: Group) -> list[Nest]:
     def body_of(ranges):
         body = Body(context, group, ranges, ())
         b = body.builder
-        initial = b.const(record.initial(var.dtype), var.dtype)
-        state = b.within([k - 1], [box[axis]], lambda _: b.load(buffer, before, var.shape), initial)
+        first = ranges[axis][1] == 0
+        state = b.const(record.initial(var.dtype), var.dtype) if first else b.load(buffer, before, var.shape)
         operands = [body.value(x, broadcast_index(tuple(index), x.shape)) for x in equation.inputs]
         return b, stores(buffer, linear_position(index, var.shape), record.step(b, state, *operands))
 
-    return [Nest(box, [], cut(box, body_of))]
+    ranges = whole(box)
+    halves = [(*ranges[:axis], half, *ranges[axis + 1 :]) for half in ((0, min(0, box[axis] - 1)), (1, box[axis] - 1))]
+    return [Nest(box, [], [region for half in halves for region in cut(half, body_of)])]
 
 
 def build_scatter(context: Context, group: Group) -> list[Nest]:
-    """Copy the base, then write the updates one after another."""
+    """Copy the base, then write the updates one after another; where the last one counts, in an order that cutting must keep."""
     (var,) = group.roots
     base, updates, *indices = var.equation.inputs
     buffer, combine = context.buffers[var], var.equation.primitive.lower.combine
@@ -256,7 +283,8 @@ def build_scatter(context: Context, group: Group) -> list[Nest]:
         parts = parts_of(body.value(updates, place))
         return b, [ScatterStore(buffer, position * len(parts) + k, part, combine) for k, part in enumerate(parts)]
 
-    return [Nest(var.shape, [], cut(var.shape, copy)), Nest(updates.shape, [], cut(updates.shape, write))]
+    dims = None if combine == "add" else {0, *range(lead, updates.ndim)}
+    return [Nest(var.shape, [], cut(whole(var.shape), copy)), Nest(updates.shape, [], cut(whole(updates.shape), write, dims))]
 
 
 def build_call(context: Context, group: Group) -> list[Call]:
@@ -266,6 +294,5 @@ def build_call(context: Context, group: Group) -> list[Call]:
     operands = [matrices[0].base, matrices[1].base] if matrices else equation.inputs
     params = {"x": matrices[0], "y": matrices[1]} if matrices else equation.params
     inputs = [context.buffer_of(x) for x in operands]
-    context.reads.update(inputs)
     outputs = [context.buffers[x] for x in equation.outputs]
     return [Call(routine, outputs, inputs, [x.type for x in equation.outputs], [x.type for x in operands], params, equation.source)]

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from jitad.ir.types import short_dtype
 from jitad.lower.index import Index
-from jitad.lower.loops import Accumulate, Buffer, Call, Loops, Nest, Region, ScatterStore
+from jitad.lower.loops import Accumulate, Buffer, Call, Choice, Loops, Nest, Region, Repeat, ScatterStore, Step
 from jitad.lower.scalars import Expr
 from jitad.lower.walk import reachable, roots
 
@@ -19,12 +19,42 @@ INFIX = {"add": "+", "sub": "-", "mul": "*", "div": "/", "eq": "==", "ne": "!=",
 
 def print_loops(loops: Loops) -> str:
     """Return the text of a kernel: its buffers, then its steps."""
-    head = [f"{buffer.name}: {buffer.type}" for buffer in loops.inputs]
-    tail = [f"{buffer.name}: {buffer.type}" for buffer in loops.outputs]
+    head = [f"{buffer.memory.name}: {buffer.type}" for buffer in loops.inputs]
+    tail = [f"{buffer.memory.name}: {buffer.type}" for buffer in loops.outputs]
     lines = [f"def kernel({', '.join(head)}) -> ({', '.join(tail)}):  # workspace: {loops.work_bytes} bytes"]
-    for step in loops.steps:
-        lines += print_call(step) if isinstance(step, Call) else print_nest(step)
-    return "\n    ".join(lines)
+    return "\n    ".join([*lines, *print_steps(loops.steps)])
+
+
+def print_steps(steps: list[Step]) -> list[str]:
+    lines: list[str] = []
+    for step in steps:
+        if isinstance(step, Call):
+            lines += print_call(step)
+        elif isinstance(step, Nest):
+            lines += print_nest(step)
+        elif isinstance(step, Choice):
+            for number, branch in enumerate(step.branches):
+                lines += [f"{'elif' if number else 'if'} {step.index.name} == {number}:", *indented(print_steps(branch) or ["pass"])]
+        else:
+            lines += print_repeat(step)
+    return lines
+
+
+def print_repeat(step: Repeat) -> list[str]:
+    if step.counter is None:
+        head = ["while True:", *indented([*print_steps(step.test), f"if not {step.goes_on.memory.name}[0]: break"])]
+    else:
+        trips = f"reversed(range({step.counter.length}))" if step.reverse else f"range({step.counter.length})"
+        head = [f"for {step.counter.name} in {trips}:"]
+    body = print_steps(step.steps)
+    if step.moves:
+        targets, sources = zip(*step.moves.items(), strict=True)
+        body.append(f"{', '.join(x.memory.name for x in targets)} = {', '.join(x.memory.name for x in sources)}  # memory changes places")
+    return [*head, *indented(body or ["pass"])]
+
+
+def indented(lines: list[str]) -> list[str]:
+    return [f"    {line}" for line in lines]
 
 
 def print_call(call: Call) -> list[str]:
@@ -33,7 +63,8 @@ def print_call(call: Call) -> list[str]:
 
 
 def describe(buffer: Buffer) -> str:
-    return f"{buffer.name}:{short_dtype(buffer.type.dtype)}{list(buffer.type.shape)}" if buffer.kind == "work" else buffer.name
+    type = f":{short_dtype(buffer.type.dtype)}{list(buffer.type.shape)}" if buffer.kind == "work" else ""
+    return buffer.memory.name + type
 
 
 def print_nest(nest: Nest) -> list[str]:
@@ -50,7 +81,7 @@ def print_region(region: Region) -> list[str]:
     lines, depth = [], len(region.ranges)
     updates = [s.reduction for s in region.statements if isinstance(s, Accumulate)]
     for dim, (low, high) in enumerate(region.ranges):
-        lines += [f"{'    ' * dim}{r.buffer.name}_sum = {r.identity}" for r in updates if r.inner == dim]
+        lines += [f"{'    ' * dim}{r.buffer.memory.name}_sum = {r.identity}" for r in updates if r.inner == dim]
         lines.append(f"{'    ' * dim}for i{dim} in range({low}, {high + 1}):")
     names: dict[int, str] = {}
     body = []
@@ -72,21 +103,24 @@ def print_region(region: Region) -> list[str]:
     body += [statement_text(statement, names, depth) for statement in region.statements]
     lines += ["    " * depth + line for line in body]
     for dim in reversed(range(depth)):
-        lines += [f"{'    ' * dim}{target(r, names)} {'+=' if r.partial else '='} {r.buffer.name}_sum" for r in updates if r.inner == dim]
+        for reduction in updates:
+            if reduction.inner == dim:
+                sign = "+=" if reduction.partial else "="
+                lines.append(f"{'    ' * dim}{target(reduction, names)} {sign} {reduction.buffer.memory.name}_sum")
     return lines
 
 
 def target(reduction, names) -> str:
-    return f"{reduction.buffer.name}[{index_text(reduction.position, names)}]"
+    return f"{reduction.buffer.memory.name}[{index_text(reduction.position, names)}]"
 
 
 def statement_text(statement, names, depth: int) -> str:
     if isinstance(statement, Accumulate):
         reduction = statement.reduction
-        where = f"{reduction.buffer.name}_sum" if reduction.inner < depth else target(reduction, names)
+        where = f"{reduction.buffer.memory.name}_sum" if reduction.inner < depth else target(reduction, names)
         value = ", ".join(names[part.number] for part in statement.parts)
         return f"{where} += {value}" if reduction.combine == "add" else f"{where} = {reduction.combine}({where}, {value})"
-    where = f"{statement.buffer.name}[{index_text(statement.position, names)}]"
+    where = f"{statement.buffer.memory.name}[{index_text(statement.position, names)}]"
     sign = "+=" if isinstance(statement, ScatterStore) and statement.combine == "add" else "="
     return f"{where} {sign} {names[statement.value.number]}"
 
@@ -106,7 +140,9 @@ def expression(expr: Expr, names) -> str:
     if op in ("const", "zero"):
         return repr(args[1]) if args else "0"
     if op == "load":
-        return f"{args[0].name}[{index_text(args[1], names)}]"
+        return f"{args[0].memory.name}[{index_text(args[1], names)}]"
+    if op == "counter":
+        return args[0].name
     if op == "index":
         return index_text(args[0], names)
     if op == "in_range":

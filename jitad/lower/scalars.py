@@ -15,7 +15,7 @@ import numpy as np
 from jitad.ir.types import BOOL, INT, complex_dtype, real_dtype
 from jitad.lower import folding
 from jitad.lower.index import Index, Range, linear
-from jitad.lower.loops import Buffer, Check
+from jitad.lower.loops import Buffer, Check, Counter
 
 OPERATORS = {"add": operator.add, "sub": operator.sub, "mul": operator.mul, "div": operator.truediv}
 COMPARISONS = {"eq", "ne", "lt", "le", "gt", "ge"}
@@ -184,10 +184,25 @@ class Builder:
         return self.make("index", (i,), INT, i.range(self.ranges))
 
     def as_index(self, x: Expr) -> Index:
-        """Return an int64 scalar as an index."""
-        if x.op == "const":
-            return Index((), x.args[1])
-        return x.args[0] if x.op == "index" else Index(((x, 1),))
+        """Return an int64 scalar as an index, affine where sums and multiples of counters are."""
+        if x.op in ("const", "zero"):
+            return Index((), x.args[1] if x.args else 0)
+        if x.op == "index":
+            return x.args[0]
+        if x.op in ("add", "sub"):
+            left, right = map(self.as_index, x.args)
+            return left + right if x.op == "add" else left - right
+        if x.op == "neg":
+            return -self.as_index(x.args[0])
+        if x.op == "mul":
+            left, right = map(self.as_index, x.args)
+            if not left.terms or not right.terms:
+                return left * right.const if not right.terms else right * left.const
+        return Index(((x, 1),))
+
+    def counter(self, counter: Counter) -> Expr:
+        """Return the trip number of an enclosing loop."""
+        return self.make("counter", (counter,), INT, (0, max(counter.length - 1, 0)))
 
     def floor_div(self, i: Index, divisor: int) -> Index:
         """Return ``i // divisor`` for a non-negative index."""
@@ -209,11 +224,14 @@ class Builder:
 
     def checked(self, i: Expr, extent: int, axis: int = 0) -> Index:
         """Return an integer scalar as an index into an axis of `extent`: negative ones count from the end, others are an error."""
-        i = self.convert(i, INT)
-        if i.bounds is not None and i.bounds[0] >= 0 and i.bounds[1] < extent:
-            return self.as_index(i)
+        index = self.as_index(self.convert(i, INT))
+        bounds = index.range(self.ranges)
+        if bounds is not None and bounds[0] >= 0 and bounds[1] < extent:
+            return index
+        if bounds is not None and bounds[0] >= -extent and bounds[1] < 0:
+            return index + extent
         check = self.next_check(extent, axis)
-        return self.as_index(self.make("checked", (i, check), INT, (0, max(extent - 1, 0))))
+        return self.as_index(self.make("checked", (self.index(index), check), INT, (0, max(extent - 1, 0))))
 
     def within(self, index: Sequence[Index], extents: Sequence[int], then: Callable, otherwise):
         """Return ``then(index)`` where every ``0 <= index[k] < extents[k]``, else the scalar `otherwise`.

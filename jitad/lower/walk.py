@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 from jitad.lower.index import Index
-from jitad.lower.loops import Accumulate, Buffer, Nest, Region
+from jitad.lower.loops import Accumulate, Buffer, Call, Choice, Counter, Nest, Region, Repeat, Step
 from jitad.lower.scalars import Expr
 
 
@@ -56,3 +56,52 @@ def buffers(nest: Nest) -> list[Buffer]:
             if expr.op == "load":
                 found[expr.args[0]] = None
     return list(found)
+
+
+def counters(nest: Nest) -> list[Counter]:
+    """Return the counters of enclosing loops that a nest reads."""
+    exprs = (expr for region in nest.regions for expr in reachable(roots(region)))
+    return list(dict.fromkeys(expr.args[0] for expr in exprs if expr.op == "counter"))
+
+
+def children(step: Step) -> list[list[Step]]:
+    """Return the lists of steps inside a step."""
+    if isinstance(step, Repeat):
+        return [step.test, step.steps]
+    return step.branches if isinstance(step, Choice) else []
+
+
+def leaves(steps: Iterable[Step]) -> Iterator[Nest | Call]:
+    """Iterate over the nests and calls in steps, however deep."""
+    for step in steps:
+        if isinstance(step, Nest | Call):
+            yield step
+        for inner in children(step):
+            yield from leaves(inner)
+
+
+def reads(step: Step) -> set[Buffer]:
+    """Return the memory that a step may read."""
+    if isinstance(step, Call):
+        return {buffer.memory for buffer in step.inputs}
+    if isinstance(step, Nest):
+        found = {reduction.buffer.memory for reduction in step.reductions if reduction.partial}
+        for region in step.regions:
+            found |= {expr.args[0].memory for expr in reachable(roots(region)) if expr.op == "load"}
+            found |= {s.buffer.memory for s in region.statements if not isinstance(s, Accumulate) and getattr(s, "combine", "") == "add"}
+        return found
+    found = {step.index.memory} if isinstance(step, Choice) else {b.memory for b in (*step.moves, *step.moves.values())}
+    if isinstance(step, Repeat) and step.goes_on is not None:
+        found.add(step.goes_on.memory)
+    return found.union(*[reads(inner) for steps in children(step) for inner in steps])
+
+
+def writes(step: Step) -> set[Buffer]:
+    """Return the memory that a step may write."""
+    if isinstance(step, Call):
+        return {buffer.memory for buffer in step.outputs}
+    if isinstance(step, Nest):
+        found = {reduction.buffer.memory for reduction in step.reductions}
+        return found | {s.buffer.memory for region in step.regions for s in region.statements if not isinstance(s, Accumulate)}
+    found = {b.memory for b in (*step.moves, *step.moves.values())} if isinstance(step, Repeat) else set()
+    return found.union(*[writes(inner) for steps in children(step) for inner in steps])

@@ -1,0 +1,141 @@
+"""Check that `Loops` obey their grammar: what a step reads is there, and what it addresses lies inside the buffer.
+
+In: `Loops`. Out: the same, or an `InternalError`. It works at the granularity of buffers: one counts as written when a step has written all
+of it, and as lost when a step writes a work buffer that shares bytes with it.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+
+from jitad.ir import errors
+from jitad.lower.index import Index
+from jitad.lower.loops import Accumulate, Buffer, Call, Choice, Loops, Nest, Region, Repeat, ScatterStore, Step, Store
+from jitad.lower.walk import reachable, roots
+
+
+def verify_loops(loops: Loops) -> Loops:
+    """Return `loops` unchanged, or raise `InternalError` saying which step breaks which rule."""
+    ready = verify_steps(loops.steps, set(loops.inputs), "")
+    for buffer in loops.outputs:
+        if buffer not in ready and buffer.type.size:
+            raise errors.InternalError(f"{buffer.name} is never written")
+    return loops
+
+
+def verify_steps(steps: Sequence[Step], ready: set[Buffer], path: str) -> set[Buffer]:
+    """Return the buffers that are written after `steps`, given those before."""
+    for number, step in enumerate(steps):
+        where = f"step {path}{number}"
+        if isinstance(step, Repeat):
+            inside = verify_steps(step.test, set(ready), f"{where}, test ")
+            ready = verify_steps(step.steps, inside, f"{where}, trip ") | set(step.moves)
+        elif isinstance(step, Choice):
+            check_uses({step.index.memory}, set(), ready, where)
+            after = [verify_steps(branch, set(ready), f"{where}, branch {k} ") for k, branch in enumerate(step.branches)]
+            ready = set.intersection(*after)
+        else:
+            where += f" ({step.routine})" if isinstance(step, Call) else f", a nest over {step.box}"
+            reads, writes = call_uses(step) if isinstance(step, Call) else nest_uses(step, ready, where)
+            check_uses(reads, writes, ready, where)
+            ready = ready - {old for old in ready for new in writes if overlap(old, new)} | writes
+    return ready
+
+
+def check_uses(reads: set[Buffer], writes: set[Buffer], ready: set[Buffer], where: str) -> None:
+    for buffer in reads - ready:
+        if buffer.type.size:
+            raise errors.InternalError(f"{where} reads {buffer.name}, which no earlier step has written or a later one has overwritten")
+    for one in writes:
+        for other in (reads | writes) - {one}:
+            if overlap(one, other):
+                raise errors.InternalError(f"{where} writes {one.name}, which shares bytes with {other.name}")
+        if one.kind == "input":
+            raise errors.InternalError(f"{where} writes {one.name}, an input")
+
+
+def overlap(x: Buffer, y: Buffer) -> bool:
+    """Return whether two buffers are different and share bytes of the workspace."""
+    return x is not y and x.kind == y.kind == "work" and x.offset < y.offset + y.nbytes and y.offset < x.offset + x.nbytes
+
+
+def call_uses(call: Call) -> tuple[set[Buffer], set[Buffer]]:
+    return {buffer.memory for buffer in call.inputs}, {buffer.memory for buffer in call.outputs}
+
+
+def nest_uses(nest: Nest, ready: set[Buffer], where: str) -> tuple[set[Buffer], set[Buffer]]:
+    """Return the buffers that a nest reads from earlier steps and those it writes, after checking its regions.
+
+    A buffer that is not written yet has to be written completely.
+    """
+    if not disjoint(nest.box, [region.ranges for region in nest.regions]):
+        raise errors.InternalError(f"{where}: its regions overlap or exceed its box")
+    statements = [s for region in nest.regions for s in region.statements]
+    scattered = {s.buffer.memory for s in statements if isinstance(s, ScatterStore)}
+    written = {s.buffer.memory for s in statements if isinstance(s, Store)} | {reduction.buffer.memory for reduction in nest.reductions}
+    reads = {expr.args[0].memory for region in nest.regions for expr in reachable(roots(region)) if expr.op == "load"}
+    for region in nest.regions:
+        check_region(region, where)
+    for buffer in written - ready:
+        check_complete(nest, buffer, where)
+    return (reads | scattered) - written, written | scattered
+
+
+def disjoint(box: tuple[int, ...], parts: list[tuple]) -> bool:
+    """Return whether boxes, given by inclusive ranges, are disjoint and lie within `box`."""
+    inside = all(0 <= low <= high < extent for part in parts for (low, high), extent in zip(part, box, strict=True))
+    return inside and all(
+        any(a[1] < b[0] or b[1] < a[0] for a, b in zip(one, other, strict=True)) for k, one in enumerate(parts) for other in parts[:k]
+    )
+
+
+def check_region(region: Region, where: str) -> None:
+    """Every position that is known to lie in a range lies within its buffer."""
+    for expr in reachable(roots(region)):
+        if expr.op == "load":
+            check_position(expr.args[0], expr.args[1], region.ranges, f"{where}: reads")
+    for statement in region.statements:
+        if isinstance(statement, Accumulate):
+            check_position(statement.reduction.buffer, statement.reduction.position, region.ranges, f"{where}: accumulates into", 1)
+        else:
+            check_position(statement.buffer, statement.position, region.ranges, f"{where}: writes")
+
+
+def check_position(buffer: Buffer, position: Index, ranges, where: str, width: int | None = None) -> None:
+    """`width` is the number of positions per element: two in a complex buffer, unless positions count elements."""
+    width = width or (2 if buffer.type.dtype.kind == "c" else 1)
+    bounds = position.range(ranges)
+    if bounds is not None and not (bounds[0] >= 0 and bounds[1] < buffer.type.size * width):
+        raise errors.InternalError(f"{where} {buffer.name} at {position}, which runs over {bounds}; its size is {buffer.type.size * width}")
+
+
+def check_complete(nest: Nest, buffer: Buffer, where: str) -> None:
+    """The stores of a nest to a buffer, or one reduction, fill all of it."""
+    if any(reduction.buffer.memory is buffer for reduction in nest.reductions):
+        (reduction,) = [r for r in nest.reductions if r.buffer.memory is buffer]
+        places: Iterable[int] = reduction_places(nest, reduction)
+    else:
+        places = store_places(nest, buffer)
+    if sum(places) != buffer.type.size * (2 if buffer.type.dtype.kind == "c" else 1):
+        raise errors.InternalError(f"{where} writes only part of {buffer.name}")
+
+
+def reduction_places(nest: Nest, reduction) -> list[int]:
+    """A partial reduction begins by filling its buffer; another writes each element once."""
+    kept = {term for term, _ in reduction.position.terms}
+    everything = [reduction.buffer.type.size * reduction.width]
+    if reduction.partial:
+        return everything
+    return everything if kept <= set(range(reduction.inner)) and len(nest.regions) <= 1 else []
+
+
+def store_places(nest: Nest, buffer: Buffer) -> list[int]:
+    """The number of positions that each store writes."""
+    found = []
+    for region in nest.regions:
+        for statement in region.statements:
+            if isinstance(statement, Store) and statement.buffer.memory is buffer:
+                used = {term for term, _ in statement.position.terms}
+                found.append(math.prod(high - low + 1 for dim, (low, high) in enumerate(region.ranges) if dim in used))
+    return found

@@ -1,0 +1,80 @@
+"""Placing work buffers in the workspace.
+
+In: steps. Out: the offset of each work buffer, and the bytes needed. Invariant: memory that is in use at the same time does not overlap;
+what a loop uses that was there before it, or is used after it, stays for all of its trips.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from jitad.lower.loops import Buffer, Nest, Repeat, Step
+from jitad.lower.walk import children, reads, writes
+
+ALIGNMENT = 64
+
+
+@dataclass
+class Span:
+    """The first and the last moment at which memory is in use."""
+
+    first: int
+    last: int
+
+
+def plan_workspace(steps: Sequence[Step]) -> int:
+    """Place the work buffers of `steps` and return the number of bytes they take."""
+    spans: dict[Buffer, Span] = {}
+    note_uses(steps, spans, 0)
+    placed: list[Buffer] = []
+    total = 0
+    for buffer in sorted(spans, key=lambda b: (spans[b].first, b.name)):
+        busy = sorted((b.offset, b.offset + b.nbytes) for b in placed if spans[b].last >= spans[buffer].first)
+        offset = 0
+        for low, high in busy:
+            if offset + buffer.nbytes <= low:
+                break
+            offset = max(offset, -(-high // ALIGNMENT) * ALIGNMENT)
+        buffer.offset = offset
+        placed.append(buffer)
+        total = max(total, offset + buffer.nbytes)
+    return total
+
+
+def note_uses(steps: Sequence[Step], spans: dict[Buffer, Span], now: int) -> int:
+    """Enter the uses in `steps`, which start at the moment `now`; return the moment at which they end."""
+    for step in steps:
+        start = now
+        before = set(spans)
+        for inner in children(step):
+            now = note_uses(inner, spans, now)
+        now += 1
+        used = {buffer for buffer in reads(step) | writes(step) if buffer.kind == "work"}
+        if isinstance(step, Repeat):
+            moved = {b.memory for b in (*step.moves, *step.moves.values())}
+            lasting = {buffer for buffer in used if buffer in before or buffer in moved or not fresh_each_trip(buffer, step)}
+            for buffer in lasting:
+                extend(spans, buffer, start, now)
+        elif not children(step):
+            for buffer in used:
+                extend(spans, buffer, now, now)
+        else:
+            for buffer in used & before:
+                extend(spans, buffer, start, now)
+    return now
+
+
+def extend(spans: dict[Buffer, Span], buffer: Buffer, start: int, end: int) -> None:
+    span = spans.setdefault(buffer, Span(start, end))
+    span.first, span.last = min(span.first, start), max(span.last, end)
+
+
+def fresh_each_trip(buffer: Buffer, step: Repeat) -> bool:
+    """Whether a trip writes the buffer before it reads it."""
+    for inner in [*step.test, *step.steps]:
+        if buffer in reads(inner):
+            return isinstance(inner, Nest) and buffer in writes(inner)
+        if buffer in writes(inner):
+            return True
+    return True
