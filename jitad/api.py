@@ -117,9 +117,12 @@ def grad(function: Callable, argnums: Argnums = 0, has_aux: bool = False) -> Com
     >>> jitad.grad(lambda x: x * jitad.grad(lambda y: x + y)(1.0))(1.0) == 1
     np.True_
     """
+    return _grad(function, argnums, has_aux, "grad")
 
+
+def _grad(function: Callable, argnums: Argnums, has_aux: bool, name: str) -> Compiled:
     def body(args, kwargs):
-        value, gradient = reverse.value_and_grad(rewrite(function), argnums, has_aux, "grad", args, kwargs)
+        value, gradient = reverse.value_and_grad(rewrite(function), argnums, has_aux, name, args, kwargs)
         return (gradient, value[1]) if has_aux else gradient
 
     return Compiled(body, function)
@@ -241,7 +244,7 @@ def hessian(function: Callable, argnums: Argnums = 0) -> Compiled:
     array([[0., 6.],
            [6., 2.]])
     """
-    gradient = grad(function, argnums)
+    gradient = _grad(function, argnums, False, "hessian")
     return Compiled(lambda args, kwargs: jacobians.jacobian(gradient, argnums, "forward", args, kwargs), function)
 
 
@@ -263,7 +266,7 @@ def _hvp(function: Callable) -> Compiled:
     def body(args, kwargs):
         primals, tangents = args
         argnums = tuple(range(len(primals)))
-        _, product = forward.jvp(grad(function, argnums), primals, tangents)
+        _, product = forward.jvp(_grad(function, argnums, False, "hvp"), primals, tangents)
         return product[0] if len(primals) == 1 else product
 
     return Compiled(body, function)
@@ -277,9 +280,9 @@ def vmap(function: Callable, in_axes=0, out_axes=0) -> Compiled:
     ----------
     in_axes
         The axis to map over, for all positional arguments or as a tuple of one for each (trees of axes for trees of arguments); None: the
-        argument is the same for all members.
+        argument is the same for all members, as keyword arguments are.
     out_axes
-        Where the axis goes in the results.
+        Where the axis goes in the results; None for a result that is the same for all members.
 
     Examples
     --------

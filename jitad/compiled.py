@@ -26,11 +26,19 @@ from jitad.runtime.config import config
 from jitad.runtime.execute import as_input, check_nan, runner
 
 
-@dataclass(frozen=True)
 class Held:
     """An argument that is part of the signature as it is, whatever it contains."""
 
-    value: Any
+    __slots__ = ("value",)
+
+    def __init__(self, value):
+        self.value = value
+
+    def __hash__(self) -> int:
+        return hash(self.value)
+
+    def __eq__(self, other) -> bool:
+        return type(self.value) is type(other.value) and self.value == other.value
 
 
 @dataclass(eq=False)
@@ -191,7 +199,8 @@ class Plan:
         self.entries: dict[tuple, list[Entry]] = {}
 
     def values(self, leaves: list) -> tuple:
-        return tuple([leaves[number] for number in sorted(self.static)])
+        found = [leaves[number] for number in sorted(self.static)]
+        return tuple([x.item() if isinstance(x, np.ndarray) else x for x in found])
 
     def find(self, leaves: list) -> Entry | None:
         for entry in self.entries.get(self.values(leaves), ()):
@@ -209,7 +218,7 @@ class Plan:
 def spec(x, static: bool) -> Leaf | Static:
     if isinstance(x, Held):
         return Static(x.value)
-    return Static(x) if static else describe(x)
+    return Static(x.copy() if isinstance(x, np.ndarray) else x) if static else describe(x)
 
 
 def key(x):

@@ -168,7 +168,7 @@ def test_errors_are_worded_as_in_numpy(name, shapes, params, reference):
         reference(*inputs)
     with pytest.raises(errors.JitadError) as got:
         program_of(lambda *atoms: REGISTRY[name](*atoms, **params), inputs)
-    assert str(got.value) == str(wanted.value)
+    assert str(got.value).split("\n  at ")[0] == str(wanted.value)
     assert isinstance(got.value, type(wanted.value))
 
 

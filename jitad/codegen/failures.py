@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import numpy as np
-
 from jitad.ir import errors
 from jitad.lower.loops import Call, Loops
 
@@ -18,7 +16,7 @@ def failures(loops: Loops) -> dict[int, tuple[type, str]]:
     table: dict[int, tuple[type, str]] = {check.number: (errors.IndexError, check.message) for check in loops.checks}
     for call in loops.steps:
         if isinstance(call, Call) and call.routine in LIBRARY_MESSAGES:
-            table[call_number(call)] = (np.linalg.LinAlgError, f"{LIBRARY_MESSAGES[call.routine]} ({call.source})")
+            table[call_number(call)] = (errors.LinAlgError, f"{LIBRARY_MESSAGES[call.routine]} ({call.source})")
     return table
 
 

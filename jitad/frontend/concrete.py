@@ -1,7 +1,7 @@
 """Where Python asks for the value of a traced array: ``if``, ``float``, ``range``, indices of lists, ...
 
 In: a traced array. Out: its value, if it is known at trace time: a literal, or what follows from captured arrays alone, which are then
-pinned. Else an exception: `Concretize` where the value follows from arguments that are Python's ints and bools alone, so that
+pinned. Else an exception: `Concretize` where the value follows from arguments that are single integers and booleans alone, so that
 the function is traced again with their values; `ConcreteValueError` otherwise.
 """
 

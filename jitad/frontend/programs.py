@@ -1,13 +1,11 @@
 """From a Python function to a Program.
 
 In: a function of a tree of arguments, described leaf by leaf. Out: `Traced`: the Program, the structure of the result, and what the
-Program reads besides its arguments. Errors that leave the function name the user's line.
+Program reads besides its arguments.
 """
 
 from __future__ import annotations
 
-import linecache
-import traceback
 import types
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -21,7 +19,6 @@ from jitad.frontend.trace import Trace, current_trace
 from jitad.frontend.trees import TreeDef, flatten, leaf_paths, unflatten
 from jitad.ir import errors
 from jitad.ir.program import Atom, Program, Var
-from jitad.ir.source import is_library
 from jitad.ir.types import ArrayType, check_dtype
 
 
@@ -96,13 +93,9 @@ def trace_function(function: Callable, leaves: Sequence[Leaf | Static], treedef:
         inputs = [argument(leaf, (trace, number)) for number, leaf in enumerate(leaves)]
         arguments = [leaf.value if isinstance(leaf, Static) else x for leaf, x in zip(leaves, inputs, strict=True)]
         variables = [x.atom for x in inputs if x is not None]
-        try:
-            result = function(*unflatten(treedef, arguments))
-            outputs, structure = flatten(result)
-            atoms = [output(x, path) for x, path in zip(outputs, leaf_paths(structure), strict=True)]
-        except errors.JitadError as error:
-            locate(error)
-            raise
+        result = function(*unflatten(treedef, arguments))
+        outputs, structure = flatten(result)
+        atoms = [output(x, path) for x, path in zip(outputs, leaf_paths(structure), strict=True)]
         results = [describe(x) for x in outputs]
     captured = trace.inputs()
     program = Program([*variables, *[var for _, var in captured]], trace.recorder.equations, atoms)
@@ -117,7 +110,8 @@ def argument(leaf: Leaf | Static, origin: tuple[Trace, int]) -> Array | None:
     if isinstance(leaf, Static):
         return None
     weak = next((cls for cls, dtype in PYTHON_DTYPES.items() if dtype == leaf.type.dtype), None) if leaf.kind == "python" else None
-    return Array(Var(leaf.type), weak, leaf.kind != "array", frozenset({origin}) if weak in (bool, int) else None)
+    discrete = leaf.type.dtype.kind in "biu" and not leaf.type.shape
+    return Array(Var(leaf.type), weak, leaf.kind != "array", frozenset({origin}) if discrete else None)
 
 
 def output(x, path: str) -> Atom:
@@ -128,15 +122,3 @@ def output(x, path: str) -> Atom:
     place = f" (result{path})" if path else ""
     raise errors.TypeError(f"the function returns a {type(x).__name__}{place}, which is neither an array nor a number nor a container "
                            f"of them{hint}")
-
-
-def locate(error: errors.JitadError) -> None:
-    """Add the user's line to the message of an error raised within the traced function."""
-    if hasattr(error, "source"):
-        return
-    for frame, line in reversed(list(traceback.walk_tb(error.__traceback__))):
-        file = frame.f_code.co_filename
-        if not is_library(file):
-            error.source = file, line
-            error.args = (f"{error}\n  at {file}:{line}: {linecache.getline(file, line).strip()}",)
-            return

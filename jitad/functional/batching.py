@@ -6,10 +6,10 @@ from collections.abc import Callable
 
 import numpy as np
 
-from jitad.frontend.array import Array, to_atom, wrap
-from jitad.frontend.programs import Leaf, trace_function
-from jitad.frontend.trees import flatten, unflatten
-from jitad.functional.inner import private
+from jitad.frontend.array import to_atom, wrap
+from jitad.frontend.programs import Leaf, describe, trace_function
+from jitad.frontend.trees import flatten, leaf_paths, unflatten
+from jitad.functional.inner import present, private
 from jitad.ir import errors
 from jitad.ir.program import Atom
 from jitad.ir.types import ArrayType
@@ -21,19 +21,14 @@ def vmap(function: Callable, in_axes, out_axes, args: tuple, kwargs: dict):
     """Return the results of `function` on all members of a batch."""
     axes = prefix_axes(in_axes, args, "in_axes")
     leaves, treedef = flatten(args)
-    sizes, mapped = {}, []
-    for k, (x, axis) in enumerate(zip(leaves, axes, strict=True)):
-        if axis is not None:
-            shape = np.shape(x) if not isinstance(x, Array) else x.shape
-            if not -len(shape) <= axis < len(shape):
-                raise errors.ValueError(f"vmap: argument leaf {k} has shape {shape} and no axis {axis}")
-            sizes[k] = shape[axis]
-            mapped.append((k, axis % len(shape)))
-    if not sizes:
+    mapped = [(k, axis_of(leaves[k], axis, path)) for k, (axis, path) in enumerate(zip(axes, leaf_paths(treedef), strict=True))
+              if axis is not None]
+    if not mapped:
         raise errors.ValueError("vmap needs at least one argument with an axis to map over")
-    if len(set(sizes.values())) > 1:
-        raise errors.ValueError(f"vmap: the mapped axes have different extents {sorted(set(sizes.values()))}")
-    size = next(iter(sizes.values()))
+    sizes = list(dict.fromkeys(leaves[k].shape[axis] for k, axis in mapped))
+    if len(sizes) > 1:
+        raise errors.ValueError(f"vmap: the mapped axes have different extents {', '.join(map(str, sizes))}")
+    size = sizes[0]
     inputs = [to_atom(leaves[k]) for k, _ in mapped]
     members = [member_leaf(atom.type, axis) for atom, (_, axis) in zip(inputs, mapped, strict=True)]
 
@@ -46,9 +41,28 @@ def vmap(function: Callable, in_axes, out_axes, args: tuple, kwargs: dict):
     traced = trace_function(call, members, flatten(tuple(inputs))[1])
     where = [axis for _, axis in mapped] + [None] * len(traced.free)
     outputs, out = push_batch(traced.program, [*inputs, *traced.free], where, size)
-    outputs = [spread(x, axis, size) for x, axis in zip(outputs, out, strict=True)]
     targets = prefix_axes(out_axes, unflatten(traced.treedef, list(traced.results)), "out_axes", is_leaf=Leaf)
-    return unflatten(traced.treedef, [wrap(place_axis(x, axis), scalar=False) for x, axis in zip(outputs, targets, strict=True)])
+    return unflatten(traced.treedef, [
+        wrap(place_axis(spread(x, axis, size), target), scalar=False) if target is not None else common(x, axis, leaf)
+        for x, axis, target, leaf in zip(outputs, out, targets, traced.results, strict=True)])
+
+
+def axis_of(x, axis: int, path: str) -> int:
+    """Return the number of the axis to map over, not negative."""
+    number, _, rest = path[1:].partition("]")
+    if not isinstance(describe(x), Leaf):
+        raise errors.TypeError(f"vmap cannot map over argument {number}{rest}, a {type(x).__name__}; give None for it in in_axes")
+    ndim = np.ndim(x)
+    if not -ndim <= axis < ndim:
+        raise errors.ValueError(f"vmap: argument {number}{rest} has shape {np.shape(x)} and no axis {axis}")
+    return axis % ndim
+
+
+def common(x: Atom, axis: int | None, leaf: Leaf):
+    """Return a result that is to be the same for all members."""
+    if axis is not None:
+        raise errors.ValueError("vmap: a result with None in out_axes depends on the member; give its axis there")
+    return present(x, leaf)
 
 
 def member_leaf(type: ArrayType, axis: int) -> Leaf:

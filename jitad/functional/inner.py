@@ -89,12 +89,16 @@ def positions(argnums, args: tuple, name: str) -> tuple[int, ...]:
     for number in numbers:
         if not -len(args) <= number < len(args):
             raise errors.TypeError(f"{name} differentiates argument {number}, but the call has {len(args)} positional arguments")
-    return tuple(number % len(args) for number in numbers)
+    numbers = tuple(number % len(args) for number in numbers)
+    if len(set(numbers)) < len(numbers):
+        raise errors.ValueError(f"argnums of {name} names an argument twice: {argnums}")
+    return numbers
 
 
 def check_differentiable(tree: Any, numbers: Sequence[int], name: str) -> None:
     """Raise unless every leaf of the arguments `tree` has a floating-point dtype."""
     leaves, treedef = flatten(tree)
+    others = "leave it out of argnums" if name not in ("jvp", "vjp", "linearize") else "let a lambda hold it"
     for x, path in zip(leaves, leaf_paths(treedef), strict=True):
         leaf = describe(x)
         if isinstance(leaf, Leaf) and leaf.type.differentiable:
@@ -102,10 +106,9 @@ def check_differentiable(tree: Any, numbers: Sequence[int], name: str) -> None:
         number, _, rest = path[1:].partition("]")
         what = f"argument {numbers[int(number)]}{rest}"
         if not isinstance(leaf, Leaf):
-            raise errors.TypeError(f"{name} cannot differentiate with respect to {what}, a {type(x).__name__}; name the others in argnums")
-        hint = "convert it to float, or leave it out of argnums"
+            raise errors.TypeError(f"{name} cannot differentiate with respect to {what}, a {type(x).__name__}; {others}")
         raise errors.TypeError(f"{name} differentiates with respect to floating-point arguments only; {what} has dtype "
-                               f"{leaf.type.dtype}: {hint}")
+                               f"{leaf.type.dtype}: convert it to float, or {others}")
 
 
 def check_scalar(inner: Inner, name: str) -> None:

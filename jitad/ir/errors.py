@@ -3,12 +3,29 @@
 from __future__ import annotations
 
 import builtins
+import linecache
 
 import numpy as np
 
+from jitad.ir.source import user_source
+
 
 class JitadError(Exception):
-    """Base class of every error that jitad raises on purpose."""
+    """Base class of every error that jitad raises on purpose.
+
+    Attributes
+    ----------
+    source
+        The innermost line of the user's that was running.
+    """
+
+    def __init__(self, *args):
+        super().__init__(*args)
+        self.source = user_source()
+
+    def __str__(self) -> str:
+        file, line = self.source
+        return f"{super().__str__()}\n  at {file}:{line}: {linecache.getline(file, line).strip()}"
 
 
 class TypeError(JitadError, builtins.TypeError):  # noqa: A001
@@ -25,9 +42,6 @@ class IndexError(JitadError, builtins.IndexError):  # noqa: A001
 
 class AxisError(ValueError, IndexError, np.exceptions.AxisError):
     """An axis that the array does not have."""
-
-    def __str__(self) -> str:
-        return self.args[0] if len(self.args) == 1 else super().__str__()
 
 
 class NotImplementedError(JitadError, builtins.NotImplementedError):  # noqa: A001

@@ -1,0 +1,687 @@
+"""The public transformations: what they return, for which arguments, and that they nest in any order."""
+
+import dataclasses
+import functools
+import itertools
+import random
+from typing import NamedTuple
+
+import numpy as np
+import pytest
+from scipy.optimize import minimize, rosen, rosen_hess
+
+import jitad
+from jitad import custom_jvp, grad, hessian, hvp, jacfwd, jacobian, jacrev, jit, jvp, linearize, stop_gradient, value_and_grad, vjp, vmap
+
+X = np.array([0.3, 0.7, 1.1])
+
+
+def close(found, expected, rtol=1e-12):
+    """Compare two trees: structure, dtypes, shapes and values."""
+    got, structure = jitad.frontend.trees.flatten(found)
+    wanted, reference = jitad.frontend.trees.flatten(expected)
+    assert structure is reference
+    for x, y in zip(got, wanted, strict=True):
+        assert not isinstance(x, float | int | complex) or isinstance(x, np.generic), "results are NumPy's"
+        np.testing.assert_allclose(x, y, rtol=rtol, atol=1e-13)
+        assert np.shape(x) == np.shape(y) and np.asarray(x).dtype == np.asarray(y).dtype
+
+
+# --- nesting in any order ------------------------------------------------------------------------------------------------------------
+
+
+def wave(x):
+    return np.sin(x) * x
+
+
+WAVES = [  # its derivatives
+    wave,
+    lambda x: np.sin(x) + x * np.cos(x),
+    lambda x: 2 * np.cos(x) - x * np.sin(x),
+    lambda x: -3 * np.sin(x) - x * np.cos(x),
+    lambda x: -4 * np.cos(x) + x * np.sin(x),
+    lambda x: 5 * np.sin(x) + x * np.cos(x),
+]
+DERIVATIVES = {
+    "grad": grad,
+    "value_and_grad": lambda f: lambda x: value_and_grad(f)(x)[1],
+    "jacfwd": jacfwd,
+    "jacrev": jacrev,
+    "jvp": lambda f: lambda x: jvp(f, (x,), (1.0,))[1],
+    "vjp": lambda f: lambda x: vjp(f, x)[1](1.0)[0],
+    "linearize": lambda f: lambda x: linearize(f, x)[1](1.0),
+}
+SECOND = {
+    "hessian": hessian,
+    "hvp": lambda f: lambda x: hvp(f, (x,), (1.0,)),
+}
+WRAPPERS = {
+    "jit": jit,
+    "vmap": lambda f: lambda x: vmap(f)(np.stack([x, x + 1]))[0],
+    "vmap to one": lambda f: lambda x: vmap(lambda a, b: f(a) + 0 * b, in_axes=(None, 0))(x, np.arange(2.0))[1],
+}
+
+
+@pytest.mark.parametrize("names", itertools.product(DERIVATIVES, repeat=2), ids="-".join)
+def test_derivatives_nest_in_any_order(names):
+    choices = list(DERIVATIVES)
+    third = choices[sum(map(choices.index, names)) % len(choices)]
+    function = wave
+    for name in (*names, third):
+        function = DERIVATIVES[name](function)
+    np.testing.assert_allclose(function(0.7), WAVES[3](0.7), rtol=1e-13)
+
+
+def test_everything_nests_to_any_depth():
+    everything = DERIVATIVES | SECOND | WRAPPERS
+    choose = random.Random(0)
+    for _ in range(60):
+        names, order, function = [], 0, wave
+        while len(names) < 5:
+            name = choose.choice(list(everything))
+            order += (name in DERIVATIVES) + 2 * (name in SECOND)
+            if order > 4:
+                break
+            names.append(name)
+            function = everything[name](function)
+        order = sum((name in DERIVATIVES) + 2 * (name in SECOND) for name in names)
+        np.testing.assert_allclose(function(0.7), WAVES[order](0.7), rtol=1e-12, err_msg=" of ".join(reversed(names)))
+
+
+def test_fifth_derivative_of_an_array_function():
+    function = wave
+    for _ in range(5):
+        function = (lambda f: lambda x: grad(lambda x: np.sum(f(x)))(x))(function)
+    np.testing.assert_allclose(function(X), WAVES[5](X), rtol=1e-12)
+
+
+# --- perturbations of one derivative are not those of another ------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("inner", DERIVATIVES.values(), ids=DERIVATIVES)
+@pytest.mark.parametrize("outer", DERIVATIVES.values(), ids=DERIVATIVES)
+def test_no_perturbation_confusion(outer, inner):
+    assert outer(lambda x: x * inner(lambda y: x + y)(1.0))(1.0) == 1
+    assert outer(lambda x: x * inner(lambda y: x * y)(2.0))(3.0) == 6
+    assert outer(lambda x: inner(lambda y: x * y * y * x)(x))(3.0) == 54
+    assert outer(lambda x: inner(lambda y: inner(lambda z: x * y * z**2 + x)(y) * x)(x))(2.0) == 48
+
+
+def test_inner_derivatives_of_captured_arrays():
+    weights = np.array([1.0, 2.0, 3.0])
+
+    def outer(x):
+        inner = grad(lambda y: np.sum(weights * y * x * y))(x)  # 2 w x x
+        return np.sum(inner * weights)
+
+    np.testing.assert_allclose(grad(outer)(X), 4 * weights**2 * X)
+
+
+def test_nested_minimisation_step():
+    """The gradient through a gradient step of an inner problem, as in meta-learning."""
+
+    def inner(w, data):
+        return np.sum((w * data - 1) ** 2)
+
+    def outer(w, data):
+        return inner(w - 0.1 * grad(inner)(w, data), data)
+
+    w, data = 0.4, X
+    step = w - 0.1 * np.sum(2 * (w * data - 1) * data)
+    slope = 1 - 0.1 * np.sum(2 * data**2)
+    np.testing.assert_allclose(grad(outer)(w, data), np.sum(2 * (step * data - 1) * data) * slope)
+
+
+# --- containers in and out -----------------------------------------------------------------------------------------------------------
+
+
+class Pair(NamedTuple):
+    a: object
+    b: object
+
+
+@dataclasses.dataclass
+class Layer:
+    weights: object
+    bias: object = None
+
+
+@dataclasses.dataclass(frozen=True)
+class Frozen:
+    x: object
+
+
+def nested(t):
+    return np.sum(t["a"][1]) * t["a"][0] * t["p"].a + np.sum(t["p"].b[0] ** 2 * t["d"].weights) + t["f"].x
+
+
+TREE = {"a": (1.0, X), "p": Pair(np.float32(2), [X]), "d": Layer(X, None), "f": Frozen(np.array(0.5)), "e": [], "t": ()}
+TREE_GRADIENT = {
+    "a": (np.float64(X.sum() * 2), np.full(3, 2.0)), "p": Pair(np.float32(X.sum()), [2 * X**2]), "d": Layer(X**2, None),
+    "f": Frozen(np.array(1.0)), "e": [], "t": ()}
+
+
+def test_gradient_has_the_structure_of_the_argument():
+    close(grad(nested)(TREE), TREE_GRADIENT, 1e-6)
+    value, gradient = value_and_grad(nested)(TREE)
+    close(gradient, TREE_GRADIENT, 1e-6)
+    np.testing.assert_allclose(value, nested(TREE))
+    assert isinstance(gradient["f"].x, np.ndarray) and isinstance(gradient["p"].a, np.float32)
+    _, pullback = vjp(nested, TREE)
+    close(pullback(1.0), (TREE_GRADIENT,), 1e-6)
+    _, dot = jvp(nested, (TREE,), (TREE_GRADIENT,))
+    squares = [np.sum(np.square(leaf)) for leaf in jitad.frontend.trees.flatten(TREE_GRADIENT)[0]]
+    np.testing.assert_allclose(dot, sum(squares), rtol=1e-6)
+
+
+def test_results_have_the_structure_that_the_function_returns():
+    function = jit(lambda x: {"one": x[0], "two": (x, [x + 1, None]), "p": Pair(x, 1), "d": Layer(x.sum()), "true": True})
+    close(function(X), {"one": X[0], "two": (X, [X + 1, None]), "p": Pair(X, np.int64(1)), "d": Layer(X.sum()), "true": np.True_})
+    assert jit(lambda x: None)(X) is None
+    assert jit(lambda x: ())(X) == ()
+
+
+def test_an_empty_container_has_an_empty_gradient():
+    assert grad(lambda t, x: x)({}, 1.0) == {}
+    close(grad(lambda t, x: x, argnums=(0, 1))([None], 1.0), ([None], np.float64(1)))
+
+
+def test_argnums():
+    def function(a, b, c):
+        return a * np.sum(b**2) + c["k"]
+
+    gradient = 2 * 2.0 * X
+    close(grad(function, 1)(2.0, X, {"k": 1.0}), gradient)
+    close(grad(function, argnums=-2)(2.0, X, {"k": 1.0}), gradient)
+    close(grad(function, (1,))(2.0, X, {"k": 1.0}), (gradient,))
+    close(grad(function, [2, 0])(2.0, X, {"k": 1.0}), ({"k": np.float64(1)}, np.sum(X**2)))
+    close(value_and_grad(function, (1, 0))(2.0, X, {"k": 1.0}), (2 * np.sum(X**2) + 1, (gradient, np.sum(X**2))))
+    close(jacrev(function, (0, 1))(2.0, X, {"k": 1.0}), (np.sum(X**2), gradient))
+
+
+def test_arguments_that_are_not_differentiated_may_be_anything():
+    def function(x, n, name, flag, transform, sizes):
+        assert name == "mean"
+        total = np.sum(transform(x)[:n]) if flag else 0.0
+        return total / len(sizes)
+
+    close(grad(function)(X, 2, "mean", True, np.sin, {"a": 1, "b": 2}), np.array([np.cos(X[0]), np.cos(X[1]), 0]) / 2)
+
+
+def test_keyword_arguments():
+    function = grad(lambda x, *, scale, shift=1.0: np.sum(x) * scale + shift)
+    close(function(X, scale=2.0), np.full(3, 2.0))
+    close(function(X, scale=X[1], shift=5), np.full(3, X[1]))
+    close(grad(lambda *xs, **named: xs[0] * xs[1] * named["c"])(2.0, 3.0, c=4.0), np.float64(12))
+
+
+def test_auxiliary_results():
+    def function(x, name):
+        y = x**2
+        return np.sum(y), {"y": y, "n": 3, "none": None, "p": Pair(x[0], np.float32(1))}
+
+    aux = {"y": X**2, "n": np.int64(3), "none": None, "p": Pair(X[0], np.float32(1))}
+    close(grad(function, has_aux=True)(X, "a"), (2 * X, aux))
+    close(value_and_grad(function, has_aux=True)(X, "a"), ((np.sum(X**2), aux), 2 * X))
+    value, pullback, found = vjp(lambda x: function(x, ""), X, has_aux=True)
+    close((value, found), (np.sum(X**2), aux))
+    close(pullback(2.0), (4 * X,))
+    inner = grad(lambda x: grad(lambda x: (np.sum(x**3), x), has_aux=True)(x)[0].sum())
+    close(inner(X), 6 * X)
+    outer = grad(lambda x: np.sum(grad(lambda x: (np.sum(x**3), x**2), has_aux=True)(x)[1]))
+    close(outer(X), 2 * X)  # auxiliary results of an inner gradient are differentiated by an outer one
+
+
+def test_decorators():
+    @jitad.grad
+    def bare(x):
+        """Its own docstring."""
+        return x * x
+
+    @jitad.value_and_grad(argnums=1)
+    def second(x, y):
+        return x * y * y
+
+    @jitad.jit(static_argnames="n")
+    def power(x, n):
+        return x**n
+
+    assert bare(3.0) == 6 and bare.__doc__ == "Its own docstring." and bare.__name__ == "bare"
+    close(second(2.0, 3.0), (np.float64(18), np.float64(12)))
+    assert power(2.0, n=5) == 32
+
+
+def test_arguments_changed_in_place():
+    """Differentiation has its own copies; a compiled function changes what it is given, as the function itself does."""
+
+    def change(x):
+        x[0] = 5 * x[1]
+        x *= 2
+        return np.sum(x**2)
+
+    gradient, x = np.array([0, 8 * 26 * X[1], 8 * X[2]]), X.copy()
+    close(grad(change)(x), gradient)
+    close(vjp(change, x)[1](1.0)[0], gradient)
+    close(jvp(change, (x,), (X,))[1], gradient @ X)
+    close(vmap(change)(np.stack([X, X])), np.full(2, 104 * X[1] ** 2 + 4 * X[2] ** 2))
+    close(grad(lambda s, x: change(x) * s)(1.0, x), 104 * X[1] ** 2 + 4 * X[2] ** 2)
+    close(x, X)
+    jit(change)(x)
+    close(x, np.array([10 * X[1], 2 * X[1], 2 * X[2]]))
+
+
+def test_dtypes_are_kept():
+    x = X.astype("f")
+    assert grad(lambda x: np.sum(x**2))(x).dtype == np.float32
+    assert jacfwd(lambda x: x**2)(x).dtype == np.float32
+    assert hessian(lambda x: np.sum(x**3))(x).dtype == np.float32
+    assert isinstance(grad(lambda x: x * np.float32(2))(np.float32(3)), np.float32)
+    close(grad(lambda a, b: np.sum(a * b), (0, 1))(x, X), (x.astype("d").astype("f") * 0 + X.astype("f"), x.astype("d")))
+    _, pullback = vjp(lambda x: x.astype("d"), x)
+    assert pullback(X)[0].dtype == np.float32
+
+
+def test_complex_gradients_ascend():
+    z = np.array([1 + 2j, -0.5 + 0.3j])
+    close(grad(lambda z: np.sum(np.abs(z) ** 2))(z), 2 * z)
+    close(grad(lambda z: np.sum(z * z).real)(z), 2 * np.conj(z))
+    close(grad(lambda z: np.sum((z * (1 + 1j)).imag))(z), np.full(2, 1 + 1j))
+    value, pullback = vjp(lambda z: z * (2 + 1j), z)
+    close(pullback(z), ((2 - 1j) * z,))  # the Hermitian adjoint
+    close(jvp(lambda z: z**3, (z,), (z,))[1], 3 * z**3)
+    close(grad(lambda x: np.sum(np.exp(1j * x).real))(X), -np.sin(X))
+
+
+# --- Jacobians and Hessians ----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("transform", [jacfwd, jacrev, jacobian])
+def test_jacobian_blocks(transform):
+    def function(t, y):
+        return {"product": t["a"] * t["b"], "sums": (np.sum(t["b"]), y[0] * t["a"] * np.ones((2, 2)))}
+
+    arguments = {"a": 2.0, "b": X}, X
+    found = transform(function, argnums=(0, 1))(*arguments)
+    zeros = np.zeros((3, 3))
+    e0 = np.eye(3)[0]
+    close(found, {
+        "product": ({"a": X, "b": 2 * np.eye(3)}, zeros),
+        "sums": (({"a": np.float64(0), "b": np.ones(3)}, np.zeros(3)),
+                 ({"a": np.full((2, 2), X[0]), "b": np.zeros((2, 2, 3))}, 2 * np.ones((2, 2, 1)) * e0))})
+    close(transform(lambda x: np.outer(x, x))(X), np.einsum("ik,j->ijk", np.eye(3), X) + np.einsum("jk,i->ijk", np.eye(3), X))
+    assert transform(lambda a: a[0] @ a[1])(np.stack([np.eye(2), 2 * np.eye(2)])).shape == (2, 2, 2, 2, 2)
+    close(transform(lambda x: 3.0)(X), np.zeros(3))
+    close(transform(lambda x: x[:0])(X), np.zeros((0, 3)))
+    close(transform(lambda x: np.sum(x) + X)(X[:0]), np.zeros((3, 0)))
+    close(transform(lambda x: x)(2.0), np.float64(1))
+
+
+def test_hessians():
+    matrix = np.array([[2.0, 1, 0], [0, 3, 1], [1, 0, 1]])
+    close(hessian(lambda x: x @ matrix @ x)(X), matrix + matrix.T)
+    close(hessian(lambda t: t["a"] * np.sum(t["b"] ** 2))({"a": 2.0, "b": X}),
+          {"a": {"a": np.float64(0), "b": 2 * X}, "b": {"a": 2 * X, "b": 4 * np.eye(3)}})
+    close(hessian(lambda a, b: a * np.sum(b**2), (0, 1))(2.0, X), ((np.float64(0), 2 * X), (2 * X, 4 * np.eye(3))))
+    close(hessian(lambda a, b: a * np.sum(b**2), 1)(2.0, X), 4 * np.eye(3))
+    rosenbrock = lambda x: np.sum(100 * (x[1:] - x[:-1] ** 2) ** 2 + (1 - x[:-1]) ** 2)  # noqa: E731
+    for outer, inner in itertools.product([jacfwd, jacrev], [jacfwd, jacrev, grad]):
+        close(outer(inner(rosenbrock))(X), rosen_hess(X))
+    close(hvp(rosenbrock, (X,), (X,)), rosen_hess(X) @ X)
+
+
+def test_hvp_of_several_arguments():
+    close(hvp(lambda a, b: a * np.sum(b**2), (2.0, X), (1.0, X)), (2 * np.sum(X**2), 2 * X + 4 * X))
+    close(hvp(lambda t: t["a"] * np.sum(t["b"] ** 2), ({"a": 2.0, "b": X},), ({"a": 1.0, "b": X},)),
+          {"a": 2 * np.sum(X**2), "b": 6 * X})
+
+
+# --- vmap ----------------------------------------------------------------------------------------------------------------------------
+
+
+def test_vmap_axes():
+    a = np.arange(24.0).reshape(2, 3, 4)
+    close(vmap(np.sum)(a), a.sum((1, 2)))
+    close(vmap(np.sum, in_axes=1)(a), a.sum((0, 2)))
+    close(vmap(np.sum, in_axes=-1)(a), a.sum((0, 1)))
+    close(vmap(lambda x: x.T, in_axes=2, out_axes=-1)(a), a.transpose(1, 0, 2))
+    close(vmap(lambda x, y: x @ y, in_axes=(0, None))(a, X[[0, 1, 2, 0]]), a @ X[[0, 1, 2, 0]])
+    close(vmap(lambda x, y: (x + y, y), in_axes=(None, 0), out_axes=(1, 0))(X, np.arange(2.0)),
+          (X[:, None] + np.arange(2.0), np.arange(2.0)))
+    close(vmap(lambda t: t["x"] * t["y"], in_axes=({"x": 0, "y": None},))({"x": a, "y": 2.0}), 2 * a)
+    close(vmap(lambda t, s: t["x"] * s, in_axes=(0, None))({"x": X}, 2.0), 2 * X)
+    close(vmap(lambda x: (x, 1.0, np.ones(2)))(X), (X, np.ones(3), np.ones((3, 2))))
+    close(vmap(vmap(np.dot, in_axes=(None, 0)), in_axes=(0, None))(np.eye(3), np.eye(3) * X), np.diag(X))
+
+
+def test_vmap_of_shared_results():
+    close(vmap(lambda x: (x, 5.0), out_axes=(0, None))(X), (X, np.float64(5)))
+    close(vmap(lambda x: {"x": x, "w": 2 * X}, out_axes={"x": 0, "w": None})(np.ones(2)), {"x": np.ones(2), "w": 2 * X})
+    close(vmap(lambda x, *, scale: x * scale)(X, scale=2.0), 2 * X)
+    close(vmap(np.sin)(X[:0]), X[:0])
+
+
+def test_vmap_of_derivatives_and_derivatives_of_vmap():
+    batch = np.stack([X, X + 1])
+    scalar = lambda x: np.sum(np.sin(x) * x[::-1])  # noqa: E731
+    members = np.stack([grad(scalar)(x) for x in batch])
+    close(vmap(grad(scalar))(batch), members)
+    close(grad(lambda b: np.sum(vmap(scalar)(b)))(batch), members)
+    close(vmap(hessian(scalar))(batch), np.stack([hessian(scalar)(x) for x in batch]))
+    close(np.einsum("ikil->ikl", hessian(lambda b: np.sum(vmap(scalar)(b)))(batch)), vmap(hessian(scalar))(batch))
+    close(jacrev(vmap(scalar))(batch), np.einsum("ij,ik->ijk", np.eye(2), members))
+    close(jacfwd(vmap(scalar))(batch), np.einsum("ij,ik->ijk", np.eye(2), members))
+    close(vmap(value_and_grad(scalar))(batch), (np.array([scalar(x) for x in batch]), members))
+    per_example = vmap(grad(lambda w, x, y: (np.dot(w, x) - y) ** 2), in_axes=(None, 0, 0))
+    y = np.array([1.0, 2.0])
+    close(per_example(X, batch, y), 2 * (batch @ X - y)[:, None] * batch)
+    close(vmap(lambda x, v: jvp(scalar, (x,), (v,))[1])(batch, batch), np.sum(members * batch, 1))
+    close(vmap(lambda x: vjp(np.sin, x)[1](x)[0])(batch), np.cos(batch) * batch)
+    close(vmap(lambda x: linearize(np.sin, x)[1](x))(batch), np.cos(batch) * batch)
+
+
+def test_vmap_of_indexing_solves_and_selections():
+    rng = np.random.default_rng(0)
+    a, b = rng.standard_normal((4, 3, 3)) + 3 * np.eye(3), rng.standard_normal((4, 3))
+    close(vmap(np.linalg.solve)(a, b), np.stack([np.linalg.solve(m, v) for m, v in zip(a, b)]), 1e-10)
+    places = np.array([[0, 2], [1, 1], [2, 0], [0, 0]])
+    close(vmap(lambda x, i: x[i])(b, places), np.take_along_axis(b, places, 1))
+    close(vmap(lambda x: np.where(x > 0, x, 0 * x).max())(b), np.where(b > 0, b, 0).max(1))
+
+    def scatter(x, i):
+        y = np.zeros(3) * x[0]
+        np.add.at(y, i, x[:2])
+        return y
+
+    expected = np.zeros((4, 3))
+    for k in range(4):
+        np.add.at(expected[k], places[k], b[k, :2])
+    close(vmap(scatter)(b, places), expected)
+
+
+# --- pullbacks and linearizations ----------------------------------------------------------------------------------------------------
+
+
+def test_pullback_and_linearization_reuse_what_is_known():
+    counters = jitad.config.counters
+    value, pullback = vjp(lambda x: np.exp(x) * x[::-1], X)
+    _, push = linearize(lambda x: np.exp(x) * x[::-1], X)
+    jacobian_ = jacrev(lambda x: np.exp(x) * x[::-1])(X)
+    pullback(X), push(X)
+    before = counters.traces, counters.compiles
+    for v in np.eye(3):
+        close(pullback(v)[0], v @ jacobian_)
+        close(push(v), jacobian_ @ v)
+    assert (counters.traces, counters.compiles) == before
+    close(value, np.exp(X) * X[::-1])
+
+
+def test_pullback_keeps_its_point():
+    x = X.copy()
+    value, pullback = vjp(lambda x: x**2, x)
+    _, push = linearize(lambda x: x**2, x)
+    x[:] = 0
+    close(pullback(np.ones(3)), (2 * X,))
+    close(push(np.ones(3)), 2 * X)
+
+
+def test_pullback_within_other_traces():
+    _, pullback = vjp(wave, 0.7)
+    _, push = linearize(wave, 0.7)
+    slope = WAVES[1](0.7)
+    assert grad(lambda c: pullback(c * c)[0])(2.0) == pytest.approx(4 * slope)
+    assert grad(lambda c: push(c * c))(2.0) == pytest.approx(4 * slope)
+    close(vmap(lambda c: pullback(c)[0])(X), slope * X)
+    close(jit(lambda c: push(c) + c)(2.0), np.float64(2 * slope + 2))
+    close(jacfwd(lambda x: vjp(np.sin, x)[1](x)[0])(X), np.diag(np.cos(X) - X * np.sin(X)))
+
+
+def test_pullback_of_containers():
+    function = lambda t, y: {"s": np.sum(t["x"]) * y, "v": (t["x"] * y,)}  # noqa: E731
+    value, pullback = vjp(function, {"x": X}, 2.0)
+    close(pullback({"s": 1.0, "v": (X,)}), ({"x": 2 + 2 * X}, np.sum(X) + np.sum(X**2)))
+    value, push = linearize(function, {"x": X}, 2.0)
+    close(push({"x": X}, 1.0), {"s": 3 * np.sum(X), "v": (3 * X,)})
+
+
+def test_pullback_of_results_without_derivative():
+    value, pullback = vjp(lambda x: (x * 2, x > 0.5, 3), X)
+    close(value, (2 * X, X > 0.5, np.int64(3)))
+    close(pullback((X, np.zeros(3, bool), 0)), (2 * X,))
+    value, dot = jvp(lambda x: (x * 2, np.argmax(x)), (X,), (X,))
+    close(dot, (2 * X, np.int64(0)))
+
+
+# --- stop_gradient -------------------------------------------------------------------------------------------------------------------
+
+
+def test_stop_gradient():
+    assert stop_gradient(3.0) == 3 and stop_gradient(X) is X
+    assert grad(lambda x: x * stop_gradient(x))(3.0) == 3
+    assert grad(grad(lambda x: x**2 * stop_gradient(x)))(3.0) == 6
+    assert jvp(lambda x: stop_gradient(x * x), (3.0,), (1.0,))[1] == 0
+    close(grad(lambda t: np.sum(t["a"] * stop_gradient(t)["a"]))({"a": X, "b": 1.0}), {"a": X, "b": np.float64(0)})
+    close(jit(lambda x: stop_gradient({"x": x, "name": None}))(X), {"x": X, "name": None})
+    close(vmap(grad(lambda x: x * stop_gradient(x)))(X), X)
+    straight_through = grad(lambda x: np.sum(x + stop_gradient(np.round(x) - x)))
+    close(straight_through(X), np.ones(3))
+
+
+# --- rules of the user's -------------------------------------------------------------------------------------------------------------
+
+
+@custom_jvp
+def log1pexp(x):
+    return np.log(1 + np.exp(x))
+
+
+@log1pexp.defjvp
+def log1pexp_rule(primals, tangents):
+    (x,), (t,) = primals, tangents
+    return log1pexp(x), t / (1 + np.exp(-x))
+
+
+@custom_jvp
+def doubled(x, y):
+    """x * y with a rule that doubles the derivative by x, so that its use can be seen, and calls the function itself."""
+    return x * y
+
+
+@doubled.defjvp
+def doubled_rule(primals, tangents):
+    (x, y), (tx, ty) = primals, tangents
+    return doubled(x, y), 2 * doubled(tx, y) + x * ty
+
+
+@jitad.custom_vjp
+def tripled(x, y):
+    return np.sin(x) * y
+
+
+def tripled_forward(x, y):
+    return tripled(x, y), {"x": x, "y": y, "name": "residuals"}
+
+
+def tripled_backward(kept, ct):
+    assert kept["name"] == "residuals"
+    return 3 * ct * np.cos(kept["x"]) * kept["y"], ct * np.sin(kept["x"])
+
+
+tripled.defvjp(tripled_forward, tripled_backward)
+
+
+def test_forward_rule():
+    assert grad(log1pexp)(100.0) == 1
+    assert grad(log1pexp)(0.0) == 0.5
+    close(grad(grad(log1pexp))(0.0), np.float64(0.25))
+    close(grad(grad(grad(log1pexp)))(0.0), np.float64(0))
+    close(vmap(grad(log1pexp))(X), 1 / (1 + np.exp(-X)))
+    close(grad(lambda x: np.sum(vmap(log1pexp)(x)))(X), 1 / (1 + np.exp(-X)))
+    close(jacfwd(log1pexp)(X), np.diag(1 / (1 + np.exp(-X))))
+    close(log1pexp(X), np.log1p(np.exp(X)))
+    close(jit(log1pexp)(X), np.log1p(np.exp(X)))
+    close(hessian(lambda x: np.sum(log1pexp(x)))(X), np.diag(np.exp(-X) / (1 + np.exp(-X)) ** 2))
+
+
+def test_forward_rule_that_calls_the_function_on_tangents():
+    close(grad(doubled, (0, 1))(3.0, 5.0), (np.float64(10), np.float64(3)))
+    assert grad(grad(doubled, 0), 1)(3.0, 5.0) == 2
+    assert grad(grad(doubled, 1), 0)(3.0, 5.0) == 1
+    close(jvp(doubled, (3.0, 5.0), (1.0, 1.0)), (np.float64(15), np.float64(13)))
+    close(vmap(grad(doubled), in_axes=(0, None))(X, 5.0), np.full(3, 10.0))
+    close(jacrev(doubled)(X, X), 2 * np.diag(X))
+
+
+def test_reverse_rule():
+    close(tripled(0.5, 2.0), np.sin(0.5) * 2)
+    close(grad(tripled, (0, 1))(0.5, 2.0), (6 * np.cos(0.5), np.sin(0.5)))
+    close(value_and_grad(tripled)(0.5, 2.0), (2 * np.sin(0.5), 6 * np.cos(0.5)))
+    close(grad(grad(tripled))(0.5, 2.0), -6 * np.sin(0.5))  # what the backward rule computes is differentiated as it is written
+    close(grad(grad(tripled), 1)(0.5, 2.0), 3 * np.cos(0.5))
+    close(vmap(grad(tripled), in_axes=(0, None))(X, 2.0), 6 * np.cos(X))
+    close(grad(lambda x: np.sum(vmap(tripled, in_axes=(0, None))(x, 2.0)))(X), 6 * np.cos(X))
+    close(vmap(grad(lambda x: np.sum(tripled(x, X))))(np.stack([X, X + 1])), 3 * np.cos(np.stack([X, X + 1])) * X)
+    close(jacrev(lambda x: tripled(x, X))(X), np.diag(3 * np.cos(X) * X))
+    _, pullback = vjp(tripled, 0.5, 2.0)
+    close(pullback(2.0), (12 * np.cos(0.5), 2 * np.sin(0.5)))
+    with pytest.raises(NotImplementedError, match="tripled has a custom_vjp rule"):
+        jvp(tripled, (0.5, 2.0), (1.0, 0.0))
+
+
+def test_reverse_rule_with_containers_and_constants():
+    @jitad.custom_vjp
+    def weighted(tree, n, name, scale):
+        return {"sum": np.sum(tree["x"]) * n * scale, "same": tree["x"]}
+
+    def forward(tree, n, name, scale):
+        return weighted(tree, n, name, scale), (tree["x"], n, None)
+
+    def backward(kept, ct):
+        x, n, _ = kept
+        return {"x": 10 * n * ct["sum"] * np.ones_like(x) + ct["same"]}, None, None, None
+
+    weighted.defvjp(forward, backward)
+    close(grad(lambda t: weighted(t, 2, "name", 1.0)["sum"])({"x": X}), {"x": np.full(3, 20.0)})
+    close(grad(lambda t, s: weighted(t, 2, "name", s)["sum"], (0, 1))({"x": X}, 1.0), ({"x": np.full(3, 20.0)}, np.float64(0)))
+    _, pullback = vjp(lambda t: weighted(t, 3, "name", 1.0), {"x": X})
+    close(pullback({"sum": 1.0, "same": X}), ({"x": 30 + X},))
+
+
+def test_rules_in_closures_and_helpers():
+    def make(scale):
+        @custom_jvp
+        def scaled(x):
+            return scale * x
+
+        @scaled.defjvp
+        def rule(primals, tangents):
+            return scaled(*primals), -scale * tangents[0]
+
+        return scaled
+
+    first, second = make(2.0), make(3.0)
+    assert grad(lambda x: first(x) + second(x))(1.0) == -5
+    assert grad(lambda x: first(second(x)))(1.0) == 6
+    close(jit(lambda x: grad(lambda x: np.sum(first(x)))(x))(X), np.full(3, -2.0))
+    captured = np.array([1.0, 2, 3])
+    third = make(captured)
+    close(grad(lambda x: np.sum(third(x)))(X), -captured)
+    captured[0] = 7
+    close(grad(lambda x: np.sum(third(x)))(X), -captured)
+
+
+def test_a_rule_may_not_hide_a_differentiated_value():
+    def outer(x):
+        @custom_jvp
+        def inner(y):
+            return x * y
+
+        inner.defjvp(lambda primals, tangents: (inner(*primals), x * tangents[0]))
+        return inner(2.0)
+
+    with pytest.raises(TypeError, match="uses a differentiated value that is not among its arguments"):
+        grad(outer)(3.0)
+
+
+def test_gradient_clipping_rule():
+    @jitad.custom_vjp
+    def clip_gradient(x):
+        return x
+
+    clip_gradient.defvjp(lambda x: (x, None), lambda _, ct: (np.clip(ct, -1, 1),))
+    close(grad(lambda x: np.sum(clip_gradient(x) ** 2 * np.array([0.1, 10, -10])))(X), np.clip(2 * X * np.array([0.1, 10, -10]), -1, 1))
+
+
+def test_implicit_function_rule():
+    """Newton's square root, whose rule comes from the implicit function theorem, to third order."""
+
+    @custom_jvp
+    def root(a):
+        x = a
+        for _ in range(20):
+            x = 0.5 * (x + a / x)
+        return x
+
+    @root.defjvp
+    def rule(primals, tangents):
+        x = root(*primals)
+        return x, tangents[0] / (2 * x)
+
+    close(grad(root)(2.0), 0.5 / np.sqrt(2.0))
+    close(grad(grad(root))(2.0), -0.25 * 2.0**-1.5)
+    close(grad(grad(grad(root)))(2.0), 0.375 * 2.0**-2.5)
+
+
+# --- methods and callables -----------------------------------------------------------------------------------------------------------
+
+
+class Model:
+    def __init__(self, scale):
+        self.scale = scale
+
+    def __call__(self, x):
+        return np.sum(x**2) * self.scale
+
+    @grad
+    def slope(self_x):  # noqa: N805
+        return self_x**2
+
+    @value_and_grad(argnums=1)
+    def loss(self, x):
+        return np.sum(x**2) * self.scale
+
+    @staticmethod
+    def fixed(x):
+        return np.sum(x**3)
+
+    @classmethod
+    def made(cls, x):
+        return np.sum(x**2)
+
+
+def test_methods_and_callables():
+    model = Model(3.0)
+    close(grad(model)(X), 6 * X)
+    close(model.loss(X)[1], 6 * X)
+    close(grad(model.fixed)(X), 3 * X**2)
+    close(grad(Model.made)(X), 2 * X)
+    close(grad(functools.partial(lambda s, x: s * np.sum(x), 2.0))(X), np.full(3, 2.0))
+    close(grad(functools.partial(lambda x, s: s * np.sum(x), s=X[0]))(X), np.full(3, X[0]))
+    close(grad(np.sum)(X), np.ones(3))
+    close(vmap(np.linalg.norm)(np.eye(3)), np.ones(3))
+
+
+def test_results_are_numpys():
+    value, gradient = value_and_grad(lambda x: np.sum(x**2))(X)
+    assert type(value) is np.float64 and type(gradient) is np.ndarray and gradient.flags.writeable
+    assert type(grad(lambda x: x * x)(np.array(3.0))) is np.ndarray
+
+
+def test_scipy_minimizes():
+    function = lambda x: np.sum(100 * (x[1:] - x[:-1] ** 2) ** 2 + (1 - x[:-1]) ** 2)  # noqa: E731
+    with_gradient = value_and_grad(function)
+    result = minimize(with_gradient, np.zeros(4), jac=True, method="BFGS")
+    np.testing.assert_allclose(result.x, np.ones(4), rtol=1e-5)
+    newton = minimize(with_gradient, np.zeros(4), jac=True, hessp=lambda x, p: hvp(function, (x,), (p,)), method="Newton-CG")
+    np.testing.assert_allclose(newton.x, np.ones(4), rtol=1e-3)
+    exact = minimize(function, np.zeros(4), jac=grad(function), hess=hessian(function), method="trust-exact")
+    assert rosen(exact.x) < 1e-8
