@@ -24,7 +24,7 @@ from jitad.frontend.numpy_api import BUILTINS, REDIRECTS
 from jitad.frontend.operators import class_attribute, is_users
 from jitad.frontend.promotion import contains_traced
 from jitad.frontend.sources import NoSource
-from jitad.frontend.trace import current_trace
+from jitad.frontend.trace import home_trace
 from jitad.ir import errors
 
 HIGHER_ORDER = frozenset([
@@ -82,7 +82,7 @@ def with_resolved(captures: Captures, function, *args, **kwargs):
 
 
 def python_function(captures: Captures, function: types.FunctionType):
-    key = id(function), current_trace()
+    key = id(function), home_trace()
     known = captures.functions.get(key)
     if known is None:
         captures.functions[key] = function, function

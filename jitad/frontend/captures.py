@@ -19,7 +19,7 @@ import numpy as np
 
 from jitad.frontend.cells import is_traced, wrap
 from jitad.frontend.guards import Guard, compile_check
-from jitad.frontend.trace import Trace, capture, outermost_trace, pin
+from jitad.frontend.trace import Trace, capture, home_trace, outermost_trace, pin
 from jitad.ir import errors
 
 PLAIN = frozenset([
@@ -149,6 +149,7 @@ class Captures:
         known = self.arrays.get(id(array))
         if known is None or not known[1].cell.trace.alive:
             known = self.arrays[id(array)] = array, wrap(capture(array), scalar=False)
+            known[1].cell.trace = home_trace()
         return known[1]
 
     def contents(self, value):

@@ -59,19 +59,18 @@ def rewritten(captures: Captures, function: types.FunctionType, resolve: Callabl
     if isinstance(code, NoSource):
         captures.unread[function.__code__] = str(code)
         return substituted(function, stage)
-    code = bound(code, stage, code.co_qualname, function.__code__.co_qualname)
-    return like(function, code, function.__globals__, tuple(cells[name] for name in code.co_freevars), stage)
+    return like(function, bound(code, stage), function.__globals__, tuple(cells[name] for name in code.co_freevars), stage)
 
 
-def bound(code: types.CodeType, stage: Stage, old: str, new: str) -> types.CodeType:
-    """Return `code` with its stage, and with qualified names that begin with `new` instead of `old`."""
+def bound(code: types.CodeType, stage: Stage) -> types.CodeType:
+    """Return `code` with its stage."""
 
     def bound_constant(const):
         if isinstance(const, types.CodeType):
-            return bound(const, stage, old, new)
+            return bound(const, stage)
         return stage if type(const) is str and const == STAGE else const
 
-    return code.replace(co_consts=tuple(map(bound_constant, code.co_consts)), co_qualname=new + code.co_qualname.removeprefix(old))
+    return code.replace(co_consts=tuple(map(bound_constant, code.co_consts)))
 
 
 def like(function: types.FunctionType, code: types.CodeType, names: dict, closure: tuple, stage: Stage) -> types.FunctionType:

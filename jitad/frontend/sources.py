@@ -24,6 +24,7 @@ FUTURE_FLAGS = functools.reduce(
     int.__or__, [getattr(__future__, name).compiler_flag for name in __future__.all_feature_names if name != "nested_scopes"])
 
 
+HIDDEN = "_" * 16  # in front of the name of a class, which mangles names as without, but is not the name that the user knows
 _one_at_a_time = threading.Lock()
 
 
@@ -135,7 +136,8 @@ def compile_definition(definition: Definition, code: types.CodeType) -> types.Co
     body = [ast.Expr(node, **place) if isinstance(node, ast.Lambda) else node]
     depth = 1
     if definition.class_name is not None:
-        body = [ast.ClassDef(definition.class_name, bases=[], keywords=[], body=body, decorator_list=[], type_params=[], **place)]
+        name = f"{HIDDEN}{definition.class_name}"
+        body = [ast.ClassDef(name, bases=[], keywords=[], body=body, decorator_list=[], type_params=[], **place)]
         depth += 1
     if code.co_freevars:
         free = [ast.arg(name, **place) for name in code.co_freevars]
@@ -151,13 +153,25 @@ def compile_definition(definition: Definition, code: types.CodeType) -> types.Co
         return None
     for _ in range(depth):
         compiled = next(const for const in compiled.co_consts if isinstance(const, types.CodeType))
-    return compiled if set(compiled.co_freevars) <= set(code.co_freevars) else None
+    return renamed(compiled, compiled.co_qualname, code.co_qualname) if set(compiled.co_freevars) <= set(code.co_freevars) else None
+
+
+def renamed(code: types.CodeType, old: str, new: str) -> types.CodeType:
+    """Return `code` with qualified names that begin with `new` instead of `old`: its own, and those of what it defines."""
+    inside = f"{old}.<locals>."
+
+    def renamed_constant(const):
+        if isinstance(const, types.CodeType):
+            return renamed(const, old, new)
+        return new + const.removeprefix(old) if type(const) is str and const.startswith(inside) else const
+
+    return code.replace(co_consts=tuple(map(renamed_constant, code.co_consts)), co_qualname=new + code.co_qualname.removeprefix(old))
 
 
 def code_names(code: types.CodeType) -> set[str]:
-    """Return the names of globals and attributes in a code and the codes inside it."""
+    """Return all names in a code and the codes inside it."""
     inner = [code_names(const) for const in code.co_consts if isinstance(const, types.CodeType)]
-    return set(code.co_names).union(*inner)
+    return {*code.co_names, *code.co_varnames, *code.co_cellvars, *code.co_freevars}.union(*inner)
 
 
 def bare(node):

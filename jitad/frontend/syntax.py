@@ -82,9 +82,7 @@ class Rewriter:
 
     def mangled(self, name: str) -> str:
         """Return the name that the compiler makes of a private one."""
-        if self.class_name is None or not name.startswith("__") or name.endswith("__") or "." in name:
-            return name
-        return f"_{self.class_name.lstrip('_')}{name}" if self.class_name.strip("_") else name
+        return mangle(self.class_name, name)
 
     def captured(self, name: str) -> str | None:
         """Return the method of the stage through which a name is read, None for names of the function itself."""
@@ -146,6 +144,8 @@ class Rewriter:
 
     def Call(self, node):
         copy = self.generic(node, skip=("func",))
+        if is_stage_call(node):
+            return copy
         copy.func = self.callee(node.func)
         return copy
 
@@ -246,6 +246,18 @@ class Rewriter:
 
     def TypeAlias(self, node):
         return node
+
+
+def mangle(class_name: str | None, name: str) -> str:
+    """Return the name that the compiler makes of a private one inside a class."""
+    if class_name is None or not name.startswith("__") or name.endswith("__") or "." in name:
+        return name
+    return f"_{class_name.lstrip('_')}{name}" if class_name.strip("_") else name
+
+
+def is_stage_call(node: ast.Call) -> bool:
+    func = node.func
+    return isinstance(func, ast.Attribute) and isinstance(func.value, ast.Constant) and func.value.value == STAGE
 
 
 def is_constant(node) -> bool:
