@@ -138,7 +138,7 @@ class Compiled:
         if self.static_argnums or self.static_argnames:
             args, kwargs = self.hold(args, kwargs)
         leaves, treedef = flatten((args, kwargs))
-        signature = (treedef, *map(key, leaves))
+        signature = (config.strict, treedef, *map(key, leaves))
         plan = self.plans.get(signature)
         entry = plan and plan.find(leaves)
         if entry is None:
@@ -186,6 +186,8 @@ class Compiled:
                 if isinstance(leaf, Static):
                     captures.watch(leaf.value)
             traced = trace_function(call, specs, treedef, trace)
+            for array, _ in traced.captured:
+                captures.read("shape", array, None, array.shape)
         written = [array for array, _ in captures.written()]
         inputs = [(number, leaf.type.dtype) for number, leaf in enumerate(specs) if isinstance(leaf, Leaf)]
         return Entry(traced, structures[0], inputs, list(changed), written, captures.checker(traced.pinned))

@@ -15,6 +15,7 @@ import numpy as np
 
 from jitad.compiled import Compiled, Entry, as_result
 from jitad.frontend.array import to_atom
+from jitad.frontend.captures import Captures
 from jitad.frontend.programs import Leaf, describe
 from jitad.frontend.trace import Trace, current_trace
 from jitad.frontend.trees import TreeDef, flatten, unflatten
@@ -48,14 +49,16 @@ def close(program: Program, arrays: dict[Var, np.ndarray]) -> Closed:
 
 
 def derived(entry: Entry, name: str, make: Callable) -> tuple[Closed, Closed]:
-    """Return what ``make(program, active)`` makes of the Program of `entry`. Rules that are traced meanwhile may capture arrays."""
-    if name not in entry.derived:
+    """Return what ``make(program, active)`` makes of the Program of `entry`. Rules that are traced meanwhile may read from outside."""
+    pair, check = entry.derived.get(name, (None, None))
+    if pair is None or not check():
         program = entry.traced.program
-        with Trace() as trace:
-            pair = make(program, [k < len(entry.inputs) for k in range(len(program.inputs))])
+        with Captures() as captures, Trace() as trace:
+            made = make(program, [k < len(entry.inputs) for k in range(len(program.inputs))])
         arrays = {var: array for array, var in trace.inputs()}
-        entry.derived[name] = tuple(close(made, arrays) for made in pair)
-    return entry.derived[name]
+        pair = tuple(close(program, arrays) for program in made)
+        entry.derived[name] = pair, captures.checker(trace.pinned.values())
+    return pair
 
 
 def evaluate(compiled: Compiled, primals: tuple, name: str, make: Callable):

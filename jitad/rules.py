@@ -7,6 +7,7 @@ from collections.abc import Callable
 from jitad.compiled import Compiled
 from jitad.frontend.array import Array, wrap
 from jitad.frontend.calls import rewrite
+from jitad.frontend.captures import active
 from jitad.frontend.trees import flatten, unflatten
 from jitad.functional.custom import call_with_jvp, call_with_vjp
 from jitad.ir import errors
@@ -26,6 +27,13 @@ class WithRule(Compiled):
         leaves, treedef = flatten(args)
         own = [wrap(x.atom, weak=x.weak is not None, scalar=x.scalar) if isinstance(x, Array) else x for x in leaves]
         return self.record(unflatten(treedef, own))
+
+    def noted(self, name: str):
+        """Return an attribute, noting that a change of it makes a new trace."""
+        found, captures = getattr(self, name), active.captures
+        if captures is not None:
+            captures.read("attribute", self, name, found)
+        return found
 
     def record(self, args: tuple):
         raise errors.InternalError("a function with a rule records its call")
@@ -63,9 +71,10 @@ class custom_jvp(WithRule):  # noqa: N801
         return rule
 
     def record(self, args: tuple):
-        if self.rule is None:
+        rule = self.noted("rule")
+        if rule is None:
             raise errors.TypeError(f"{self.name} is a custom_jvp function without a rule; set it with @{self.name}.defjvp")
-        return call_with_jvp(rewrite(self.function), rewrite(self.rule), self.name, args)
+        return call_with_jvp(rewrite(self.function), rewrite(rule), self.name, args)
 
 
 class custom_vjp(WithRule):  # noqa: N801
@@ -95,7 +104,8 @@ class custom_vjp(WithRule):  # noqa: N801
         self.rules = forward, backward
 
     def record(self, args: tuple):
-        if self.rules is None:
+        rules = self.noted("rules")
+        if rules is None:
             raise errors.TypeError(f"{self.name} is a custom_vjp function without a rule; set it with .defvjp(forward, backward)")
-        forward, backward = map(rewrite, self.rules)
+        forward, backward = map(rewrite, rules)
         return call_with_vjp(rewrite(self.function), forward, backward, self.name, args)

@@ -18,7 +18,7 @@ import numpy as np
 
 from jitad.frontend.captures import Captures, active
 from jitad.frontend.functions import is_rewritten, rewritten, rewritten_code
-from jitad.frontend.introspection import attribute_reader, instance_of
+from jitad.frontend.introspection import attribute_reader, has_attribute, instance_of
 from jitad.frontend.libraries import is_library
 from jitad.frontend.numpy_api import BUILTINS, REDIRECTS
 from jitad.frontend.operators import class_attribute, is_users
@@ -98,7 +98,8 @@ def find_form(captures: Captures, function: types.FunctionType):
     wrapped = getattr(function, "__wrapped__", None)
     if is_library(function.__code__.co_filename) and not is_users(wrapped):
         return function
-    captures.read("attribute", function, "__code__", function.__code__)
+    for name in ("__code__", "__defaults__", "__kwdefaults__"):
+        captures.contents(captures.read("attribute", function, name, getattr(function, name)))
     return rewritten(captures, function, resolve)
 
 
@@ -152,7 +153,7 @@ def callable_object(captures: Captures, function):
     return function
 
 
-INTROSPECTION = {isinstance: instance_of, getattr: attribute_reader(resolve)}
+INTROSPECTION = {isinstance: instance_of, getattr: attribute_reader(resolve), hasattr: has_attribute}
 RULES = {
     types.FunctionType: python_function,
     types.MethodType: method,

@@ -27,6 +27,9 @@ CONDITIONS = {
     "builtin": "{k} not in {c}",
     "elements": "same_elements({c}, {v})",
     "bytes": "same_bytes({c}, {v})",
+    "shape": "{c}.shape == {v}",
+    "present": "hasattr({c}, {k})",
+    "missing": "not hasattr({c}, {k})",
 }
 
 
@@ -34,7 +37,8 @@ class Guard(NamedTuple):
     """A value and where it was found.
 
     `kind` says how: ``item`` and ``attribute`` `key` of `container`, the content of a ``cell``, the function behind a ``method``,
-    the absence of a global that would hide a ``builtin``, all ``elements`` of a container, or all ``bytes`` of an array.
+    the absence of a global that would hide a ``builtin``, all ``elements`` of a container, the ``shape`` or all ``bytes`` of an array,
+    that an attribute is ``present`` or ``missing``.
     """
 
     kind: str

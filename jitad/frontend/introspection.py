@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import numpy as np
 
+from jitad.frontend.captures import active
 from jitad.frontend.cells import View, is_traced
 from jitad.frontend.staging import Stage
 
@@ -29,8 +30,17 @@ def attribute_reader(resolve: Callable) -> Callable:
         try:
             return stage.contents(stage.attribute(base, name))
         except AttributeError:
-            if default:
-                return default[0]
-            raise
+            if not default:
+                raise
+            has_attribute(base, name)
+            return default[0]
 
     return read
+
+
+def has_attribute(base, name: str) -> bool:
+    """``hasattr``, which notes the answer for an object that was reached from outside."""
+    found, captures = hasattr(base, name), active.captures
+    if captures is not None and id(base) in captures.watched:
+        captures.read("present" if found else "missing", base, name, None)
+    return found

@@ -19,7 +19,7 @@ from jitad.frontend.trace import Trace, current_trace
 from jitad.frontend.trees import TreeDef, flatten, leaf_paths, unflatten
 from jitad.ir import errors
 from jitad.ir.program import Atom, Program, Var
-from jitad.ir.types import ArrayType, check_dtype
+from jitad.ir.types import ArrayType, check_dtype, type_of
 
 
 class Leaf(NamedTuple):
@@ -41,7 +41,7 @@ class Static(NamedTuple):
 def describe(x) -> Leaf | Static:
     """Return what a leaf of an argument or a result is."""
     if isinstance(x, np.ndarray):
-        return Leaf(ArrayType(check_dtype(x.dtype), x.shape), "array")
+        return Leaf(type_of(x), "array")
     if isinstance(x, Array):
         return Leaf(x.type, "array" if not x.scalar else "scalar" if x.weak is None else "python")
     if type(x) in PYTHON_DTYPES:

@@ -72,6 +72,13 @@ def check_dtype(dtype) -> np.dtype:
     return dtype
 
 
+def type_of(array: np.ndarray) -> ArrayType:
+    """Return the type of a NumPy array, or raise `TypeError` for the kinds of arrays that compute in a way of their own."""
+    if isinstance(array, np.ma.MaskedArray | np.matrix):
+        raise errors.TypeError(f"jitad does not compute with {type(array).__name__}; convert it to a plain array first")
+    return ArrayType(check_dtype(array.dtype), array.shape)
+
+
 def broadcast_shapes(*shapes: tuple[int, ...]) -> tuple[int, ...]:
     """Return the shape that NumPy broadcasts `shapes` to, or raise `ValueError` in NumPy's wording."""
     distinct = {shape for shape in shapes if shape}

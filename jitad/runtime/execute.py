@@ -67,8 +67,9 @@ def with_scalars(entry: Callable, scalars: list[tuple[int, type]]) -> Callable:
 def as_input(value, dtype: np.dtype):
     """Return a value as kernels take it: a C-contiguous array in native byte order, or a scalar."""
     if isinstance(value, np.ndarray) and value.ndim:
-        if value.dtype is not dtype and value.dtype != dtype or not value.flags.c_contiguous:
-            return np.ascontiguousarray(value, dtype)
+        flags = value.flags
+        if value.dtype is not dtype and value.dtype != dtype or not (flags.c_contiguous and flags.aligned):
+            return np.array(value, dtype, order="C")
         return value
     return value.item() if isinstance(value, np.ndarray | np.generic) else value
 
