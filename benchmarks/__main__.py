@@ -23,7 +23,7 @@ def main(arguments: list[str]) -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__.partition("\n")[0])
     parser.add_argument("--programs", nargs="+", metavar="WORD", default=[""], help="only programs with one of these words in their names")
     parser.add_argument("--contenders", nargs="+", metavar="NAME", help="only these, besides those by hand")
-    parser.add_argument("--rounds", type=int, default=25, help="how many turns each contender gets (default: %(default)s)")
+    parser.add_argument("--rounds", type=int, default=51, help="how many turns each contender gets (default: %(default)s)")
     parser.add_argument("--output", type=Path, help="write the tables to this file too")
     options = parser.parse_args(arguments)
     with tempfile.TemporaryDirectory() as folder:
