@@ -532,22 +532,19 @@ def test_tracebacks_show_the_users_lines():
         assert lines[-1] == ("helper_that_fails", "return z[3]")
 
 
-def decides(x):
-    if x[0] > 0:
-        return x
-    return -x
+def test_decisions_of_code_that_cannot_be_rewritten_are_refused_with_the_line():
+    def decides_by_name(x):
+        return [x, -x][bool(vars())] if x[0] > 0 else -x
 
-
-def test_decisions_on_traced_values_are_refused_with_the_line():
     with pytest.raises(errors.ConcreteValueError, match="np.where") as caught:
-        Trial(decides, np.ones(2))
-    assert "if x[0] > 0:" in str(caught.value) and re.search(r"test_syntax\.py:\d+", str(caught.value))
+        Trial(decides_by_name, np.ones(2))
+    assert "if x[0] > 0" in str(caught.value) and re.search(r"test_syntax\.py:\d+", str(caught.value))
 
 
-@pytest.mark.parametrize("source", ["return x if x > 0 else -x", "return x > 0 and x", "return not x", "assert x", "while x: pass"])
+@pytest.mark.parametrize("source", ["return x if x > 0 else -x", "return x > 0 and x", "return not x", "assert x"])
 def test_every_kind_of_decision(source):
-    with pytest.raises(errors.ConcreteValueError):
-        Trial(defined("f", f"def f(x):\n    {source}\n"), 1.0)
+    f = defined("f", f"def f(x):\n    {source}\n")
+    assert Trial(f, 1.0).value() == f(1.0)
 
 
 def test_what_cannot_be_traced():

@@ -134,8 +134,7 @@ class View:
         if self.scalar:
             raise errors.TypeError("a scalar cannot be changed in place")
         if current() is not cell.trace.recorder:
-            raise errors.TypeError("an array of an enclosing function is changed in place inside a function that is "
-                                   "traced on its own; pass it as an argument and return the new values instead")
+            current_trace().adopt(cell)
         self._write(atom)
 
     def _write(self, atom: Atom) -> None:

@@ -14,6 +14,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from jitad.frontend.captures import Captures
+from jitad.frontend.control.flow import stage_flow
 from jitad.frontend.sources import NoSource, bare, compile_definition, find_definition
 from jitad.frontend.staging import Stage
 from jitad.frontend.syntax import STAGE, Rewriter
@@ -39,7 +40,7 @@ def rewritten_code(code: types.CodeType, module_globals: dict) -> types.CodeType
     """Return the code that does what `code` does through the constant `STAGE`, or why there is none."""
     try:
         definition = find_definition(code, module_globals)
-        node = Rewriter(code.co_freevars, definition.class_name).function(bare(definition.node))
+        node = Rewriter(code.co_freevars, definition.class_name).function(stage_flow(bare(definition.node), definition.class_name))
         return compile_definition(replace(definition, node=node), code)
     except NoSource as reason:
         return reason

@@ -16,7 +16,7 @@ import numpy as np
 from jitad.ir import errors
 from jitad.ir.program import Var
 from jitad.ir.recorder import Recorder
-from jitad.ir.types import ArrayType, check_dtype
+from jitad.ir.types import type_of
 
 SMALL = 8192  # bytes: up to here a copy costs less than NumPy's comparison
 
@@ -43,6 +43,11 @@ def current_trace() -> Trace | None:
     return _stack.traces[-1] if _stack.traces else None
 
 
+def home_trace() -> Trace | None:
+    """Return the innermost trace of this thread that is one of a function, None outside of any."""
+    return _stack.traces[-1].home if _stack.traces else None
+
+
 def outermost_trace() -> Trace | None:
     """Return the trace of this thread that all others are in, None outside of any."""
     return _stack.traces[0] if _stack.traces else None
@@ -61,9 +66,12 @@ class Trace:
         The NumPy arrays whose values decided the course of the trace: id -> (array, copy). Also on the outermost only.
     alive
         Whether its arrays may still be used.
+    home
+        The trace of the function that it belongs to: itself, but for the bodies of control flow.
     """
 
     def __init__(self):
+        self.home: Trace = self
         self.recorder = Recorder()
         self.captured: dict[int, tuple[np.ndarray, Var]] = {}
         self.pinned: dict[int, tuple[np.ndarray, np.ndarray]] = {}
@@ -86,13 +94,16 @@ class Trace:
         self.snapshots.clear()
         self.pinned = {key: pin for key, pin in self.pinned.items() if may_change(pin) and same_bytes(*pin)}
 
+    def adopt(self, cell) -> None:
+        """Let a cell of an enclosing trace be written in this one."""
+        raise errors.TypeError("an array of an enclosing function is changed in place inside a function that is traced on its own; pass it "
+                               "as an argument and return the new values instead")
+
     def capture(self, array: np.ndarray) -> Var:
         key = id(array)
         if key in self.captured and self.check_unchanged(key):
             return self.captured[key][1]
-        if isinstance(array, np.ma.MaskedArray | np.matrix):
-            raise errors.TypeError(f"jitad does not compute with {type(array).__name__}; convert it to a plain array first")
-        var = Var(ArrayType(check_dtype(array.dtype), array.shape))
+        var = Var(type_of(array))
         self.captured[key] = array, var
         self.snapshots[key] = array.copy()
         return var

@@ -60,5 +60,13 @@ class ConcreteValueError(TypeError):
     """Python asked for the value of an array that is only known when the kernel runs."""
 
 
+class ControlFlowError(TypeError):
+    """A branch or a loop that cannot be decided while tracing, and cannot be staged."""
+
+
+class UnboundError(JitadError, builtins.UnboundLocalError):
+    """A name that has a value only if a branch was taken which is decided when the kernel runs."""
+
+
 class InternalError(JitadError, builtins.AssertionError):
     """The verifier found a Program that breaks the rules of the IR: a defect of jitad, not of the user's code."""

@@ -1,0 +1,199 @@
+"""Traces of bodies: arms of branches and bodies of loops, which belong to the function around them.
+
+In: a body as a function of no arguments. Out: its equations, and what it has changed. Invariants: arrays of enclosing bodies and of the
+function itself may be written in a body; when it ends, they hold again what they held before, and so do names and containers.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from jitad.frontend.array import Array
+from jitad.frontend.cells import Cell, is_traced
+from jitad.frontend.control.signals import NOTHING
+from jitad.frontend.control.state import UNSET, Containers, EntrySlot, NameSlot, Picture, Site, cells_of, picture
+from jitad.frontend.trace import Trace, current_trace
+from jitad.frontend.trees import flatten
+from jitad.ir.program import Atom, Program, Var
+from jitad.ir.recorder import current
+from jitad.primitives.comparisons import select
+from jitad.primitives.control import cond
+
+FEW = 16
+versions = itertools.count(1 << 32, 1 << 32)
+
+
+class Body(Trace):
+    """The trace of a body.
+
+    Attributes
+    ----------
+    saved
+        The cells of enclosing traces that were written, with what they held before.
+    written
+        After the trace: these cells, with their new values.
+    """
+
+    def __init__(self):
+        super().__init__()
+        self.around = current_trace()
+        self.home = self.around.home
+        self.saved: dict[Cell, tuple] = {}
+        self.written: dict[Cell, Atom] = {}
+
+    def adopt(self, cell: Cell) -> None:
+        around = self.around
+        while around is not cell.trace:
+            if not isinstance(around, Body):
+                super().adopt(cell)
+            around = around.around
+        self.saved[cell] = cell.atom, cell.version, cell.trace
+        cell.trace, cell.version = self, next(versions)
+
+    def __exit__(self, *exc) -> None:
+        super().__exit__(*exc)
+        self.written = {cell: cell.atom for cell in self.saved}
+        for cell, saved in self.saved.items():
+            cell.atom, cell.version, cell.trace = saved
+
+
+def commit(cell: Cell, atom: Atom) -> None:
+    """Give a cell a new value in the current trace."""
+    if cell.trace is not current_trace():
+        current_trace().adopt(cell)
+    cell.atom = atom
+    cell.version += 1
+
+
+class State:
+    """The places that bodies may change: their names, and entries of containers that turn out to be changed."""
+
+    def __init__(self, functions: Sequence[Callable | None], sites: Sequence[Site]):
+        cells = cells_of(*functions)
+        names = dict.fromkeys(name for site in sites for name in site.names)
+        self.cells = list(cells.values())
+        self.bound = [NameSlot(cell, name) for name, cell in cells.items() if name in names]
+        self.slots: list[NameSlot | EntrySlot] = list(self.bound)
+        self.others = [NameSlot(cell, name) for name, cell in cells.items() if name not in names]
+        self.entries: dict[tuple, EntrySlot] = {}
+
+    def save(self) -> Saved:
+        return Saved(self)
+
+    def add_entry(self, key: tuple, slot: EntrySlot) -> bool:
+        """Add an entry to the places; return whether it is new."""
+        if key in self.entries:
+            return False
+        self.entries[key] = slot
+        self.slots.append(slot)
+        return True
+
+
+class Saved:
+    """All that bodies can reach, as it is now."""
+
+    def __init__(self, state: State):
+        self.state = state
+        self.containers = Containers(state.cells)
+        self.names = [(slot, slot.get()) for slot in (*state.bound, *state.others)]
+        self.values = {slot: slot.get() for slot in state.slots}
+
+    def restore(self) -> None:
+        for slot, value in self.names:
+            slot.set(value)
+        self.containers.restore()
+
+
+class Pass:
+    """One run of a body in a trace of its own.
+
+    Attributes
+    ----------
+    signal
+        How it ended.
+    values
+        The value of each place at the end: the object, and its `Picture` if it is not what it was before.
+    """
+
+    def __init__(self, function: Callable[[], Any], state: State, saved: Saved, prepare: Callable[[Body], None] = lambda body: None):
+        self.trace = Body()
+        self.values: dict = {}
+        self.pictures: dict = {}
+        try:
+            with self.trace:
+                prepare(self.trace)
+                self.signal = function()
+                self.found = saved.containers.changes()
+                for key, (slot, _) in self.found.items():
+                    if state.add_entry(key, slot):
+                        saved.values[slot] = saved.containers.held[key[0]][1][key[1]]
+                for slot in state.slots:
+                    self.look(slot, saved.values[slot])
+                self.result = self.look_at_signal()
+        finally:
+            saved.restore()
+
+    def look(self, slot, before) -> None:
+        value = self.values[slot] = slot.get()
+        written = self.trace.saved
+        if value is not UNSET and (value is not before or any(is_traced(x) and x.cell in written for x in flatten(value)[0])):
+            self.pictures[slot] = picture(value)
+
+    def look_at_signal(self) -> Picture | None:
+        signal = self.signal
+        return None if signal is None or signal.value is NOTHING else picture(signal.value)
+
+    def picture_of(self, slot) -> Picture:
+        """Return the value of a place at the end; if it is still what it was, it is taken apart now."""
+        if slot not in self.pictures:
+            with self.trace.recorder:
+                self.pictures[slot] = picture(self.values[slot])
+        return self.pictures[slot]
+
+    @property
+    def equations(self):
+        return self.trace.recorder.equations
+
+
+# --- a choice between Programs ---------------------------------------------------------------------------------------------------
+
+
+def choice(test: Atom, passes: Sequence[Pass], outputs: Sequence[list[Atom]]) -> list[Atom]:
+    """Record the choice between two bodies that have been traced, the first for a `test` that does not hold, and return its outputs."""
+    if not outputs[0]:
+        return []
+    if all(map(is_cheap, passes)) and all(atom.shape == () for atom in outputs[0]):
+        for run in passes:
+            current().equations.extend(run.equations)
+        return [selected(test, x, y) for x, y in zip(*outputs, strict=True)]
+    programs = [Program([], run.equations, atoms) for run, atoms in zip(passes, outputs, strict=True)]
+    free = list(dict.fromkeys(var for program in programs for var in program.free_vars()))
+    return cond(test, *free, branches=tuple(Program(free, program.equations, program.outputs) for program in programs))
+
+
+def selected(test: Atom, x: Atom, y: Atom) -> Atom:
+    """Return `y` where the test holds, else `x`."""
+    if x is y:
+        return x
+    if x is test:
+        return test & y
+    return test | x if y is test else select(test, y, x)
+
+
+def is_cheap(run: Pass) -> bool:
+    """Return whether a body is a few operations on scalars that cannot fail."""
+    return len(run.equations) <= FEW and all(
+        equation.primitive.pointwise and all(x.shape == () for x in (*equation.inputs, *equation.outputs)) for equation in run.equations)
+
+
+def array_cells(value) -> list[Cell]:
+    """Return the cells of the arrays in a value."""
+    return [x.cell for x in flatten(value)[0] if isinstance(x, Array) and not x.scalar]
+
+
+def variable(cell: Cell) -> Var:
+    """Give a cell, in the current body, a value that is an input of it."""
+    commit(cell, Var(cell.atom.type))
+    return cell.atom

@@ -1,0 +1,251 @@
+"""Branches: `if` statements and expressions, `and`, `or`, `not`, chained comparisons.
+
+In: a condition and two bodies. Out: what the one that is chosen does; if the condition is only known when the compiled function runs,
+both are traced, and each value that either changes becomes a choice between the two. Invariant: an operand or arm that is not
+taken has no effect: it does not fail, and contributes nothing to a derivative.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import operator
+from collections.abc import Callable
+
+from jitad.frontend.array import Array, to_atom, wrap
+from jitad.frontend.cells import is_traced
+from jitad.frontend.control.bodies import Pass, State, choice, commit
+from jitad.frontend.control.signals import NONE, NOTHING, Signal, codes, is_none, returning
+from jitad.frontend.control.state import UNSET, Picture, ShapesDiffer, Site, StructuresDiffer, Undefined, converted, joined, placeholders
+from jitad.frontend.promotion import cast
+from jitad.frontend.views import reshaped
+from jitad.ir import errors
+from jitad.ir.program import Atom, literal
+from jitad.ir.source import user_source
+from jitad.ir.types import BOOL, INT
+
+NO_SITE = Site((), (), (), ())
+COMPARE = {"lt": operator.lt, "le": operator.le, "gt": operator.gt, "ge": operator.ge, "eq": operator.eq, "ne": operator.ne,
+           "is_": operator.is_, "is_not": operator.is_not, "in_": lambda x, y: x in y, "not_in": lambda x, y: x not in y}  # fmt: skip
+
+
+def decided(test) -> bool | None:
+    """Return whether a condition holds, None if that is only known when the compiled function runs."""
+    if is_traced(test):
+        with contextlib.suppress(errors.ConcreteValueError):
+            return bool(test)
+        return None
+    return bool(test)
+
+
+def condition(test: Array) -> Atom:
+    """Return a traced condition as a boolean atom."""
+    return reshaped(cast(to_atom(test), BOOL), ())
+
+
+def nothing() -> None:
+    return None
+
+
+# --- statements -------------------------------------------------------------------------------------------------------------------
+
+
+def branch(test, then: Callable | None, otherwise: Callable | None, site: tuple, raising: int = 0) -> Signal | None:
+    """Run one of two bodies, or stage the choice. `raising` tells that the first (1) or the second (-1) only raises an exception."""
+    holds = decided(test)
+    arms = (otherwise or nothing, then or nothing)
+    if holds is not None:
+        return arms[holds]()
+    if raising:
+        return arms[raising < 0]()
+    site = Site(*site)
+    refuse_globals(site)
+    state = State((then, otherwise), (site,))
+    saved = state.save()
+    return merged(condition(test), [Pass(arm, state, saved) for arm in arms], state, saved)
+
+
+def refuse_globals(site: Site) -> None:
+    if site.outermost:
+        raise errors.ControlFlowError(
+            f"the global name {site.outermost[0]} is set in control flow that is decided when the compiled function runs; return the value "
+            "from the function instead")
+
+
+def merged(test: Atom, arms: list[Pass], state: State, saved) -> Signal | None:
+    """Record the choice between two traced arms, and give names, entries and cells their new values."""
+    groups: list[tuple] = []
+    columns: tuple[list[Atom], list[Atom]] = [], []
+    where = user_source()
+
+    def add(pictures: list[Picture], label: str) -> tuple:
+        try:
+            kinds = joined(*pictures)
+        except (ShapesDiffer, StructuresDiffer) as error:
+            raise errors.ControlFlowError(
+                f"{where}: {label} is not of one kind in both arms of the branch: {error}; whether the branch is taken is only known when "
+                "the compiled function runs, so both arms must give values of one shape and structure") from None
+        start = len(columns[0])
+        for arm, column, p in zip(arms, columns, pictures, strict=True):
+            with arm.trace.recorder:
+                column += converted(p, kinds)
+        return pictures[0].treedef, kinds, slice(start, len(columns[0]))
+
+    for slot in state.slots:
+        values = [arm.values[slot] if slot in arm.values else saved.values[slot] for arm in arms]
+        if values[0] is values[1]:
+            slot.set(values[0])
+        elif any(value is UNSET for value in values):
+            slot.set(Undefined(slot.label, where.short))
+        else:
+            for arm, value in zip(arms, values, strict=True):
+                arm.values[slot] = value
+            groups.append((slot, *add([arm.picture_of(slot) for arm in arms], slot.label)))
+    cells = list(dict.fromkeys(cell for arm in arms for cell in arm.trace.written))
+    start = len(columns[0])
+    for arm, column in zip(arms, columns, strict=True):
+        column += [arm.trace.written.get(cell, cell.atom) for cell in cells]
+    cell_places = slice(start, len(columns[0]))
+    finish = merge_signals(test, arms, add, columns)
+    outputs = choice(test, arms, columns)
+    for slot, treedef, kinds, places in groups:
+        slot.set(Picture(treedef, kinds, []).rebuilt(outputs[places]))
+    for cell, atom in zip(cells, outputs[cell_places], strict=True):
+        commit(cell, atom)
+    return finish(outputs)
+
+
+def merge_signals(test: Atom, arms: list[Pass], add: Callable, columns) -> Callable[[list[Atom]], Signal | None]:
+    """Add what the arms' signals hold to the choice; return the function that makes the signal of its outputs."""
+    signals = [arm.signal for arm in arms]
+    possible = codes(signals[0]) | codes(signals[1])
+    if signals == [None, None]:
+        return lambda outputs: None
+    results = [arm.result for arm in arms]
+    known = [p for p in results if p is not None]
+    group = None
+    if len(known) == 1:
+        for arm, p in zip(arms, results, strict=True):
+            if p is None:
+                with arm.trace.recorder:
+                    arm.result = absent(known[0])
+    if known:
+        group = add([arm.result for arm in arms], "the returned value")
+    place = len(columns[0])
+    for signal, column in zip(signals, columns, strict=True):
+        column.append(literal(NONE, INT) if signal is None else signal.atom)
+
+    def finish(outputs: list[Atom]) -> Signal:
+        value = NOTHING if group is None else Picture(group[0], group[1], []).rebuilt(outputs[group[2]])
+        code = next(iter(possible)) if len(possible) == 1 else outputs[place]
+        return Signal(code, value, possible)
+
+    return finish
+
+
+def absent(p: Picture) -> Picture:
+    """Return zeros in the place of a value that is not there."""
+    atoms = iter(placeholders(p.kinds))
+    return Picture(p.treedef, p.kinds, [None if atom is None else next(atoms) for atom in p.atoms])
+
+
+def after(signal: Signal | None, rest: Callable, site: tuple) -> Signal | None:
+    """Run the statements after one that gave `signal`, unless it leaves them out."""
+    if signal is None:
+        return rest()
+    if signal.known:
+        return signal
+    state = State((rest,), (Site(*site),))
+    saved = state.save()
+    return merged(is_none(signal), [Pass(lambda: signal_left(signal), state, saved), Pass(rest, state, saved)], state, saved)
+
+
+def signal_left(signal: Signal) -> Signal:
+    """Return a signal where it is known to be one."""
+    possible = signal.possible - {NONE}
+    return Signal(next(iter(possible)) if len(possible) == 1 else signal.code, signal.value, possible)
+
+
+def result(signal: Signal | None):
+    """Return what the function returns that ends with `signal`."""
+    if signal is None or signal.value is NOTHING:
+        return None
+    if signal.known:
+        return signal.value
+    raise errors.ControlFlowError(
+        f"{user_source()}: whether the function returns a value here or comes to its end without one is only known when the compiled "
+        "function runs; return a value on every path")
+
+
+# --- expressions -------------------------------------------------------------------------------------------------------------------
+
+
+def choose(test, then: Callable, otherwise: Callable):
+    """``then() if test else otherwise()``."""
+    holds = decided(test)
+    if holds is not None:
+        return then() if holds else otherwise()
+    return chosen(test, then, otherwise)
+
+
+def chosen(test: Array, then: Callable, otherwise: Callable):
+    """Stage the choice between the values of two expressions."""
+    state = State((then, otherwise), ())
+    saved = state.save()
+    arms = [Pass(functools.partial(giving, arm), state, saved) for arm in (otherwise, then)]
+    return merged(condition(test), arms, state, saved).value
+
+
+def giving(arm: Callable) -> Signal:
+    return returning(arm())
+
+
+def all_of(first, *others: Callable):
+    """``first and others[0]() and ...``."""
+    while others:
+        holds = decided(first)
+        if holds is None:
+            return chosen(first, functools.partial(following, all_of, others), functools.partial(same, first))
+        if not holds:
+            return first
+        first, others = others[0](), others[1:]
+    return first
+
+
+def any_of(first, *others: Callable):
+    """``first or others[0]() or ...``."""
+    while others:
+        holds = decided(first)
+        if holds is None:
+            return chosen(first, functools.partial(same, first), functools.partial(following, any_of, others))
+        if holds:
+            return first
+        first, others = others[0](), others[1:]
+    return first
+
+
+def following(combine: Callable, operands: tuple):
+    return combine(operands[0](), *operands[1:])
+
+
+def same(x):
+    return x
+
+
+def not_(x):
+    holds = decided(x)
+    return wrap(~condition(x), weak=True) if holds is None else not holds
+
+
+def chain(left, names: tuple[str, ...], *operands: Callable):
+    """``left < operands[0]() < ...``."""
+    right = operands[0]()
+    compared = COMPARE[names[0]](left, right)
+    if len(names) == 1:
+        return compared
+    return all_of(compared, lambda: chain(right, names[1:], *operands[1:]))
+
+
+def assertion(test) -> bool:
+    """Return whether an assertion holds; one that is only known when the compiled function runs is not checked."""
+    return decided(test) is not False

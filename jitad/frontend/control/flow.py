@@ -1,0 +1,365 @@
+"""Rewriting control flow: bodies become functions, which the stage runs or traces.
+
+In: the syntax tree of a function. Out: the tree of the same function, with the same names and lines, in which
+
+    if c: A else: B               ->  def then(): A; def otherwise(): B; STAGE.branch(c, then, otherwise, site)
+    for x in xs: A else: B        ->  def body(item): x = item; A; STAGE.for_loop(xs, body, otherwise, site)
+    while c: A else: B            ->  def body(): A; STAGE.while_loop(lambda: c, body, otherwise, site)
+    a if c else b                 ->  STAGE.choose(c, lambda: a, lambda: b)
+    a and b, a or b, not a        ->  STAGE.all_of(a, lambda: b), STAGE.any_of(a, lambda: b), STAGE.not_(a)
+    a < b < c                     ->  STAGE.chain(a, ("lt", "lt"), lambda: b, lambda: c)
+
+The bodies declare the names that they bind as nonlocal. `break`, `continue` and `return` in a body return a signal from it; the
+statements after one that may give a signal become a function as well, which is run if there is none. A *site* names what the trace has
+to look at (`state.Site`). Functions without these statements stay as they are. Invariant: each name is bound and read as in the source.
+"""
+
+from __future__ import annotations
+
+import ast
+
+from jitad.frontend.control.liveness import Liveness
+from jitad.frontend.scopes import FUNCTIONS, Scope, parameters
+from jitad.frontend.sources import shallow_copy
+from jitad.frontend.syntax import FRAME_READERS, LOAD, STORE, constant, mangle, place, stage_call
+
+ESCAPES = (ast.Return, ast.Break, ast.Continue)
+LOOPS = (ast.For, ast.While)
+STAGED = (ast.If, *LOOPS, ast.IfExp, ast.BoolOp, ast.Assert)
+COMPARISONS = {ast.Lt: "lt", ast.LtE: "le", ast.Gt: "gt", ast.GtE: "ge", ast.Eq: "eq", ast.NotEq: "ne",
+               ast.Is: "is_", ast.IsNot: "is_not", ast.In: "in_", ast.NotIn: "not_in"}  # fmt: skip
+SUSPENDING = (ast.Yield, ast.YieldFrom, ast.Await, ast.AsyncFor, ast.AsyncWith)
+SIGNAL = "<signal>"
+
+
+def stage_flow(node, class_name: str | None):
+    """Return a function or lambda with its control flow, and that of the functions inside, rewritten."""
+    return Flow(node, class_name).function() if any(map(is_staged, ast.walk(node))) else node
+
+
+def is_staged(node) -> bool:
+    """Return whether a node decides something."""
+    return isinstance(node, STAGED) or isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.Not) or (
+        isinstance(node, ast.Compare) and len(node.ops) > 1)
+
+
+def own_nodes(node):
+    """Yield the nodes of a function that are not those of functions or classes inside it."""
+    for child in ast.iter_child_nodes(node):
+        yield child
+        if not isinstance(child, (*FUNCTIONS, ast.ClassDef)):
+            yield from own_nodes(child)
+
+
+def leaves_loop(statements: list[ast.stmt], in_loop: bool = False) -> bool:
+    """Return whether statements may return, or break or continue a loop that is around them."""
+    for node in statements:
+        if isinstance(node, ast.Return) or (isinstance(node, ESCAPES) and not in_loop):
+            return True
+        for field in ("body", "orelse", "finalbody", "handlers", "cases"):
+            inner = getattr(node, field, None)
+            inside = in_loop or (isinstance(node, LOOPS) and field == "body")
+            if isinstance(inner, list) and not isinstance(node, (*FUNCTIONS, ast.ClassDef)) and leaves_loop(inner, inside):
+                return True
+    return False
+
+
+def always_leaves(statements: list[ast.stmt]) -> bool:
+    """Return whether control never reaches the end of a block."""
+    if not statements:
+        return False
+    last = statements[-1]
+    if isinstance(last, ast.If):
+        return always_leaves(last.body) and always_leaves(last.orelse)
+    return isinstance(last, (*ESCAPES, ast.Raise))
+
+
+def only_raises(statements: list[ast.stmt]) -> bool:
+    return bool(statements) and isinstance(statements[-1], ast.Raise) and not leaves_loop(statements)
+
+
+class Flow:
+    """The control flow of one function."""
+
+    def __init__(self, node, class_name: str | None):
+        self.node = node
+        self.class_name = class_name
+        self.scope = Scope(node)
+        self.inside = 0
+        own = list(own_nodes(node))
+        self.staged = not isinstance(node, ast.AsyncFunctionDef) and any(map(is_staged, own)) and not any(
+            isinstance(x, SUSPENDING) or reads_frame(x) for x in own)
+        self.statements = self.staged and not isinstance(node, ast.Lambda) and any(isinstance(x, (ast.If, ast.Assert, *LOOPS)) for x in own)
+        if self.statements:
+            self.live = Liveness(node.body, self.scope.declared)
+        self.bound_in_bodies: set[str] = set()
+
+    def function(self):
+        node = shallow_copy(self.node)
+        if not isinstance(node.body, list):
+            node.body = self.expression(node.body)
+            return node
+        if not self.statements:
+            node.body = [self.expression(statement) for statement in node.body]
+            return node
+        body = self.block(self.node.body)
+        documented = int(ast.get_docstring(self.node, clean=False) is not None)
+        node.body = [*body[:documented], *self.bindings(), *body[documented:]]
+        return node
+
+    def bindings(self) -> list[ast.stmt]:
+        """Return statements that bind nothing, but tell the compiler which names belong to the function."""
+        names = sorted(self.bound_in_bodies - self.scope.declared)
+        if not names:
+            return []
+        origin = self.node.body[0]
+        assign = ast.Assign([place(origin, ast.Name(name, STORE)) for name in names], constant(origin, None))
+        return [place(origin, ast.If(constant(origin, False), [place(origin, assign)], []))]
+
+    # --- statements ------------------------------------------------------------------------------------------------------------
+
+    def block(self, statements: list[ast.stmt]) -> list[ast.stmt]:
+        """Rewrite a block. Inside of bodies, all that leaves it returns a signal."""
+        result: list[ast.stmt] = []
+        for k, node in enumerate(statements):
+            rest = statements[k + 1:]
+            if isinstance(node, ESCAPES):
+                return [*result, self.escape(node)]
+            if isinstance(node, ast.If):
+                new, ended = self.branch(node, rest)
+            elif isinstance(node, LOOPS):
+                new, ended = self.loop(node, rest)
+            elif isinstance(node, (ast.With, ast.Try, ast.TryStar, ast.Match)):
+                new, ended = self.compound(node, rest)
+            else:
+                new, ended = [self.simple(node)], False
+            result += new
+            if ended:
+                return result
+        return result
+
+    def simple(self, node):
+        if self.inside and isinstance(node, ast.Global | ast.Nonlocal):
+            return place(node, ast.Pass())
+        if isinstance(node, ast.Assert):
+            copy = self.expression(node)
+            copy.test = stage_call(node, "assertion", copy.test)
+            return copy
+        return self.expression(node)
+
+    def escape(self, node):
+        if not self.inside:
+            return self.expression(node)
+        if isinstance(node, ast.Return):
+            value = constant(node, None) if node.value is None else self.expression(node.value)
+            return place(node, ast.Return(stage_call(node, "returning", value)))
+        return place(node, ast.Return(stage_call(node, "breaking" if isinstance(node, ast.Break) else "continuing")))
+
+    def branch(self, node: ast.If, rest: list[ast.stmt]) -> tuple[list[ast.stmt], bool]:
+        body, orelse, test = node.body, node.orelse, self.expression(node.test)
+        escaping = leaves_loop([node])
+        if escaping and rest and always_leaves(body):
+            orelse, rest = [*orelse, *rest], []
+        elif escaping and rest and always_leaves(orelse):
+            body, rest = [*body, *rest], []
+        last = (orelse or body)[-1] if escaping else node
+        arms = [self.body(node, "<if>", body), self.body(node, "<else>", orelse)]
+        raising = only_raises(body) - only_raises(orelse)
+        call = stage_call(node, "branch", test, *[self.reference(node, arm) for arm in arms],
+                          self.site(node, [*body, *orelse], self.live_after(node, last, *body[-1:])), constant(node, raising))
+        definitions = [arm for arm in arms if arm is not None]
+        if escaping:
+            return [*definitions, *self.finish(node, call, rest)], True
+        return [*definitions, place(node, ast.Expr(call))], False
+
+    def loop(self, node, rest: list[ast.stmt]) -> tuple[list[ast.stmt], bool]:
+        head = self.live.head[id(node)] | self.live_after(node, node)
+        if isinstance(node, ast.For):
+            item = place(node.target, ast.Name("<item>", LOAD))
+            assign = place(node.target, ast.Assign([node.target], item))
+            body = self.body(node, "<for>", [assign, *node.body], ["<item>"])
+            method, first, test = "for_loop", self.expression(node.iter), None
+            inside = [assign, *node.body]
+        else:
+            body = self.body(node, "<while>", node.body)
+            test = self.test(node)
+            method, first = "while_loop", self.reference(node, test)
+            inside = node.body
+        orelse = self.body(node, "<else>", node.orelse)
+        call = stage_call(node, method, first, self.reference(node, body), self.reference(node, orelse),
+                          self.site(node, inside, head), self.site(node, node.orelse, self.live_after(node, node)))
+        definitions = [x for x in (body, orelse, test) if x is not None]
+        if leaves_loop([node]):
+            return [*definitions, *self.finish(node, call, rest)], True
+        return [*definitions, place(node, ast.Expr(call))], False
+
+    def compound(self, node, rest: list[ast.stmt]) -> tuple[list[ast.stmt], bool]:
+        """A statement with blocks that run as in plain Python. Where these may leave, they give their signals to a variable."""
+        escaping = leaves_loop([node])
+        copy = shallow_copy(node)
+        for field in node._fields:
+            value = getattr(node, field)
+            if field in ("body", "orelse", "finalbody"):
+                setattr(copy, field, self.signalling(node, value) if escaping else self.block(value))
+            elif field in ("handlers", "cases"):
+                setattr(copy, field, [self.clause(node, clause, escaping) for clause in value])
+            else:
+                setattr(copy, field, self.expression(value))
+        if not escaping:
+            return [copy], False
+        clear = place(node, ast.Assign([place(node, ast.Name(SIGNAL, STORE))], constant(node, None)))
+        return [clear, copy, *self.finish(node, place(node, ast.Name(SIGNAL, LOAD)), rest)], True
+
+    def clause(self, node, clause, escaping: bool):
+        copy = shallow_copy(clause)
+        copy.body = self.signalling(node, clause.body) if escaping else self.block(clause.body)
+        for field in ("type", "guard"):
+            if getattr(clause, field, None) is not None:
+                setattr(copy, field, self.expression(getattr(clause, field)))
+        return copy
+
+    def signalling(self, node, statements: list[ast.stmt]) -> list[ast.stmt]:
+        if not leaves_loop(statements):
+            return self.block(statements)
+        body = self.body(node, "<block>", statements)
+        call = place(node, ast.Call(self.reference(node, body), [], []))
+        return [body, place(node, ast.Assign([place(node, ast.Name(SIGNAL, STORE))], call))]
+
+    def finish(self, node, call: ast.expr, rest: list[ast.stmt]) -> list[ast.stmt]:
+        """Leave the block with the signal that `call` gives; if it gives none, go on with `rest`."""
+        definitions = []
+        if rest:
+            following = self.body(node, "<rest>", rest)
+            definitions.append(following)
+            live = self.live.after[id(rest[-1])] | self.live.jumps[id(node)]
+            call = stage_call(node, "after", call, self.reference(node, following), self.site(node, rest, live))
+        value = call if self.inside else stage_call(node, "result", call)
+        return [*definitions, place(node, ast.Return(value))]
+
+    # --- bodies ------------------------------------------------------------------------------------------------------------------
+
+    def body(self, origin, name: str, statements: list[ast.stmt], parameters: list[str] | None = None) -> ast.FunctionDef | None:
+        """Return the definition of a function that does `statements`, None for none."""
+        if not statements:
+            return None
+        bound = Scope(ast.Module(statements, [])).bound | Scope(ast.Module(statements, [])).declared & self.scope.declared
+        self.bound_in_bodies |= bound
+        outermost = sorted(bound & self.scope.outermost)
+        enclosing = sorted(bound - self.scope.outermost)
+        self.inside += 1
+        block = self.block(statements)
+        self.inside -= 1
+        declarations = [place(statements[0], kind(names)) for kind, names in ((ast.Global, outermost), (ast.Nonlocal, enclosing)) if names]
+        args = ast.arguments(posonlyargs=[], args=[place(origin, ast.arg(p)) for p in parameters or ()], kwonlyargs=[], kw_defaults=[],
+                             defaults=[])
+        return place(origin, ast.FunctionDef(name, args=args, body=[*declarations, *block], decorator_list=[], type_params=[]))
+
+    def test(self, node: ast.While) -> ast.FunctionDef:
+        bound = Scope(ast.Module([place(node.test, ast.Expr(node.test))], [])).bound
+        self.bound_in_bodies |= bound
+        declarations = [place(node.test, ast.Nonlocal(sorted(bound)))] if bound else []
+        args = ast.arguments(posonlyargs=[], args=[], kwonlyargs=[], kw_defaults=[], defaults=[])
+        body = [*declarations, place(node.test, ast.Return(self.expression(node.test)))]
+        return place(node.test, ast.FunctionDef("<test>", args=args, body=body, decorator_list=[], type_params=[]))
+
+    def reference(self, origin, definition: ast.FunctionDef | None) -> ast.expr:
+        return constant(origin, None) if definition is None else place(origin, ast.Name(definition.name, LOAD))
+
+    def live_after(self, node, *ends) -> set[str]:
+        """Return the names that are live where control may be after a statement that ends with one of `ends`."""
+        return frozenset().union(self.live.jumps[id(node)], *[self.live.after[id(end)] for end in (node, *ends)])
+
+    def site(self, origin, statements: list[ast.stmt], live) -> ast.Constant:
+        """Return the constant fields of the `state.Site` of a body."""
+        scope = Scope(ast.Module(statements, []))
+        bound = scope.bound | scope.declared & self.scope.declared
+        own = [x for statement in statements for x in (statement, *own_nodes(statement))]
+        changed = {root_name(x) for x in own if isinstance(x, ast.Subscript | ast.Attribute) and not isinstance(x.ctx, ast.Load)}
+        added = {x.target.id for x in own if isinstance(x, ast.AugAssign) and isinstance(x.target, ast.Name)}
+        targets = [x.target for x in own if isinstance(x, ast.AugAssign)]
+        assigned = {x.id for x in own if isinstance(x, ast.Name) and isinstance(x.ctx, ast.Store) and x not in targets}
+        names = (bound & set(live)) - self.scope.outermost
+        fields = names, (names & added) - assigned, (changed | added) - {None}, bound & self.scope.outermost
+        return constant(origin, tuple(tuple(sorted(mangle(self.class_name, name) for name in field)) for field in fields))
+
+    # --- expressions ---------------------------------------------------------------------------------------------------------------
+
+    def expression(self, node):
+        """Rewrite an expression, or a statement without control flow of its own."""
+        if isinstance(node, list):
+            return [self.expression(child) for child in node]
+        if not isinstance(node, ast.AST) or not node._fields:
+            return node
+        if isinstance(node, FUNCTIONS):
+            return self.definition(node)
+        if isinstance(node, ast.ClassDef):
+            return self.class_definition(node)
+        copy = shallow_copy(node)
+        for field in node._fields:
+            value = getattr(node, field, None)
+            if isinstance(value, ast.AST | list):
+                setattr(copy, field, self.expression(value))
+        if self.staged and isinstance(node, ast.Call) and is_bare_super(node) and self.class_name is not None:
+            return self.full_super(copy)
+        rule = RULES.get(type(node)) if self.staged and not any(isinstance(x, ast.NamedExpr) for x in ast.walk(node)) else None
+        return copy if rule is None else rule(self, copy)
+
+    def definition(self, node):
+        copy = Flow(node, self.class_name).function()
+        copy.args = shallow_copy(node.args)
+        copy.args.defaults, copy.args.kw_defaults = self.expression(node.args.defaults), self.expression(node.args.kw_defaults)
+        if not isinstance(node, ast.Lambda):
+            copy.decorator_list = self.expression(node.decorator_list)
+        return copy
+
+    def class_definition(self, node):
+        copy = shallow_copy(node)
+        copy.body = [Flow(x, node.name).function() if isinstance(x, FUNCTIONS) else x for x in node.body]
+        return copy
+
+    def full_super(self, copy: ast.Call):
+        first = parameters(self.node.args)
+        if first:
+            copy.args = [place(copy, ast.Name("__class__", LOAD)), place(copy, ast.Name(first[0].arg, LOAD))]
+        return copy
+
+    def if_expression(self, node):
+        return stage_call(node, "choose", node.test, delay(node.body), delay(node.orelse))
+
+    def logical(self, node):
+        first, *others = node.values
+        method = "all_of" if isinstance(node.op, ast.And) else "any_of"
+        return stage_call(node, method, first, *map(delay, others))
+
+    def comparison(self, node):
+        if len(node.ops) == 1:
+            return node
+        names = constant(node, tuple(COMPARISONS[type(op)] for op in node.ops))
+        return stage_call(node, "chain", node.left, names, *map(delay, node.comparators))
+
+    def negation(self, node):
+        return stage_call(node, "not_", node.operand) if isinstance(node.op, ast.Not) else node
+
+
+RULES = {ast.IfExp: Flow.if_expression, ast.BoolOp: Flow.logical, ast.Compare: Flow.comparison, ast.UnaryOp: Flow.negation}
+
+
+def delay(node) -> ast.Lambda:
+    empty = ast.arguments(posonlyargs=[], args=[], kwonlyargs=[], kw_defaults=[], defaults=[])
+    return place(node, ast.Lambda(empty, node))
+
+
+def root_name(node) -> str | None:
+    """Return the name that a chain of attributes and items begins with."""
+    while isinstance(node, ast.Subscript | ast.Attribute):
+        node = node.value
+    return node.id if isinstance(node, ast.Name) else None
+
+
+def is_bare_super(node: ast.Call) -> bool:
+    return isinstance(node.func, ast.Name) and node.func.id == "super" and not node.args
+
+
+def reads_frame(node) -> bool:
+    """Return whether a node is a call that looks at the names of its frame, and so must stay in it."""
+    return isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in FRAME_READERS - {"super", "globals"}

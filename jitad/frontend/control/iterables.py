@@ -1,0 +1,181 @@
+"""What loops run over: iterables whose elements can be given by a traced number.
+
+In: what `range`, `enumerate`, `zip`, `reversed` are called with, or an array. Out: `Sequence` records, or Python's own objects where
+these do as well. Invariant: iterated over by Python itself, all of them give what Python's give.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import operator
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from jitad.frontend.array import Array, wrap
+from jitad.frontend.cells import is_traced
+from jitad.frontend.numpy_api.builtins import BUILTINS
+from jitad.frontend.trace import capture, current_trace
+from jitad.ir import errors
+from jitad.ir.types import SUPPORTED
+
+SHORT = 16
+
+
+class Sequence(NamedTuple):
+    """The elements of a loop: `length`, an int or a traced number, and ``element(k)``."""
+
+    length: Any
+    element: Callable
+
+
+class Staged:
+    """An iterable that stands for one of Python's."""
+
+    def __iter__(self):
+        sequence = self.sequence()
+        if is_traced(sequence.length):
+            raise errors.ConcreteValueError("a number of trips that is only known when the compiled function runs can be staged in for "
+                                            "statements only")
+        return map(sequence.element, range(sequence.length))
+
+    def __next__(self):
+        if not hasattr(self, "iterator"):
+            self.iterator = iter(self)
+        return next(self.iterator)
+
+
+class TracedRange(Staged):
+    """A range with a bound or a step that is only known when the compiled function runs."""
+
+    def __init__(self, start, stop, step):
+        self.start, self.stop, self.step = start, stop, step
+
+    def sequence(self) -> Sequence:
+        start, stop, step = self.start, self.stop, self.step
+        if is_traced(step):
+            up = (stop - start + step - 1) // step
+            length = np.where(step > 0, up, (start - stop - step - 1) // -step)
+        else:
+            length = stop - start if step == 1 else (stop - start + step - 1) // step if step > 0 else (start - stop - step - 1) // -step
+        length = wrap(np.maximum(length, 0).atom, weak=True)
+        return Sequence(length, lambda k: progressed(start, step, k))
+
+    def __len__(self):
+        return operator.index(self.sequence().length)
+
+
+class Combined(Staged):
+    """``enumerate``, ``zip`` or ``reversed`` of sequences: ``make(*sequences)`` gives their combination."""
+
+    def __init__(self, parts: list, make: Callable):
+        self.parts = parts
+        self.make = make
+
+    def sequence(self) -> Sequence:
+        return self.make(*map(sequence_of, self.parts))
+
+
+class Unroll:
+    """What `jitad.unroll` returns."""
+
+    def __init__(self, iterable):
+        self.iterable = iterable
+
+    def __iter__(self):
+        return iter(self.iterable)
+
+
+def unroll(iterable):
+    """Return `iterable` for a ``for`` loop whose trips are traced one by one, each with its own element.
+
+    Examples
+    --------
+    >>> import jitad
+    >>> @jitad.jit
+    ... def power(x):
+    ...     for _ in jitad.unroll(range(20)):
+    ...         x = x * 1.5
+    ...     return x
+    >>> float(power(2.0)) == 2.0 * 1.5**20
+    True
+    """
+    return Unroll(iterable)
+
+
+def progressed(start, step, k):
+    """Return ``start + step * k``."""
+    scaled = k if type(step) is int and step == 1 else k * step
+    return scaled if type(start) is int and start == 0 else scaled + start
+
+
+def sequence_of(x) -> Sequence | None:
+    """Return an iterable as a sequence whose elements can be given by a traced number, None if it is none."""
+    if isinstance(x, Staged):
+        return x.sequence()
+    if type(x) is range:
+        return Sequence(len(x), lambda k: progressed(x.start, x.step, k))
+    if isinstance(x, Array) and x.ndim:
+        return Sequence(x.shape[0], lambda k: x[k])
+    if isinstance(x, np.ndarray) and x.ndim and x.dtype in SUPPORTED:
+        return Sequence(len(x), lambda k: element_of(x, k))
+    return None
+
+
+def element_of(x: np.ndarray, k):
+    return wrap(capture(x), scalar=False)[k] if is_traced(k) else x[k]
+
+
+def is_long(sequence: Sequence) -> bool:
+    return is_traced(sequence.length) or sequence.length > SHORT
+
+
+# --- in the place of Python's -----------------------------------------------------------------------------------------------------
+
+
+def range_(*bounds):
+    if current_trace() is None or not any(map(is_traced, bounds)):
+        return range(*bounds)
+    with contextlib.suppress(errors.ConcreteValueError):
+        return range(*map(operator.index, bounds))
+    start, stop, step = (0, *bounds, 1) if len(bounds) == 1 else (*bounds, 1) if len(bounds) == 2 else bounds
+    for bound in (start, stop, step):
+        if is_traced(bound) and (bound.ndim or bound.dtype.kind not in "iu"):
+            raise errors.TypeError(f"'{bound.type}' cannot be interpreted as an integer")
+    return TracedRange(start, stop, step)
+
+
+def combining(function: Callable, make: Callable) -> None:
+    def combine(*parts, **options):
+        sequences = [sequence_of(part) for part in parts] if current_trace() is not None else [None]
+        if not sequences or any(s is None for s in sequences) or not any(map(is_long, sequences)):
+            return function(*parts, **options)
+        return Combined(list(parts), lambda *sequences: make(*sequences, **options))
+
+    BUILTINS[function] = combine
+
+
+def enumerated(s: Sequence, start=0) -> Sequence:
+    return Sequence(s.length, lambda k: (progressed(start, 1, k), s.element(k)))
+
+
+def zipped(*parts: Sequence, strict: bool = False) -> Sequence:
+    lengths = [s.length for s in parts]
+    if strict and not any(map(is_traced, lengths)) and len(set(lengths)) > 1:
+        raise errors.ValueError(f"zip() arguments have the lengths {', '.join(map(str, lengths))}")
+    length = lengths[0]
+    for other in lengths[1:]:
+        traced = is_traced(length) or is_traced(other)
+        length = wrap(np.minimum(length, other).atom, weak=True) if traced else min(length, other)
+    return Sequence(length, lambda k: tuple(s.element(k) for s in parts))
+
+
+def backwards(s: Sequence) -> Sequence:
+    return Sequence(s.length, lambda k: s.element(s.length - 1 - k))
+
+
+BUILTINS[range] = range_
+combining(enumerate, enumerated)
+combining(zip, zipped)
+combining(reversed, backwards)

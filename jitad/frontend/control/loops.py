@@ -1,0 +1,459 @@
+"""Loops: `for` and `while` statements.
+
+In: what a loop runs over or its condition, and its body as a function. Out: what its trips do. Short loops and loops over what only Python
+knows are run trip by trip. The others are staged: the body is traced once, with the trip number and the carried values as inputs.
+What is carried is found by tracing: names that are bound to something else at the end of a trip, entries of containers, and cells
+that were written; the trace is repeated until the carried values have the same types at both ends of a trip.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from jitad.frontend.array import Array, wrap
+from jitad.frontend.cells import Cell, is_traced
+from jitad.frontend.control.bodies import Body, Pass, State, array_cells, commit, variable
+from jitad.frontend.control.branches import branch, condition, decided, merged, refuse_globals, signal_left
+from jitad.frontend.control.iterables import Sequence, Unroll, is_long, sequence_of
+from jitad.frontend.control.signals import NONE, NOTHING, Signal, after_loop, at_end_of_trip, is_none
+from jitad.frontend.control.state import (
+    UNSET,
+    Picture,
+    ShapesDiffer,
+    Site,
+    StructuresDiffer,
+    assemble,
+    converted,
+    fresh,
+    joined,
+    picture,
+    placeholders,
+)
+from jitad.frontend.guards import same
+from jitad.frontend.programs import Leaf
+from jitad.frontend.trace import capture, current_trace
+from jitad.frontend.trees import TreeDef
+from jitad.ir import errors
+from jitad.ir.program import Atom, Program, Var, literal
+from jitad.ir.recorder import Recorder, build
+from jitad.ir.source import user_source
+from jitad.ir.types import BOOL, INT, ArrayType
+from jitad.primitives.arithmetic import add
+from jitad.primitives.comparisons import lt
+from jitad.primitives.control import cond, loop, while_
+
+FALLBACK = 2000  # trips up to which a loop that cannot be staged is run trip by trip
+PATIENCE = 16  # trips of a while loop with known conditions before it is staged
+ATTEMPTS = 12
+COUNTER = ArrayType(INT)
+NUMBERS = (Array, np.ndarray, np.generic, int, float, complex)
+
+
+# --- statements -----------------------------------------------------------------------------------------------------------------
+
+
+def for_loop(iterable, body: Callable, otherwise: Callable | None, site: tuple, else_site: tuple) -> Signal | None:
+    """Run or stage a `for` statement."""
+    site = Site(*site)
+    sequence = None if isinstance(iterable, Unroll) or current_trace() is None else sequence_of(iterable)
+    if sequence is None or not is_long(sequence):
+        signal = unrolled(iterable, body, site)
+    else:
+        signal = staged_or_unrolled(sequence, body, site)
+    return ended(signal, otherwise, else_site)
+
+
+def while_loop(test: Callable, body: Callable, otherwise: Callable | None, site: tuple, else_site: tuple) -> Signal | None:
+    """Run or stage a `while` statement: trips are run one by one as long as the condition is known, up to some."""
+    site = Site(*site)
+    signal, trips = None, 0
+    while True:
+        holds = decided(test())
+        if holds is None or (signal is not None and not signal.known):
+            signal = Staging(site, body, test=test).run(signal)
+            break
+        if not holds:
+            break
+        if trips >= PATIENCE and current_trace() is not None:
+            try:
+                signal = Staging(site, body, test=test).run(signal)
+                break
+            except errors.JitadError:
+                if trips > FALLBACK:
+                    raise
+        signal = at_end_of_trip(body())
+        trips += 1
+        if signal is not None and signal.known:
+            break
+    return ended(signal, otherwise, else_site)
+
+
+def ended(signal: Signal | None, otherwise: Callable | None, site: tuple) -> Signal | None:
+    """Run the `else` of a loop that ended with `signal`, and return the signal of the whole."""
+    if otherwise is None:
+        return after_loop(signal)
+    if signal is None:
+        return otherwise()
+    if signal.known:
+        return after_loop(signal)
+    left = after_loop(signal)
+    return branch(wrap(is_none(signal)), otherwise, None if left is None else lambda: left, site)
+
+
+def unrolled(iterable, body: Callable, site: Site) -> Signal | None:
+    signal = None
+    for item in iterable:
+        if signal is None:
+            signal = at_end_of_trip(body(item))
+            if signal is not None and signal.known:
+                return signal
+        else:
+            signal = guarded(signal, body, item, site)
+    return signal
+
+
+def guarded(signal: Signal, body: Callable, item, site: Site) -> Signal:
+    """Run one more trip unless `signal`, which is traced, has ended the loop."""
+    state = State((body,), (site,))
+    saved = state.save()
+    arms = [Pass(lambda: signal_left(signal), state, saved), Pass(lambda: at_end_of_trip(body(item)), state, saved)]
+    return merged(is_none(signal), arms, state, saved)
+
+
+def staged_or_unrolled(sequence: Sequence, body: Callable, site: Site) -> Signal | None:
+    """Stage a loop of known length, from its second trip if the first one changes what is carried; or run it trip by trip."""
+    staging = Staging(site, body, sequence=sequence)
+    state = State((body,), (site,))
+    saved = state.save()
+    try:
+        return staging.run()
+    except (ShapesDiffer, StructuresDiffer, UnboundLocalError, NameError) as error:
+        saved.restore()
+        if is_traced(sequence.length):
+            raise staging.refused(error) from None
+        failure = error
+    except errors.JitadError:
+        saved.restore()
+        if is_traced(sequence.length) or sequence.length > FALLBACK:
+            raise
+        return unrolled(map(sequence.element, range(sequence.length)), body, site)
+    try:
+        signal = at_end_of_trip(body(sequence.element(0)))
+        if signal is not None and signal.known:
+            return signal
+        rest = Sequence(sequence.length - 1, lambda k: sequence.element(k + 1))
+        return Staging(site, body, sequence=rest).run(signal)
+    except errors.JitadError:
+        saved.restore()
+        if sequence.length > FALLBACK:
+            raise staging.refused(failure) from None
+        return unrolled(map(sequence.element, range(sequence.length)), body, site)
+
+
+# --- staging --------------------------------------------------------------------------------------------------------------------
+
+
+@dataclass
+class Carry:
+    """A place whose value is carried from trip to trip: its structure and leaves, and their values before the loop."""
+
+    treedef: TreeDef
+    kinds: list
+    start: list[Atom]
+    entered: bool = True  # False: it has no value when the first trip begins
+    inputs: list[Var] = field(default_factory=list)
+
+    @property
+    def leaves(self) -> list[Leaf]:
+        return [kind for kind in self.kinds if isinstance(kind, Leaf)]
+
+    def enter(self):
+        """Return the value at the beginning of a trip."""
+        self.inputs = list(map(fresh, self.leaves))
+        return assemble(self.treedef, self.kinds, self.inputs)
+
+
+class Staging:
+    """The staging of one loop.
+
+    Attributes
+    ----------
+    carried, cells
+        What is carried: places, and cells of enclosing traces.
+    """
+
+    def __init__(self, site: Site, body: Callable, sequence: Sequence | None = None, test: Callable | None = None):
+        refuse_globals(site)
+        self.site = site
+        self.body = body
+        self.sequence = sequence
+        self.test = test
+        self.where = user_source()
+        self.carried: dict[Any, Carry] = {}
+        self.cells: list[Cell] = []
+        self.failed: str = ""
+
+    def refused(self, error: Exception) -> errors.ControlFlowError:
+        if isinstance(error, errors.JitadError):
+            return errors.ControlFlowError(
+                f"{self.where}: {self.failed or 'a value'} is not of one kind at the beginning and at the end of a trip of this loop: "
+                f"{error}; give it its final shape and structure before the loop (np.zeros of that shape, written by index), or use "
+                "jitad.unroll")
+        return errors.ControlFlowError(f"{self.where}: {error}, in a loop that is staged; give the name a value before the loop")
+
+    def run(self, entry: Signal | None = None) -> Signal | None:
+        """Stage the loop; `entry` is a signal that may have ended it already."""
+        self.state = State((self.body, self.test), (self.site,))
+        saved = self.saved = self.state.save()
+        try:
+            self.make_buffers_traced()
+            self.guess()
+            final = self.trace_until_stable()
+            return self.record(final, entry)
+        except BaseException:
+            saved.restore()
+            raise
+
+    # --- what is carried ---------------------------------------------------------------------------------------------------------
+
+    def make_buffers_traced(self) -> None:
+        """Let NumPy arrays that the function has made, and writes to in the loop, be traced ones."""
+        for slot in (*self.state.bound, *self.state.others):
+            value = slot.get()
+            if slot.label in self.site.changed and type(value) is np.ndarray and value.dtype.kind in "biuf":
+                slot.set(wrap(capture(value.copy()), scalar=False))
+        self.saved = self.state.save()
+
+    def guess(self) -> None:
+        """Start with what is likely to be carried: numbers that are bound anew, arrays that are, and arrays that are written."""
+        for slot in (*self.state.bound, *self.state.others):
+            value = slot.get()
+            if slot.label in self.site.changed and value is not UNSET:
+                for cell in array_cells(value):
+                    self.add_cell(cell)
+        for slot in self.state.bound:
+            value = slot.get()
+            if isinstance(value, NUMBERS) and not isinstance(value, bool):
+                is_array = isinstance(value, Array) and not value.scalar
+                if not (is_array and slot.label in self.site.added):
+                    self.carry(slot, picture(value))
+
+    def add_cell(self, cell: Cell) -> bool:
+        if cell in self.cells:
+            return False
+        self.cells.append(cell)
+        return True
+
+    def carry(self, slot, start: Picture) -> None:
+        self.carried[slot] = Carry(start.treedef, start.kinds, converted(start, start.kinds))
+
+    def trace_until_stable(self) -> Pass:
+        for _ in range(ATTEMPTS):
+            run = self.trace()
+            if not self.update(run):
+                return run
+        raise errors.ControlFlowError(f"{self.where}: the types of the values that this loop carries do not settle")
+
+    def enter(self, body: Body) -> None:
+        """Give what is carried its values at the beginning of a trip."""
+        self.cell_inputs = [variable(cell) for cell in self.cells]
+        for slot, carry in self.carried.items():
+            slot.set(carry.enter() if carry.entered else UNSET)
+
+    def trace(self) -> Pass:
+        self.counter = Var(COUNTER)
+
+        def trip():
+            if self.sequence is None:
+                return at_end_of_trip(self.body())
+            return at_end_of_trip(self.body(self.sequence.element(Array(self.counter, int, True))))
+
+        return Pass(trip, self.state, self.saved, self.enter)
+
+    def update(self, run: Pass) -> bool:
+        """Take into account what a trip has changed; return whether it has to be traced again."""
+        again = any([self.add_cell(cell) for cell in run.trace.written])
+        for slot in self.state.slots:
+            before, end = self.saved.values[slot], run.values.get(slot, UNSET)
+            carry = self.carried.get(slot)
+            self.failed = slot.label
+            if carry is None:
+                again |= self.start_carrying(run, slot, before, end)
+            elif end is UNSET:
+                raise errors.ControlFlowError(f"{self.where}: {slot.label} has no value at the end of a trip of this loop; give it one on "
+                                              "every path")
+            else:
+                now = Picture(carry.treedef, carry.kinds, [])
+                kinds = joined(now, run.picture_of(slot))
+                if kinds != carry.kinds:
+                    self.carried[slot] = self.widened(slot, carry, kinds)
+                    again = True
+        self.failed = ""
+        return again
+
+    def widened(self, slot, carry: Carry, kinds: list) -> Carry:
+        before = self.saved.values[slot]
+        start = placeholders(kinds) if before is UNSET else converted(picture(before), kinds)
+        return Carry(carry.treedef, kinds, start, carry.entered)
+
+    def start_carrying(self, run: Pass, slot, before, end) -> bool:
+        """Carry a place that was thought to be constant, if it is not; return whether the trip has to be traced again."""
+        if end is UNSET or end is before or (not is_traced(end) and same(before, end)):
+            return False
+        found = run.picture_of(slot)
+        if before is UNSET:
+            self.carried[slot] = Carry(found.treedef, found.kinds, placeholders(found.kinds), entered=False)
+            return False
+        start = picture(before)
+        kinds = joined(start, found)
+        self.carried[slot] = Carry(found.treedef, kinds, converted(start, kinds))
+        return True
+
+    # --- equations ---------------------------------------------------------------------------------------------------------------
+
+    def record(self, run: Pass, entry: Signal | None) -> Signal | None:
+        """Record the loop, and give what it carries its values after it."""
+        inputs, starts, outputs = [], [], []
+        with run.trace.recorder:
+            for slot, carry in self.carried.items():
+                ends = converted(run.picture_of(slot), carry.kinds)
+                outputs += ends
+                inputs += carry.inputs if carry.entered else [Var(x.type) for x in ends]
+                starts += carry.start
+        inputs += self.cell_inputs
+        starts += [cell.atom for cell in self.cells]
+        outputs += [run.trace.written[cell] for cell in self.cells]
+        test = self.trace_test() if self.test is not None else None
+        signal, result = run.signal, run.result
+        if signal is not None or entry is not None:
+            self.carry_signal(run, entry, inputs, starts, outputs)
+        finals = self.emit(inputs, starts, outputs, run.equations, test, signal is not None or entry is not None)
+        finals = iter(finals)
+        for slot, carry in self.carried.items():
+            slot.set(assemble(carry.treedef, carry.kinds, [next(finals) for _ in carry.leaves]))
+        for cell in self.cells:
+            atom = next(finals)
+            if atom is not cell.atom:
+                commit(cell, atom)
+        if signal is None and entry is None:
+            return None
+        possible = (signal.possible if signal else frozenset()) | (entry.possible if entry else frozenset()) | {NONE}
+        code = next(finals)
+        value = NOTHING if result is None else assemble(result.treedef, result.kinds, list(finals))
+        return Signal(code, value, possible)
+
+    def carry_signal(self, run: Pass, entry: Signal | None, inputs: list, starts: list, outputs: list) -> None:
+        """Carry the code of the signal that has ended the loop, and the value returned."""
+        code = Var(COUNTER)
+        inputs.append(code)
+        starts.append(literal(NONE, INT) if entry is None else entry.atom)
+        outputs.append(literal(NONE, INT) if run.signal is None else run.signal.atom)
+        result = run.result
+        if entry is not None and entry.value is not NOTHING:
+            given = picture(entry.value)
+            if result is None:
+                raise errors.ControlFlowError(f"{self.where}: return in only some trips of a while loop is not known to jitad here")
+            kinds = joined(result, given)
+            run.result = result = Picture(result.treedef, kinds, result.atoms)
+            starts += converted(given, kinds)
+        elif result is not None:
+            starts += placeholders(result.kinds)
+        if result is not None:
+            with run.trace.recorder:
+                outputs += converted(result, result.kinds)
+            inputs += [Var(x.type) for x in outputs[len(inputs):]]
+        self.code = code
+
+    def trace_test(self) -> Program:
+        """Return the Program of the condition of a `while` loop, in the inputs of the body."""
+
+        def enter(body):
+            for cell, var in zip(self.cells, self.cell_inputs, strict=True):
+                commit(cell, var)
+            for slot, carry in self.carried.items():
+                slot.set(assemble(carry.treedef, carry.kinds, carry.inputs) if carry.entered else UNSET)
+
+        def decide():
+            test = self.test()
+            holds = decided(test)
+            self.test_atom = condition(test) if holds is None else literal(holds, BOOL)
+
+        state = State((self.test,), ())
+        run = Pass(decide, state, self.saved, enter)
+        if run.trace.written != dict(zip(self.cells, self.cell_inputs, strict=True)):
+            raise errors.ControlFlowError(f"{self.where}: the condition of this loop changes an array in place; do that in its body")
+        return Program([], run.equations, [self.test_atom])
+
+    def emit(self, inputs, starts, outputs, equations, test: Program | None, ends: bool) -> list[Atom]:
+        """Record the loop and return its results, one for each of `inputs`. What no trip changes is no result of it."""
+        moving = [k for k, (x, y) in enumerate(zip(inputs, outputs, strict=True)) if x is not y]
+        still = [k for k in range(len(inputs)) if k not in moving]
+        carry, results = [inputs[k] for k in moving], [outputs[k] for k in moving]
+        operands = [starts[k] for k in moving]
+        held, held_starts = [inputs[k] for k in still], [starts[k] for k in still]
+        body = Program([*held, *carry], equations, results)
+        if self.sequence is None:
+            found = emit_while(body, test, len(held), held_starts, operands, self.code if ends else None)
+        elif is_traced(self.sequence.length):
+            found = self.emit_counted(body, len(held), held_starts, operands, self.code if ends else None)
+        else:
+            found = emit_loop(self.counter, body, self.sequence.length, len(held), held_starts, operands, self.code if ends else None)
+        finals = list(starts)
+        for k, atom in zip(moving, found, strict=True):
+            finals[k] = atom
+        return finals
+
+    def emit_counted(self, body: Program, held: int, held_starts, operands, code: Var | None) -> list[Atom]:
+        """Record a loop over a range of unknown length, as a `while` that counts."""
+        length = self.sequence.length.atom
+        with Recorder() as recorder:
+            goes_on = lt(self.counter, length)
+        test = Program([], recorder.equations, [goes_on])
+        with Recorder() as recorder:
+            recorder.equations += body.equations
+            following = add(self.counter, literal(1, INT))
+        whole = Program([*body.inputs, self.counter], recorder.equations, [*body.outputs, following])
+        return emit_while(whole, test, held, held_starts, [*operands, literal(0, INT)], code)[:-1]
+
+
+def closed(inputs: list[Var], program: Program) -> Program:
+    return Program(inputs, program.equations, program.outputs)
+
+
+def free_of(*programs: Program, known: set) -> list[Var]:
+    return list(dict.fromkeys(var for program in programs for var in program.free_vars() if var not in known))
+
+
+def emit_loop(counter: Var, body: Program, length: int, held: int, held_starts, operands, code: Var | None) -> list[Atom]:
+    free = free_of(body, known={counter})
+    body = unless_ended(Program([counter, *free, *body.inputs], body.equations, body.outputs), 1 + len(free) + held, code)
+    return loop(*free, *held_starts, *operands, body=body, length=length, consts=len(free) + held, reverse=False)
+
+
+def emit_while(body: Program, test: Program, held: int, held_starts, operands, code: Var | None) -> list[Atom]:
+    known = set(body.inputs)
+    free = free_of(body, test, known=known)
+    inputs = [*free, *body.inputs]
+    decide = closed(inputs, test)
+    if code is not None:
+        with Recorder() as recorder:
+            outputs = cond(is_none(Signal(code)), *inputs,
+                           branches=(build(lambda *xs: [literal(False, BOOL)], [x.type for x in inputs]), decide))
+        decide = Program(inputs, recorder.equations, outputs)
+    return while_(*free, *held_starts, *operands, test=decide, body=closed(inputs, body), consts=len(free) + held)
+
+
+def unless_ended(body: Program, first: int, code: Var | None) -> Program:
+    """Return a body that leaves what it carries, its inputs from `first` on, as it is once `code` is that of a signal."""
+    if code is None:
+        return body
+    inputs = [Var(x.type) for x in body.inputs]
+    place = body.inputs.index(code)
+    unchanged = build(lambda *xs: list(xs[first:]), [x.type for x in inputs])
+    with Recorder() as recorder:
+        outputs = cond(is_none(Signal(inputs[place])), *inputs, branches=(unchanged, body))
+    return Program(inputs, recorder.equations, outputs)

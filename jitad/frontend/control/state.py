@@ -1,0 +1,304 @@
+"""What bodies of control flow change: names, entries of containers and objects, and how their values are told apart.
+
+In: the functions that the bodies have become, whose closures hold the user's names. Out: `Slot` records, places that are read and
+set, and `Picture` records, values taken apart into atoms. Invariant: a name without a value is `UNSET`, never an error here.
+"""
+
+from __future__ import annotations
+
+import functools
+import sys
+import types
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from jitad.frontend.array import Array, to_atom, wrap
+from jitad.frontend.guards import same
+from jitad.frontend.libraries import is_library
+from jitad.frontend.programs import Leaf, Static, describe
+from jitad.frontend.promotion import KINDS, cast, result_type
+from jitad.frontend.trees import LEAF, TreeDef, flatten, unflatten
+from jitad.ir import errors
+from jitad.ir.program import Atom, Var
+from jitad.ir.types import ArrayType
+from jitad.primitives.declare import full
+
+UNSET = type("Unset", (), {"__repr__": lambda self: "<unset>"})()
+PYTHON = {"b": bool, "i": int, "f": float, "c": complex}
+
+
+class Site(NamedTuple):
+    """What the source tells of a body.
+
+    `names` are those that it binds and whose values matter afterwards, `added` those among them that only ``op=`` binds, `changed`
+    those of which it sets attributes or items, `outermost` the global names that it binds.
+    """
+
+    names: tuple[str, ...]
+    added: tuple[str, ...]
+    changed: tuple[str, ...]
+    outermost: tuple[str, ...]
+
+
+class Undefined:
+    """The value of a name that only one arm of a branch gives a value."""
+
+    def __init__(self, name: str, line: str):
+        self.__dict__.update(name=name, line=line)
+
+    def refuse(self, *args, **kwargs):
+        raise errors.UnboundError(f"{self.__dict__['name']} has a value only if one arm of the branch at {self.__dict__['line']} is taken, "
+                                  "which is decided when the compiled function runs; give it a value in both arms, or before")
+
+    __getattr__ = refuse
+
+
+REFUSED = """
+    add radd sub rsub mul rmul truediv rtruediv floordiv rfloordiv mod rmod pow rpow matmul rmatmul neg pos abs invert and rand or ror xor
+    rxor lshift rlshift rshift rrshift eq ne lt le gt ge bool int float complex index len iter getitem setitem contains call array str
+"""
+for _name in REFUSED.split():
+    setattr(Undefined, f"__{_name}__", Undefined.refuse)
+Undefined.__hash__ = None
+
+
+# --- places ---------------------------------------------------------------------------------------------------------------------
+
+
+class NameSlot:
+    """A name of the user's function."""
+
+    def __init__(self, cell: types.CellType, name: str):
+        self.cell = cell
+        self.label = name
+
+    def get(self):
+        try:
+            value = self.cell.cell_contents
+        except ValueError:
+            return UNSET
+        return UNSET if isinstance(value, Undefined) else value
+
+    def set(self, value) -> None:
+        if value is not UNSET:
+            self.cell.cell_contents = value
+        elif self.get() is not UNSET:
+            del self.cell.cell_contents
+
+
+class EntrySlot:
+    """An item of a list or dict, or an attribute of an object."""
+
+    def __init__(self, container, key):
+        self.container = container
+        self.key = key
+        self.label = f".{key}" if is_object(container) else f"[{key!r}]"
+
+    def get(self):
+        return entries(self.container).get(self.key, UNSET)
+
+    def set(self, value) -> None:
+        if is_object(self.container):
+            self.container.__dict__[self.key] = value
+        else:
+            self.container[self.key] = value
+
+
+def cells_of(*functions: Callable | None) -> dict[str, types.CellType]:
+    """Return the cells in the closures of functions, by name."""
+    found = {}
+    for function in functions:
+        if isinstance(function, functools.partial):
+            parts = [x for arg in function.args for x in (arg if isinstance(arg, tuple) else (arg,)) if isinstance(x, types.FunctionType)]
+            found.update(cells_of(*parts))
+        elif function is not None:
+            found.update(zip(function.__code__.co_freevars, function.__closure__ or (), strict=True))
+    return found
+
+
+def is_object(x) -> bool:
+    return not isinstance(x, list | dict | set)
+
+
+def entries(container) -> dict:
+    """Return what a container or an object holds, by key."""
+    if isinstance(container, list):
+        return dict(enumerate(container))
+    if isinstance(container, set):
+        return dict.fromkeys(container, True)
+    return dict(container) if isinstance(container, dict) else dict(container.__dict__)
+
+
+class Containers:
+    """The containers and objects that can be reached from some cells, as they are now."""
+
+    def __init__(self, cells: Sequence[types.CellType]):
+        self.held: dict[int, tuple[Any, dict]] = {}
+        for cell in cells:
+            try:
+                self.reach(cell.cell_contents)
+            except ValueError:
+                continue
+
+    def reach(self, x) -> None:
+        cls = type(x)
+        if isinstance(x, tuple):
+            for element in x:
+                self.reach(element)
+        elif cls is types.FunctionType:
+            for cell in x.__closure__ or ():
+                if id(cell) not in self.held:
+                    self.held[id(cell)] = None, {}
+                    self.reach_cell(cell)
+        elif cls is types.MethodType:
+            self.reach(x.__self__)
+        elif (isinstance(x, list | dict | set) or is_users_object(x)) and id(x) not in self.held:
+            found = entries(x)
+            self.held[id(x)] = x, found
+            if len(found) <= 1000:
+                for value in found.values():
+                    self.reach(value)
+
+    def reach_cell(self, cell: types.CellType) -> None:
+        try:
+            self.reach(cell.cell_contents)
+        except ValueError:
+            return
+
+    def changes(self) -> dict[tuple[int, Any], tuple[EntrySlot, Any]]:
+        """Return the entries that are other objects than they were, with their present values; raise if there are more or fewer."""
+        found = {}
+        for x, before in self.held.values():
+            if x is None:
+                continue
+            now = entries(x)
+            if now.keys() != before.keys():
+                raise errors.ControlFlowError(
+                    f"a {type(x).__name__} gets or loses entries in control flow that is decided when the compiled function runs; "
+                    "assign to the elements of an array made before, or use jitad.unroll for a loop of known length")
+            found.update({(id(x), key): (EntrySlot(x, key), value) for key, value in now.items() if value is not before[key]})
+        return found
+
+    def restore(self) -> None:
+        for x, before in self.held.values():
+            if x is None or unchanged(entries(x), before):
+                continue
+            if isinstance(x, list):
+                x[:] = before.values()
+            elif isinstance(x, set):
+                x.clear()
+                x.update(before)
+            else:
+                target = x if isinstance(x, dict) else x.__dict__
+                target.clear()
+                target.update(before)
+
+
+def unchanged(now: dict, before: dict) -> bool:
+    return list(now) == list(before) and all(value is before[key] for key, value in now.items())
+
+
+def is_users_object(x) -> bool:
+    if isinstance(x, type | types.ModuleType | Array | np.ndarray | np.generic) or not hasattr(x, "__dict__"):
+        return False
+    return not is_library(getattr(sys.modules.get(type(x).__module__), "__file__", None))
+
+
+# --- values ---------------------------------------------------------------------------------------------------------------------
+
+
+@dataclass
+class Picture:
+    """A value taken apart: its structure, what its leaves are, and the atoms of those that are numbers."""
+
+    treedef: TreeDef
+    kinds: list[Leaf | Static]
+    atoms: list[Atom | None]
+
+    def rebuilt(self, atoms: Sequence[Atom]):
+        """Return the value with other atoms."""
+        return assemble(self.treedef, self.kinds, atoms)
+
+
+def picture(value) -> Picture:
+    leaves, treedef = flatten(value)
+    kinds = list(map(kind_of_leaf, leaves))
+    return Picture(treedef, kinds, [to_atom(x) if isinstance(kind, Leaf) else None for x, kind in zip(leaves, kinds, strict=True)])
+
+
+def kind_of_leaf(x) -> Leaf | Static:
+    try:
+        return describe(x)
+    except errors.TypeError:
+        return Static(x)
+
+
+def assemble(treedef: TreeDef, kinds: Sequence[Leaf | Static], atoms: Sequence[Atom]):
+    """Return the value of this structure, with one atom for each leaf that is a number."""
+    atoms = iter(atoms)
+    return unflatten(treedef, [presented(next(atoms), kind) if isinstance(kind, Leaf) else kind.value for kind in kinds])
+
+
+def presented(atom: Atom, kind: Leaf) -> Array:
+    return wrap(atom, weak=kind.kind == "python", scalar=kind.kind != "array")
+
+
+def fresh(kind: Leaf) -> Var:
+    return Var(kind.type)
+
+
+class ShapesDiffer(errors.ControlFlowError):
+    """Two values that are to be one have different shapes."""
+
+
+class StructuresDiffer(errors.ControlFlowError):
+    """Two values that are to be one have different structures."""
+
+
+def joined(a: Picture, b: Picture) -> list[Leaf | Static]:
+    """Return what the leaves of a value are that is either of two; raise if there is no such value."""
+    if a.treedef is not b.treedef:
+        raise StructuresDiffer(f"{structure_text(a)} and {structure_text(b)}")
+    return [joined_leaf(x, y) for x, y in zip(a.kinds, b.kinds, strict=True)]
+
+
+def structure_text(p: Picture) -> str:
+    if p.treedef is LEAF:
+        return kind_text(p.kinds[0])
+    return repr(unflatten(p.treedef, ["*"] * p.treedef.size)).replace("'", "")
+
+
+def kind_text(kind: Leaf | Static) -> str:
+    return repr(kind.value) if isinstance(kind, Static) else f"an array {kind.type}" if kind.kind == "array" else f"a number {kind.type}"
+
+
+def joined_leaf(x: Leaf | Static, y: Leaf | Static) -> Leaf | Static:
+    if x == y if isinstance(x, Leaf) and isinstance(y, Leaf) else False:
+        return x
+    if isinstance(x, Static) or isinstance(y, Static):
+        if isinstance(x, Static) and isinstance(y, Static) and same(x.value, y.value):
+            return x
+        raise StructuresDiffer(f"{kind_text(x)} and {kind_text(y)}")
+    if x.type.shape != y.type.shape:
+        raise ShapesDiffer(f"shapes {x.type.shape} and {y.type.shape}")
+    dtype = result_type((promotion_key(x), promotion_key(y)))
+    kinds = {x.kind, y.kind}
+    kind = x.kind if len(kinds) == 1 else "array" if "array" in kinds else "scalar"
+    return Leaf(ArrayType(dtype, x.type.shape), kind)
+
+
+def promotion_key(x: Leaf):
+    return x.type.dtype if x.kind != "python" else KINDS[PYTHON[x.type.dtype.kind]]
+
+
+def converted(p: Picture, kinds: Sequence[Leaf | Static]) -> list[Atom]:
+    """Return the atoms of a picture in the dtypes of `kinds`."""
+    return [cast(atom, kind.type.dtype) for atom, kind in zip(p.atoms, kinds, strict=True) if isinstance(kind, Leaf)]
+
+
+def placeholders(kinds: Sequence[Leaf | Static]) -> list[Atom]:
+    """Return zeros, for values that are not there yet."""
+    return [full(0, kind.type) for kind in kinds if isinstance(kind, Leaf)]
