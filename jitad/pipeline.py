@@ -12,13 +12,13 @@ from jitad.ir.program import Program
 from jitad.ir.verifier import verify
 from jitad.lower.loops import Loops
 from jitad.lower.lowering import lower
+from jitad.lower.verifier import verify_loops
+from jitad.optimize.bodies import optimize_bodies, prune
 from jitad.optimize.dce import eliminate_dead_code
 from jitad.optimize.expand import expand
 from jitad.optimize.simplify import simplify
 from jitad.runtime import kernels
 from jitad.runtime.config import config
-
-PASSES: list[Callable[[Program], Program]] = [eliminate_dead_code, expand, simplify, eliminate_dead_code]
 
 
 def optimize(program: Program) -> Program:
@@ -30,9 +30,20 @@ def optimize(program: Program) -> Program:
     return program
 
 
+def bodies(program: Program) -> Program:
+    """Optimize the bodies of loops and branches."""
+    return optimize_bodies(program, optimize)
+
+
+PASSES: list[Callable[[Program], Program]] = [
+    eliminate_dead_code, expand, prune, eliminate_dead_code, simplify, bodies, prune, eliminate_dead_code,
+]  # fmt: skip
+
+
 def to_loops(program: Program) -> Loops:
-    """Return the loop nests of a Program."""
-    return lower(optimize(program))
+    """Return the loop nests of a Program, verified if ``config.verify``."""
+    loops = lower(optimize(program))
+    return verify_loops(loops) if config.verify else loops
 
 
 def to_kernel(program: Program) -> Kernel:

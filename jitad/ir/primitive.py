@@ -47,10 +47,14 @@ class Primitive:
     split : ``(inputs, unknown, linear, **params) -> outputs``
         For a primitive with bodies, some operands of which are tangents: records what does not depend on them in the current recorder and the rest
         in the recorder `linear`.
+    prune : ``(inputs, used, **params) -> outputs``
+        For a primitive with bodies: records a version that computes the results in `used`; the others may be anything.
     nonnegative : ``(equation, known) -> bool``
         Whether the result is provably non-negative (or NaN); `known(atom)` asks the same of an operand.
     simplify : ``(inputs, **params) -> atom | None``
         A simpler equal of the operation on these operands (it may record equations), or None.
+    add_into : ``(equation, x) -> atom | None``
+        ``x + result`` without forming the result of `equation`, where that is cheaper.
     expand : ``(inputs, **params) -> list of atoms``
         What is left of the operation when all derivatives have been taken, where that is simpler.
     pointwise
@@ -73,10 +77,12 @@ class Primitive:
     batch: Callable | None = None
     depends: Callable | None = None
     split: Callable | None = None
+    prune: Callable | None = None
     lower: Any = None
     samples: Callable | None = None
     nonnegative: Callable = lambda equation, known: False
     simplify: Callable | None = None
+    add_into: Callable | None = None
     expand: Callable | None = None
     pointwise: bool = False
     structural: bool = False

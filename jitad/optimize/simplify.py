@@ -7,7 +7,7 @@ equation with the same primitive, operands and parameters. Invariant: no finite 
 from __future__ import annotations
 
 from jitad.ir.program import Atom, Equation, Literal, Program
-from jitad.ir.recorder import current, rewrite
+from jitad.ir.recorder import Recorder, current, rewrite
 
 
 def simplify(program: Program) -> Program:
@@ -17,13 +17,22 @@ def simplify(program: Program) -> Program:
     def rule(equation: Equation, inputs: list[Atom]):
         primitive, params = equation.primitive, equation.params
         if primitive.simplify is not None:
-            simpler = primitive.simplify(inputs, **params)
+            with Recorder(equation.source) as recorder:
+                simpler = primitive.simplify(inputs, **params)
             if simpler is not None:
-                return [simpler]
+                return [replay(recorder.equations, simpler)]
         key = (primitive, tuple([operand_key(x) for x in inputs]), frozen(params))
         if key not in known:
             known[key] = current().repeat(equation, inputs)
         return known[key]
+
+    def replay(equations: list[Equation], result: Atom) -> Atom:
+        """Return `result` after simplifying the equations that were recorded for it."""
+        env = {}
+        for equation in equations:
+            inputs = [env.get(x, x) for x in equation.inputs]
+            env.update(zip(equation.outputs, rule(equation, inputs), strict=True))
+        return env.get(result, result)
 
     return rewrite(program, rule)
 

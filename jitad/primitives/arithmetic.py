@@ -64,7 +64,13 @@ def jvp_div(inputs, tangents):
 
 def simplify_add(inputs):
     x, y = inputs
-    return in_shape_of(x, y) if uniform(y) == 0 else in_shape_of(y, x) if uniform(x) == 0 else None
+    if uniform(y) == 0 or uniform(x) == 0:
+        return in_shape_of(x, y) if uniform(y) == 0 else in_shape_of(y, x)
+    for total, part in ((x, y), (y, x)):
+        equation = getattr(part, "equation", None)
+        if equation is not None and equation.primitive.add_into and total.shape == part.shape:
+            return equation.primitive.add_into(equation, total)
+    return None
 
 
 def simplify_sub(inputs):

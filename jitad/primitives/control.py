@@ -127,7 +127,7 @@ def split_loop(inputs, unknown, linear: Recorder, body, length, consts, reverse)
     moving_consts = [k for k in range(consts) if flags[k]]
     known = [k for k in range(consts, len(inputs)) if not flags[k]]
     moving = [k for k in range(consts, len(inputs)) if flags[k]]
-    kept = [x for x in parts.residuals if x not in body.inputs[: consts + 1]]
+    kept, again = PASSES["economize"](parts, set(body.inputs[: consts + 1]))
 
     stacks = [Var(x.type.with_shape((length, *x.shape))) for x in kept]
     with Recorder() as recorder:
@@ -139,7 +139,8 @@ def split_loop(inputs, unknown, linear: Recorder, body, length, consts, reverse)
     results = loop(*[inputs[k] for k in (*held, *known)], *rooms, body=first, length=length, consts=len(held), reverse=reverse)
 
     rest = [variables[k] for k in (*moving_consts, *moving)]
-    tail = Program([counter, *[variables[k] for k in held], *kept, *rest], parts.linear, [parts.outputs[k - consts] for k in moving])
+    tail = Program([counter, *[variables[k] for k in held], *kept, *rest], [*again, *parts.linear],
+                   [parts.outputs[k - consts] for k in moving])
     second = unstack(tail, range(len(held) + 1, len(held) + 1 + len(kept)), length)
     with linear:
         finals = loop(*[inputs[k] for k in held], *results[len(known) :], *[inputs[k] for k in (*moving_consts, *moving)], body=second,
@@ -204,6 +205,43 @@ def batched_body(body: Program, size: int, batched: Sequence[bool], results: Seq
     return Program(inputs, recorder.equations, outputs), has
 
 
+def needed(program: Program, outputs: Sequence[bool]) -> list[bool]:
+    """Return which inputs of a body the `outputs` depend on."""
+    wanted = {x for x, keep in zip(program.outputs, outputs, strict=True) if keep}
+    for equation in reversed(program.equations):
+        if any(var in wanted for var in equation.outputs):
+            wanted.update(equation.inputs)
+    return [var in wanted for var in program.inputs]
+
+
+def chosen(items: Sequence, flags: Sequence[bool]) -> list:
+    return [x for x, keep in zip(items, flags, strict=True) if keep]
+
+
+def prune_repeated(primitive, inputs, used, bodies: dict[str, Program], lead: int, consts: int, **params):
+    """Carry only what is used, or what a carried value or the test depends on; hold only the constants that are read."""
+    body = bodies["body"]
+    always = [False] * (len(inputs) - consts)
+    if "test" in bodies:
+        always = needed(bodies["test"], [True])[consts:]
+    carry = fixpoint([a or b for a, b in zip(used, always, strict=True)], lambda flags: needed(body, flags)[lead + consts :])
+    held = needed(body, carry)[lead : lead + consts]
+    if "test" in bodies:
+        held = [a or b for a, b in zip(held, needed(bodies["test"], [True])[:consts], strict=True)]
+    if all(carry) and all(held):
+        return None
+    keep = [*held, *carry]
+    smaller = {"body": Program([*body.inputs[:lead], *chosen(body.inputs[lead:], keep)], body.equations, chosen(body.outputs, carry))}
+    if "test" in bodies:
+        smaller["test"] = Program(chosen(bodies["test"].inputs, keep), bodies["test"].equations, bodies["test"].outputs)
+    results = iter(primitive(*chosen(inputs, keep), **smaller, consts=sum(held), **params))
+    return [next(results) if kept else inputs[0] for kept in carry]
+
+
+def prune_loop(inputs, used, body, length, consts, reverse):
+    return prune_repeated(loop, inputs, used, {"body": body}, 1, consts, length=length, reverse=reverse)
+
+
 def loop_samples(rng, dtype):
     x, steps = sample(rng, dtype, (0.2, 1.0)), np.asarray(sample(rng, dtype, (0.2, 1.0), (4, 3)))
     body = build(lambda i, rows, x, y: [x * gather(rows, i), y + x], [COUNTER, *[ArrayType(a.dtype, a.shape) for a in (steps, x, x)]])
@@ -217,6 +255,7 @@ loop = Primitive(
     jvp=jvp_loop,
     depends=loop_depends,
     split=split_loop,
+    prune=prune_loop,
     transpose=transpose_loop,
     batch=batch_loop,
     lower=Control("loop"),
@@ -324,6 +363,7 @@ while_ = Primitive(
     jvp=jvp_while,
     depends=while_depends,
     split=split_while,
+    prune=lambda inputs, used, test, body, consts: prune_repeated(while_, inputs, used, {"body": body, "test": test}, 0, consts),
     batch=batch_while,
     lower=Control("while"),
     multiple=True,
@@ -437,6 +477,16 @@ def batch_cond(size, inputs, axes, branches):
     return outputs, [0] * len(outputs)
 
 
+def prune_cond(inputs, used, branches):
+    columns = [needed(branch, used) for branch in branches]
+    keep = [any(column) for column in zip(*columns, strict=True)]
+    if all(used) and all(keep):
+        return None
+    smaller = tuple(Program(chosen(branch.inputs, keep), branch.equations, chosen(branch.outputs, used)) for branch in branches)
+    results = iter(cond(inputs[0], *chosen(inputs[1:], keep), branches=smaller))
+    return [next(results) if kept else inputs[0] for kept in used]
+
+
 def cond_samples(rng, dtype):
     type = ArrayType(np.dtype(dtype), (2, 3))
     branches = tuple(build(function, [type, type]) for function in (lambda x, y: [x * y, x], lambda x, y: [y + x, y * y]))
@@ -451,6 +501,7 @@ cond = Primitive(
     jvp=jvp_cond,
     depends=cond_depends,
     split=split_cond,
+    prune=prune_cond,
     transpose=transpose_cond,
     batch=batch_cond,
     lower=Control("cond"),

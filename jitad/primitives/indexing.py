@@ -19,7 +19,7 @@ from jitad.ir.program import Atom
 from jitad.ir.symbolic import Zero, is_zero
 from jitad.ir.types import INT, ArrayType
 from jitad.primitives.comparisons import eq, select
-from jitad.primitives.declare import common_dtype, full, instantiate, is_linear, linear, sample, to_front
+from jitad.primitives.declare import common_dtype, full, instantiate, is_linear, linear, sample, to_front, uniform
 from jitad.primitives.shaping import ANY, all_to_front, broadcast, iota, reshape, shape_text, transpose
 
 
@@ -79,6 +79,13 @@ def draw_indices(rng, shape, extents):
 
 PLACES = (((5,), 1, (3,)), ((4, 3), 1, (2, 2)), ((4, 3), 2, (5,)), ((3, 2), 1, ()), ((3, 2), 1, (0,)))
 
+def simplify_gather(inputs):
+    """Elements of an array all of whose elements are one number."""
+    x, *indices = inputs
+    number = uniform(x)
+    return None if number is None else full(number, x.type.with_shape(addressed(x.type, [i.type for i in indices])))
+
+
 gather = linear(Primitive(
     "gather",
     type=lambda x, *indices: x.with_shape(addressed(x, indices)),
@@ -86,6 +93,7 @@ gather = linear(Primitive(
     transpose=lambda cts, inputs: [
         scatter_add(full(0, inputs[0].type), cts[0], *inputs[1:]), *[None for _ in inputs[1:]]],
     batch=batch_gather,
+    simplify=simplify_gather,
     lower=Pull(gather_element, repeats=True),
     samples=lambda rng, dtype: [([sample(rng, dtype, shape=shape), *draw_indices(rng, where, shape[:k])], {})
                                 for shape, k, where in PLACES],
@@ -177,3 +185,12 @@ def set_at(result, indices, updates):
 
 scatter_add = scatter_primitive("scatter_add", "add", add_at, transpose=transpose_scatter_add, dtypes="dfDl")
 scatter = scatter_primitive("scatter", "set", set_at, transpose=transpose_scatter, selecting=True, dtypes=ANY)
+
+
+def add_scattered(equation, x):
+    """x + (zeros with something added) is x with that added."""
+    base, updates, *indices = equation.inputs
+    return scatter_add(x, updates, *indices) if uniform(base) == 0 else None
+
+
+scatter_add.add_into = add_scattered

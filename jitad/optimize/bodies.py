@@ -1,0 +1,49 @@
+"""Programs within Programs: the bodies of loops and branches are optimized too, and values that nothing needs are not carried.
+
+In and out: a Program. Invariant: the results that are used stay the same.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from jitad.ir.program import Atom, Equation, Program
+from jitad.ir.recorder import current, rewrite
+
+
+def optimize_bodies(program: Program, optimize: Callable[[Program], Program]) -> Program:
+    """Return `program` with every Program in its parameters optimized."""
+
+    def rule(equation: Equation, inputs: list[Atom]):
+        params = {name: within(value, optimize) for name, value in equation.params.items()}
+        if all(params[name] is value for name, value in equation.params.items()):
+            return None
+        return current().record(equation.primitive, inputs, params)
+
+    return rewrite(program, rule) if any(map(has_bodies, program.equations)) else program
+
+
+def within(value, optimize: Callable[[Program], Program]):
+    if isinstance(value, Program):
+        return optimize(value)
+    if isinstance(value, tuple) and value and isinstance(value[0], Program):
+        return tuple(map(optimize, value))
+    return value
+
+
+def has_bodies(equation: Equation) -> bool:
+    return equation.primitive.prune is not None
+
+
+def prune(program: Program) -> Program:
+    """Return `program` with loops and branches that compute only what is used."""
+    if not any(map(has_bodies, program.equations)):
+        return program
+    used = {atom for equation in program.equations for atom in equation.inputs} | set(program.outputs)
+
+    def rule(equation: Equation, inputs: list[Atom]):
+        if equation.primitive.prune is None:
+            return None
+        return equation.primitive.prune(inputs, [var in used for var in equation.outputs], **equation.params)
+
+    return rewrite(program, rule)
