@@ -16,7 +16,10 @@ from dataclasses import dataclass, field
 
 from jitad.ir.lowering import Control, Library, Pointwise, Pull, Recurrence, Reduce, Scatter, Undefined
 from jitad.ir.program import Equation, Literal, Program, Var
+from jitad.lower.index import ZERO, Index, loop_variable
+from jitad.lower.order import overwrites, readers_of_overwritten, values_to_keep
 from jitad.lower.products import blas_operands
+from jitad.lower.scalars import Builder
 
 STORE = 6.0
 LOAD = 1.0
@@ -43,6 +46,7 @@ class Schedule:
 def schedule(program: Program) -> Schedule:
     """Choose the roots and group them."""
     roots = forced_roots(program)
+    roots |= values_to_keep(program, roots)
     costs = inline_costs(program, roots)
     groups: list[Group] | None = None
     while True:
@@ -169,7 +173,7 @@ def reach(equation: Equation, own: dict[tuple, int], contexts) -> None:
         elif isinstance(record, Reduce):
             box, _ = record.box(*[atom.type for atom in equation.inputs], **equation.params)
             (nest,) = [key[0] for key in own] if own else [box]
-            key = (box if nest == equation.outputs[0].shape else nest,) if x.shape == box else (equation, place)
+            key = (box if nest == equation.outputs[0].shape else nest,) if reads_here(equation, x, box) else (equation, place)
             contexts[x][key] = math.prod(box)
         else:
             contexts[x][(equation, place)] = max(x.type.size, 1)
@@ -191,7 +195,33 @@ def assign_groups(program: Program, roots: set[Var]) -> list[Group]:
 
 def reads_here(equation: Equation, x: Var, box: tuple[int, ...]) -> bool:
     """Whether the equation, evaluated at an index of `box`, reads `x` at that very index."""
-    return x.shape == box and isinstance(equation.primitive.lower, Pointwise | Reduce) and kind_of(equation) != "call"
+    if x.shape != box or kind_of(equation) == "call":
+        return False
+    record = equation.primitive.lower
+    return isinstance(record, Pointwise) or (isinstance(record, Reduce) and set(reduced_at(equation, x)) == {identity(box)})
+
+
+def reduced_at(equation: Equation, x: Var) -> list[tuple[Index, ...]]:
+    """Return the indices at which a reduction reads `x` for an element of its box."""
+    box = iteration_box(equation)
+    builder, places = Builder([(0, extent - 1) for extent in box]), []
+
+    def reader(operand):
+        def read(index):
+            if operand is x:
+                places.append(tuple(index))
+            return builder.const(0, operand.dtype)
+
+        read.type = operand.type
+        return read
+
+    equation.primitive.lower.element(builder, identity(box), [reader(operand) for operand in equation.inputs], **equation.params)
+    return places
+
+
+def identity(box: tuple[int, ...]) -> tuple[Index, ...]:
+    """Return the index of an iteration of a nest; the only one along an axis of extent 1 is zero."""
+    return tuple([loop_variable(dim) if extent != 1 else ZERO for dim, extent in enumerate(box)])
 
 
 def earliest_levels(program: Program, roots: set[Var]) -> dict[Var, int]:
@@ -201,12 +231,19 @@ def earliest_levels(program: Program, roots: set[Var]) -> dict[Var, int]:
     """
     ready: dict[Var, int] = {}
     done: dict[Var, int] = {}
+    reads = readers_of_overwritten(program, roots)
+    last_read: dict[Var, int] = defaultdict(int)
     for equation in program.equations:
         box = iteration_box(equation)
         inputs = [x for x in equation.inputs if isinstance(x, Var)]
         level = max([ready.get(x, 0) if reads_here(equation, x, box) else done.get(x, 0) for x in inputs], default=0)
+        if overwrites(equation):
+            level = max(level, last_read[equation.inputs[0]])
         after = max([level, *[done.get(x, 0) for x in inputs]])
         for var in equation.outputs:
+            if var in roots:
+                for base in reads.get(var, ()):
+                    last_read[base] = max(last_read[base], level + 1)
             stored = var in roots
             ready[var] = level + (stored and kind_of(equation) != "inline")
             done[var] = level + 1 if stored else after
@@ -231,6 +268,8 @@ def delay(program: Program, roots: set[Var], earliest: dict[Var, int], groups: d
     for box, level in groups.values():
         runs[box].add(level)
     levels, end = dict(earliest), max(earliest.values(), default=0) + 1
+    reads = readers_of_overwritten(program, roots)
+    written = {equation.inputs[0]: earliest[equation.outputs[0]] for equation in program.equations if overwrites(equation)}
     here: dict[Var, float] = defaultdict(lambda: math.inf)
     anywhere: dict[Var, float] = defaultdict(lambda: math.inf)
     for equation in reversed(program.equations):
@@ -239,6 +278,7 @@ def delay(program: Program, roots: set[Var], earliest: dict[Var, int], groups: d
         if var in roots:
             if kind in ("inline", "nest") and groups[var] in movable:
                 limit = min(here[var] if kind == "inline" else here[var] - 1, anywhere[var] - 1)
+                limit = max(earliest[var], min([limit, *[written[base] - 1 for base in reads.get(var, ())]]))
                 if math.prod(box) == 1:
                     levels[var] = min(limit, end)
                 else:

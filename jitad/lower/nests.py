@@ -14,7 +14,7 @@ import numpy as np
 from jitad.ir.lowering import Pointwise, Pull, Reduce
 from jitad.ir.program import Atom, Equation, Literal, Var
 from jitad.ir.types import ArrayType, real_dtype
-from jitad.lower.fusion import Group, is_alias, kind_of, storage
+from jitad.lower.fusion import Group, identity, is_alias, kind_of, storage
 from jitad.lower.index import ZERO, Index, Range, loop_variable
 from jitad.lower.index import linear as linear_position
 from jitad.lower.loops import Accumulate, Buffer, Call, Check, Counter, Nest, Reduction, Region, ScatterStore, Store
@@ -168,17 +168,17 @@ def whole(box: Sequence[int]) -> tuple[Range, ...]:
 
 
 def build_nest(context: Context, group: Group) -> list[Nest]:
-    identity = tuple([loop_variable(dim) if extent != 1 else ZERO for dim, extent in enumerate(group.box)])
+    here = identity(group.box)
     stored = [var for var in group.roots if kind_of(var.equation) == "inline" and not in_place(context, var)]
     reduced = [(var, make_reduction(context, var, group.box)) for var in group.roots if kind_of(var.equation) != "inline"]
 
     def body_of(ranges):
-        body = Body(context, group, ranges, identity)
+        body = Body(context, group, ranges, here)
         statements = []
         for var in stored:
-            statements += stores(context.buffers[var], linear_position(identity, var.shape), body.value(var, identity))
+            statements += stores(context.buffers[var], linear_position(here, var.shape), body.value(var, here))
         for var, reduction in reduced:
-            statements.append(Accumulate(reduction, parts_of(body.element(var.equation, identity))))
+            statements.append(Accumulate(reduction, parts_of(body.element(var.equation, here))))
         return body.builder, statements
 
     parts = cut(whole(group.box), body_of)

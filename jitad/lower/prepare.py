@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from jitad.ir.program import Atom, Equation, Program, Var
 from jitad.ir.recorder import Recorder, rewrite
+from jitad.lower.order import delay_writes
 from jitad.lower.products import dot_axes, matrix, worthwhile
 from jitad.primitives.complexes import convert
 from jitad.primitives.shaping import transpose
@@ -15,7 +16,7 @@ from jitad.primitives.shaping import transpose
 
 def prepare(program: Program) -> Program:
     """Return an equivalent Program whose outputs are distinct Vars, each defined by an equation."""
-    program = rewrite(program, arrange_product)
+    program = delay_writes(rewrite(program, arrange_product))
     taken: set[Atom] = set(program.inputs)
     outputs: list[Atom] = []
     with Recorder(program.equations[-1].source if program.equations else None) as recorder:

@@ -1,7 +1,7 @@
 """Cutting an iteration box so that guards are decided in its interior.
 
-In: a box (its ranges) and, per dimension, the loop values at which a guard changes. Out: disjoint sub-boxes that cover it: large ones where every
-guard is decided (their loops are branch-free and vectorise) and thin shells where guards are evaluated.
+In: a box (its ranges) and, per dimension, the loop values at which a guard changes. Out: disjoint sub-boxes that cover it: large
+ones where every guard is decided (their loops are branch-free and vectorise) and thin shells where guards are evaluated.
 """
 
 from __future__ import annotations

@@ -1,0 +1,78 @@
+"""Writes in place come after the reads of what they overwrite.
+
+In: a Program. Out: the same equations in an order in which an array is updated (`scatter`) only when nothing else in the Program still
+has to read its old value, where the data flow allows that.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from jitad.ir.lowering import Scatter
+from jitad.ir.program import Equation, Program, Var
+
+
+def overwrites(equation: Equation) -> bool:
+    """Whether an equation gives a changed version of its first operand."""
+    return isinstance(equation.primitive.lower, Scatter)
+
+
+def delay_writes(program: Program) -> Program:
+    """Return `program` with each update as late as what uses its result allows."""
+    if not any(map(overwrites, program.equations)):
+        return program
+    waiting: dict[Var, Equation] = {}
+    ordered: list[Equation] = []
+
+    def emit(equation: Equation) -> None:
+        release(x for x in equation.inputs if isinstance(x, Var))
+        ordered.append(equation)
+
+    def release(variables: Iterable[Var]) -> None:
+        for var in variables:
+            if var in waiting:
+                emit(waiting.pop(var))
+
+    for equation in program.equations:
+        if overwrites(equation):
+            waiting[equation.outputs[0]] = equation
+        else:
+            emit(equation)
+    release(list(waiting))
+    return Program(program.inputs, ordered, program.outputs)
+
+
+def readers_of_overwritten(program: Program, roots: set[Var]) -> dict[Var, frozenset[Var]]:
+    """Return, for each Var, the overwritten arrays that are read wherever it is computed in place."""
+    bases = {equation.inputs[0] for equation in program.equations if overwrites(equation)}
+    reads: dict[Var, frozenset[Var]] = {}
+    if not bases:
+        return reads
+    for equation in program.equations:
+        found: frozenset[Var] = frozenset()
+        for x in equation.inputs:
+            if isinstance(x, Var):
+                found |= {x} & bases
+                if x not in roots:
+                    found |= reads.get(x, frozenset())
+        for var in equation.outputs:
+            reads[var] = found
+    return reads
+
+
+def values_to_keep(program: Program, roots: set[Var]) -> set[Var]:
+    """Return new values for updates that read what the update, or one before it, overwrites: they have to be computed first."""
+    reads = readers_of_overwritten(program, roots)
+    earlier: dict[Var, frozenset[Var]] = {}
+    kept: set[Var] = set()
+    for equation in program.equations:
+        if overwrites(equation):
+            base, updates, *_ = equation.inputs
+            before = earlier.get(base, frozenset())
+            earlier[equation.outputs[0]] = before | {base}
+            if isinstance(updates, Var) and updates.equation is not None:
+                overwritten = before if updates.type.size <= 1 else before | {base}
+                found = reads.get(updates, frozenset()) | {updates}
+                if found & overwritten:
+                    kept.add(updates)
+    return kept
