@@ -19,13 +19,16 @@ from jitad.api import (
     vjp,
     vmap,
 )
+from jitad.control import cond, fori_loop, scan, switch, while_loop
+from jitad.frontend.control.iterables import unroll
 from jitad.inspection import show, table, trace
 from jitad.ir.errors import JitadError
 from jitad.rules import custom_jvp, custom_vjp
 from jitad.runtime.config import config
 
 __all__ = [
-    "JitadError", "config", "custom_jvp", "custom_vjp", "grad", "hessian", "hvp", "jacfwd", "jacobian", "jacrev", "jit", "jvp",
-    "linearize", "show", "stop_gradient", "table", "testing", "trace", "value_and_grad", "vjp", "vmap",
+    "JitadError", "cond", "config", "custom_jvp", "custom_vjp", "fori_loop", "grad", "hessian", "hvp", "jacfwd", "jacobian", "jacrev",
+    "jit", "jvp", "linearize", "scan", "show", "stop_gradient", "switch", "table", "testing", "trace", "unroll", "value_and_grad",
+    "vjp", "vmap", "while_loop",
 ]  # fmt: skip
 __version__ = "0.1.0"
