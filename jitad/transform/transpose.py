@@ -8,12 +8,15 @@ derivative on the side not taken is infinite or NaN; see `Cotangent`.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+
+import numpy as np
 
 from jitad.ir import errors
+from jitad.ir.interpreter import evaluate
 from jitad.ir.passes import PASSES
 from jitad.ir.program import Atom, Equation, Literal, Program, Var
-from jitad.ir.recorder import Env, Recorder, current, inline
+from jitad.ir.recorder import Env, Recorder, build, current, inline
 from jitad.ir.symbolic import Linear, Masked, Zero, is_zero
 from jitad.ir.types import ArrayType
 from jitad.primitives.comparisons import ne, select
@@ -23,6 +26,8 @@ from jitad.primitives.shaping import reshape
 from jitad.transform.linearize import LinearMap
 from jitad.transform.partition import partition
 
+KNOWN_SIZE = 4_000_000
+
 
 @dataclass(frozen=True)
 class Cotangent:
@@ -30,12 +35,14 @@ class Cotangent:
 
     It equals `value` where the boolean atom ``mask()`` is true and is exactly zero elsewhere. `mask` is None where nothing was
     selected, and is not recorded before it is asked for. If `exact`, `value` itself is zero where the mask is false; otherwise
-    it may be anything there, inf and NaN included.
+    it may be anything there, inf and NaN included. `known` is the mask itself where it does not depend on values: several slices may
+    together cover everything, and then nothing is masked.
     """
 
     value: Atom
     mask: Callable[[], Atom] | None = None
     exact: bool = True
+    known: np.ndarray | None = None
 
     def settle(self) -> Atom:
         """Return the cotangent as an atom."""
@@ -62,8 +69,11 @@ def once(mask: Callable[[], Atom]) -> Callable[[], Atom]:
 def accumulate(x: Cotangent | None, y: Cotangent) -> Cotangent:
     if x is None:
         return y
-    mask = None if x.mask is None or y.mask is None else once(lambda: x.mask() | y.mask())
-    return Cotangent(x.settle() + y.settle(), mask)
+    value = x.settle() + y.settle()
+    if x.mask is None or y.mask is None:
+        return Cotangent(value)
+    known = None if x.known is None or y.known is None else x.known | y.known
+    return Cotangent(value) if known is not None and known.all() else Cotangent(value, once(lambda: x.mask() | y.mask()), known=known)
 
 
 def pull_back(linear: LinearMap, cotangents: Sequence[Atom | Zero]) -> list[Atom | Zero]:
@@ -138,7 +148,7 @@ def transpose_pointwise(equation: Equation, ct: Cotangent, inputs) -> list[Cotan
         if isinstance(result, Masked):
             new = Cotangent(result.value, both(ct.mask, result.mask), exact=False)
         else:
-            new = Cotangent(result, ct.mask, exact=ct.mask is None or exact)
+            new = Cotangent(result, ct.mask, ct.mask is None or exact, ct.known)
         cotangents.append(unbroadcast(new, operand.type))
     return cotangents
 
@@ -171,6 +181,7 @@ def transpose_structural(equation: Equation, ct: Cotangent, inputs) -> list[Cota
 
     results = move(ct.settle())
     masked = ct.mask is not None or equation.primitive.selecting
+    known = known_masks(equation, ct, inputs) if masked else None
     moved: list = []
 
     def mask(k):
@@ -178,10 +189,36 @@ def transpose_structural(equation: Equation, ct: Cotangent, inputs) -> list[Cota
             moved.extend(move(ct.indicator()))
         return ne(moved[k], 0.0)
 
-    return [
-        None if skip(result, operand) else replace(Cotangent(result), mask=once(lambda k=k: mask(k)) if masked else None)
-        for k, (result, operand) in enumerate(zip(results, inputs, strict=True))
-    ]
+    cotangents: list[Cotangent | None] = []
+    for k, (result, operand) in enumerate(zip(results, inputs, strict=True)):
+        if skip(result, operand):
+            cotangents.append(None)
+        elif not masked or (known is not None and known[k].all()):
+            cotangents.append(Cotangent(result))
+        else:
+            cotangents.append(Cotangent(result, once(lambda k=k: mask(k)), known=None if known is None else known[k]))
+    return cotangents
+
+
+def known_masks(equation: Equation, ct: Cotangent, inputs) -> list[np.ndarray] | None:
+    """Return the masks of an equation's cotangents if they follow from shapes and slices alone."""
+    unknown = ct.mask is not None and ct.known is None
+    indexed = any(not isinstance(x, Linear) and x.dtype.kind in "iu" for x in inputs)
+    if unknown or indexed or max(x.type.size for x in (ct.value, *inputs)) > KNOWN_SIZE:
+        return None
+    linear = [k for k, x in enumerate(inputs) if isinstance(x, Linear)]
+    held = [x for x in inputs if isinstance(x, Var)]
+
+    def move(indicator: Atom, *values: Atom) -> list[Atom]:
+        rest = iter(values)
+        operands = [next(rest) if isinstance(x, Var) else x for x in inputs]
+        results = equation.primitive.transpose([indicator], operands, **equation.params)
+        return [instantiate(results[k]) for k in linear]
+
+    ones = np.ones(ct.value.shape, ct.value.dtype) if ct.known is None else ct.known.astype(ct.value.dtype)
+    program = build(move, [ct.value.type, *[x.type for x in held]], equation.source)
+    found = dict(zip(linear, evaluate(program, ones, *[np.zeros(x.shape, x.dtype) for x in held]), strict=True))
+    return [found[k] != 0 if k in found else np.ones(()) for k in range(len(inputs))]
 
 
 def pull_back_body(body: Program, flags: Sequence[bool], operands: Sequence[Atom | None], cotangents: Sequence[Atom]) -> list[Atom | Zero]:
