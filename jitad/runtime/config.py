@@ -34,7 +34,7 @@ class Config:
         Round every floating-point operation by itself; otherwise a product and a sum may be fused (as compilers of C and
         Fortran do by default). ``JITAD_STRICT``.
     verify
-        Check every Program between passes. ``JITAD_VERIFY``.
+        Check every Program between passes, and the loops made of it. ``JITAD_VERIFY``.
     check_nan
         Raise `FloatingPointError` when a compiled function returns NaN. ``JITAD_CHECK_NAN``.
     verbose

@@ -1,0 +1,219 @@
+"""Loops evaluated with NumPy, with a memory that knows what has been written: a helper of the tests of lowering.
+
+Reading an element that no step has written, or whose bytes have since gone to another buffer, is an error.
+"""
+
+import itertools
+
+import numpy as np
+from numpy.lib.stride_tricks import as_strided
+
+from jitad.ir.registry import REGISTRY
+from jitad.ir.types import real_dtype
+from jitad.lower.loops import Accumulate, Call, Choice, Nest, Repeat, ScatterStore
+from jitad.lower.walk import reachable, roots
+
+COMBINE = {"add": np.add, "mul": np.multiply, "max": np.maximum, "min": np.minimum, "and": np.logical_and, "or": np.logical_or}
+
+
+class Storage:
+    """A piece of memory, as a flat array of real parts; `start` is its place in the workspace, None for inputs and outputs."""
+
+    def __init__(self, buffer):
+        part = real_dtype(buffer.type.dtype)
+        count = buffer.nbytes // part.itemsize
+        self.values = np.ones(count, bool) if part.kind == "b" else np.frombuffer(b"\x5a" * buffer.nbytes, part).copy()
+        self.written = np.zeros(count, bool)
+        self.start, self.end = (buffer.offset, buffer.offset + buffer.nbytes) if buffer.kind == "work" else (None, None)
+        self.name = buffer.name
+
+    def lose(self, low, high):
+        """Forget what is in these bytes of the workspace."""
+        starts = self.start + self.values.itemsize * np.arange(len(self.values))
+        self.written[(starts < high) & (starts + self.values.itemsize > low)] = False
+
+
+class Memory:
+    """Which storage each buffer names now, and the trip numbers of the loops that run."""
+
+    def __init__(self, loops, arrays):
+        self.places, self.trips = {}, {}
+        for buffer, array in zip(loops.inputs, arrays, strict=True):
+            self.store(buffer, array)
+
+    def of(self, buffer) -> Storage:
+        if buffer.memory not in self.places:
+            self.places[buffer.memory] = Storage(buffer.memory)
+        return self.places[buffer.memory]
+
+    def read(self, buffer, places):
+        storage = self.of(buffer)
+        assert np.all((places >= 0) & (places < len(storage.values))), f"reads {buffer.name} outside"
+        assert np.all(storage.written[places]), f"reads {buffer.name} where it is not written"
+        return storage.values[places]
+
+    def write(self, buffer, places, values):
+        storage = self.of(buffer)
+        assert np.all((places >= 0) & (places < len(storage.values))), f"writes {buffer.name} outside"
+        storage.written[places] = True
+        storage.values[places] = values
+        if storage.start is not None:
+            for other in self.places.values():
+                if other is not storage and other.start is not None:
+                    other.lose(storage.start, storage.end)
+
+    def array(self, buffer, type=None):
+        """Return the elements as an array of `type`."""
+        type = type or buffer.type
+        values = self.read(buffer, np.arange(len(self.of(buffer).values)))
+        return values.view(type.dtype).reshape(type.shape)
+
+    def store(self, buffer, array):
+        """Write all elements."""
+        values = np.ascontiguousarray(array, buffer.type.dtype).reshape(-1).view(real_dtype(buffer.type.dtype))
+        self.write(buffer, np.arange(len(values)), values)
+
+    def move(self, moves):
+        self.places.update({buffer: self.of(source) for buffer, source in moves.items()})
+
+
+def run_loops(loops, *arrays):
+    """Return the outputs of `loops`."""
+    memory = Memory(loops, arrays)
+    with np.errstate(all="ignore"):
+        run_steps(loops.steps, memory)
+    return [memory.array(buffer).copy() for buffer in loops.outputs]
+
+
+def run_steps(steps, memory):
+    for step in steps:
+        {Nest: run_nest, Call: run_call, Choice: run_choice, Repeat: run_repeat}[type(step)](step, memory)
+
+
+def run_choice(choice, memory):
+    index = int(memory.array(choice.index))
+    run_steps(choice.branches[min(max(index, 0), len(choice.branches) - 1)], memory)
+
+
+def run_repeat(repeat, memory):
+    for trip in itertools.count() if repeat.counter is None else range(repeat.counter.length):
+        run_steps(repeat.test, memory)
+        if repeat.goes_on is not None and not memory.array(repeat.goes_on):
+            break
+        if repeat.counter is not None:
+            memory.trips[repeat.counter] = repeat.counter.length - 1 - trip if repeat.reverse else trip
+        run_steps(repeat.steps, memory)
+        memory.move(repeat.moves)
+
+
+def run_call(call, memory):
+    if call.routine == "gemm":
+        results = [product(call, memory)]
+    else:
+        primitive = REGISTRY[call.routine]
+        arrays = [memory.array(buffer, type) for buffer, type in zip(call.inputs, call.input_types, strict=True)]
+        results = primitive.evaluate(*arrays, **call.params)
+        results = results if primitive.multiple else [results]
+    for buffer, array in zip(call.outputs, results, strict=True):
+        memory.store(buffer, array)
+
+
+def product(call, memory):
+    def matrices(m, buffer):
+        flat = memory.array(buffer).reshape(-1)
+        strides = [k * flat.itemsize for k in (m.batch_stride, m.row_stride, m.column_stride)]
+        assert (m.batch - 1) * m.batch_stride + (m.rows - 1) * m.row_stride + (m.columns - 1) * m.column_stride < flat.size
+        return as_strided(flat, (m.batch, m.rows, m.columns), strides)
+
+    return matrices(call.params["x"], call.inputs[0]) @ matrices(call.params["y"], call.inputs[1])
+
+
+def run_nest(nest, memory):
+    """All iterations of a region at once, or one after another if some read what others write."""
+    started = {reduction: np.zeros(reduction.buffer.type.size, bool) for reduction in nest.reductions}
+    for reduction in nest.reductions:
+        if reduction.partial:
+            fill(reduction, memory)
+            started[reduction][:] = True
+    for region in nest.regions:
+        stored = {(s.buffer.memory, s.position) for s in region.statements if not isinstance(s, Accumulate)}
+        loaded = {(expr.args[0].memory, expr.args[1]) for expr in reachable(roots(region)) if expr.op == "load"}
+        if {buffer for buffer, _ in stored} & {buffer for buffer, _ in loaded - stored}:
+            for point in itertools.product(*[range(low, high + 1) for low, high in region.ranges]):
+                run_region(region, [np.array([i]) for i in point] or [np.array([0])], memory, started)
+        else:
+            grid = np.meshgrid(*[np.arange(low, high + 1) for low, high in region.ranges], indexing="ij")
+            run_region(region, [g.reshape(-1) for g in grid] or [np.array([0])], memory, started)
+
+
+def fill(reduction, memory):
+    count = len(memory.of(reduction.buffer).values)
+    memory.write(reduction.buffer, np.arange(count), reduction.identity)
+    memory.write(reduction.buffer, np.arange(1, count, 2) if reduction.width == 2 else np.arange(0), 0)
+
+
+def run_region(region, variables, memory, started):
+    count, values = len(variables[0]), {}
+
+    def index(i):
+        total = np.full(count, i.const)
+        for term, coefficient in i.terms:
+            total = total + coefficient * (variables[term] if isinstance(term, int) else values[term.number])
+        return total
+
+    for expr in reachable(roots(region)):
+        values[expr.number] = evaluate(expr, index, values, memory, count)
+    for statement in region.statements:
+        if isinstance(statement, Accumulate):
+            accumulate(statement, index(statement.reduction.position), values, memory, started[statement.reduction])
+            continue
+        places, value = index(statement.position), values[statement.value.number]
+        if isinstance(statement, ScatterStore) and statement.combine == "add":
+            memory.read(statement.buffer, places)
+            np.add.at(memory.of(statement.buffer).values, places, value)
+        else:
+            memory.write(statement.buffer, places, value)
+
+
+def accumulate(statement, places, values, memory, started):
+    """A reduction that is not partial finds its identity in the place of the first element."""
+    reduction = statement.reduction
+    width, data = reduction.width, memory.of(reduction.buffer).values
+    fresh = places[~started[places]]
+    for part, start in enumerate((reduction.identity, 0)[:width]):
+        memory.write(reduction.buffer, fresh * width + part, start)
+    started[places] = True
+    parts = [values[part.number] for part in statement.parts]
+    if width == 2:
+        numbers = data.view(np.result_type(data, 1j).newbyteorder("="))
+        COMBINE[reduction.combine].at(numbers, places, parts[0] + 1j * parts[1])
+    else:
+        COMBINE[reduction.combine].at(data, places, parts[0])
+
+
+def evaluate(expr, index, values, memory, count):
+    op, args = expr.op, expr.args
+    if op in ("const", "zero"):
+        return np.full(count, args[1] if args else 0, expr.dtype)
+    if op == "load":
+        return memory.read(args[0], index(args[1]))
+    if op == "index":
+        return index(args[0])
+    if op == "counter":
+        return np.full(count, memory.trips[args[0]])
+    if op == "in_range":
+        return (index(args[0]) >= 0) & (index(args[0]) < args[1])
+    if op == "clamp":
+        return np.clip(index(args[0]), 0, args[1] - 1)
+    if op in ("index_div", "index_mod"):
+        assert np.all(index(args[0]) >= 0)
+        return index(args[0]) // args[1] if op == "index_div" else index(args[0]) % args[1]
+    operands = [values[x.number] if not hasattr(x, "extent") else x for x in args]
+    if op == "checked":
+        i, check = operands
+        i = np.where(i < 0, i + check.extent, i)
+        assert np.all((i >= 0) & (i < check.extent)), "index check"
+        return i
+    if op == "convert":
+        return operands[0].astype(expr.dtype)
+    return np.asarray(REGISTRY[op].evaluate(*operands))
