@@ -141,15 +141,17 @@ def promote(program: Program, roots: set[Var], costs: dict[Var, float], groups: 
     for equation in reversed(program.equations):
         for var in equation.outputs:
             own = contexts.pop(var, {})
-            if var not in roots and own and not reads_in_place(equation, roots) and expensive(var, own, costs[var]):
+            if var not in roots and own and not stays_inlined(equation, roots) and expensive(var, own, costs[var]):
                 roots.add(var)
             if var in roots:
                 own = {(nest_of.get(var, var.shape),): max(var.type.size, 1)}
             reach(equation, own, contexts)
 
 
-def reads_in_place(equation: Equation, roots: set[Var]) -> bool:
-    """Whether the result is a stored array in another shape."""
+def stays_inlined(equation: Equation, roots: set[Var]) -> bool:
+    """Whether the result is a stored array in another shape, or an integer such as indices are made of."""
+    if equation.outputs[0].dtype.kind == "i" and not equation.outputs[0].shape and isinstance(equation.primitive.lower, Pointwise):
+        return equation.primitive.lower.cost <= 1
     return is_alias(equation) and (equation.inputs[0] in roots or equation.inputs[0].equation is None)
 
 

@@ -157,7 +157,7 @@ def cut(box: Sequence[Range], body_of: Callable[[Sequence], tuple[Builder, list]
         return []
     builder, statements = body_of(box)
     thresholds = [marks if dims is None or dim in dims else set() for dim, marks in enumerate(builder.thresholds)]
-    parts = regions(box, thresholds)
+    parts = regions(box, thresholds, builder.guards)
     if parts == [box]:
         return [Region(box, tuple(statements))]
     return [Region(ranges, tuple(body_of(ranges)[1])) for ranges in parts]

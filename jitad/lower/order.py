@@ -6,10 +6,13 @@ has to read its old value, where the data flow allows that.
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable
 
 from jitad.ir.lowering import Scatter
 from jitad.ir.program import Equation, Program, Var
+
+PART = 4  # how many times smaller than an array a part of it is that is worth keeping
 
 
 def overwrites(equation: Equation) -> bool:
@@ -61,8 +64,13 @@ def readers_of_overwritten(program: Program, roots: set[Var]) -> dict[Var, froze
 
 
 def values_to_keep(program: Program, roots: set[Var]) -> set[Var]:
-    """Return new values for updates that read what the update, or one before it, overwrites: they have to be computed first."""
+    """Return what has to be computed before an update because it reads what is overwritten.
+
+    That is: new values that read what their update, or one before it, overwrites; and parts of an overwritten array that others than
+    its update use.
+    """
     reads = readers_of_overwritten(program, roots)
+    writers = {equation.inputs[0]: equation.outputs[0] for equation in program.equations if overwrites(equation)}
     earlier: dict[Var, frozenset[Var]] = {}
     kept: set[Var] = set()
     for equation in program.equations:
@@ -72,7 +80,24 @@ def values_to_keep(program: Program, roots: set[Var]) -> set[Var]:
             earlier[equation.outputs[0]] = before | {base}
             if isinstance(updates, Var) and updates.equation is not None:
                 overwritten = before if updates.type.size <= 1 else before | {base}
-                found = reads.get(updates, frozenset()) | {updates}
-                if found & overwritten:
+                if (reads.get(updates, frozenset()) | {updates}) & overwritten:
                     kept.add(updates)
+    users = users_in_place(program, roots | kept)
+    for equation in program.equations:
+        base = equation.inputs[0] if equation.inputs else None
+        (part, *_) = equation.outputs
+        if base in writers and part.type.size * PART <= base.type.size and users[part] - {writers[base]}:
+            kept.add(part)
     return kept
+
+
+def users_in_place(program: Program, roots: set[Var]) -> dict[Var, set[Var]]:
+    """Return, for each Var, the roots that compute it in place."""
+    users: dict[Var, set[Var]] = defaultdict(set)
+    for equation in reversed(program.equations):
+        for var in equation.outputs:
+            found = {var} if var in roots else users[var]
+            for x in equation.inputs:
+                if isinstance(x, Var):
+                    users[x] |= found
+    return users

@@ -253,6 +253,11 @@ class Builder:
             value = self.select(condition, value, otherwise)
         return value
 
+    @property
+    def guards(self) -> int:
+        """The number of guards that are undecided in this region."""
+        return sum(expr.op == "in_range" for expr in self.table.values())
+
     def note_thresholds(self, i: Index, extent: int) -> None:
         term = i.loop_term()
         if term is not None:

@@ -27,6 +27,10 @@ def plan_workspace(steps: Sequence[Step]) -> int:
     """Place the work buffers of `steps` and return the number of bytes they take."""
     spans: dict[Buffer, Span] = {}
     note_uses(steps, spans, 0)
+    for group in exchanged(steps):
+        whole = Span(min(spans[b].first for b in group), max(spans[b].last for b in group))
+        for buffer in group:
+            spans[buffer] = whole
     placed: list[Buffer] = []
     total = 0
     for buffer in sorted(spans, key=lambda b: (spans[b].first, b.name)):
@@ -78,3 +82,16 @@ def fresh_each_trip(buffer: Buffer, step: Repeat) -> bool:
         if buffer in writes(inner):
             return True
     return True
+
+
+def exchanged(steps: Sequence[Step]) -> list[set[Buffer]]:
+    """Return the groups of buffers whose memory changes places: each may end up in the memory of any other of its group."""
+    groups: list[set[Buffer]] = []
+    for step in steps:
+        for inner in children(step):
+            groups += exchanged(inner)
+        if isinstance(step, Repeat) and step.moves:
+            group = {b.memory for b in (*step.moves, *step.moves.values())}
+            joined = [other for other in groups if other & group]
+            groups = [other for other in groups if not other & group] + [group.union(*joined)]
+    return groups
