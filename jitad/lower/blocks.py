@@ -58,18 +58,17 @@ def build_repeat(context: Context, equation: Equation) -> list[Step]:
     params, consts = equation.params, equation.params["consts"]
     carries = [context.new_buffer(var.type) for var in equation.outputs]
     steps = [step for x, buffer in zip(equation.inputs[consts:], carries, strict=True) for step in initialize(context, x, buffer)]
-    held = [context.buffer_of(x) for x in equation.inputs[:consts]]
     counter = Counter(f"t{next(context.numbers)}", params["length"]) if "length" in params else None
     body = params["body"]
+    inner = inner_context(context, body.inputs[counter is not None :], equation.inputs[:consts], carries)
     if counter is not None:
-        context.counters[body.inputs[0]] = counter
-    inner = Context(dict(zip(body.inputs[counter is not None :], [*held, *carries], strict=True)), context)
+        inner.counters[body.inputs[0]] = counter
     trip, moves = lower_body(body, carries, inner)
-    repeat = Repeat(trip, moves, counter, params.get("reverse", False))
+    repeat = Repeat(trip, carries, moves, counter, params.get("reverse", False))
     if counter is None:
         repeat.goes_on = context.new_buffer(params["test"].output_types[0])
         test = prepare(params["test"])
-        repeat.test = lower_block(test, [repeat.goes_on], Context(dict(zip(test.inputs, [*held, *carries], strict=True)), context))
+        repeat.test = lower_block(test, [repeat.goes_on], inner_context(context, test.inputs, equation.inputs[:consts], carries))
     if counter is None or counter.length:
         steps.append(repeat)
     for var, buffer in zip(equation.outputs, carries, strict=True):
@@ -79,6 +78,18 @@ def build_repeat(context: Context, equation: Equation) -> list[Step]:
         else:
             steps.append(copy_nest(buffer, target))
     return steps
+
+
+def inner_context(context: Context, inputs: Sequence[Var], operands: Sequence, carries: Sequence[Buffer] = ()) -> Context:
+    """Return the context of a body: its first inputs are `operands`, counters of loops among them, the others are carried."""
+    inner = Context({}, context)
+    for var, x in zip(inputs, operands, strict=False):
+        if x in context.counters:
+            inner.counters[var] = context.counters[x]
+        else:
+            inner.buffers[var] = context.buffer_of(x)
+    inner.buffers.update(zip(inputs[len(operands) :], carries, strict=True))
+    return inner
 
 
 def lower_body(body: Program, carries: list[Buffer], context: Context) -> tuple[list[Step], dict[Buffer, Buffer]]:
@@ -145,11 +156,5 @@ def build_choice(context: Context, equation: Equation) -> list[Step]:
     branches = []
     for branch in equation.params["branches"]:
         program = prepare(branch)
-        inner = Context({}, context)
-        for var, x in zip(program.inputs, operands, strict=True):
-            if x in context.counters:
-                inner.counters[var] = context.counters[x]
-            else:
-                inner.buffers[var] = context.buffer_of(x)
-        branches.append(lower_block(program, outputs, inner))
+        branches.append(lower_block(program, outputs, inner_context(context, program.inputs, operands)))
     return [Choice(context.buffer_of(index), branches)]

@@ -161,6 +161,8 @@ class Repeat:
     ----------
     steps
         One trip.
+    carries
+        The buffers of the carried values, which last from trip to trip.
     moves
         After each trip, the memory that each of these buffers names: that of another, all at once. A permutation.
     counter, reverse
@@ -170,6 +172,7 @@ class Repeat:
     """
 
     steps: list[Step]
+    carries: list[Buffer]
     moves: dict[Buffer, Buffer]
     counter: Counter | None = None
     reverse: bool = False

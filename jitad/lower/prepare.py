@@ -1,13 +1,15 @@
 """Bring a Program into the form that scheduling expects.
 
 Outputs become distinct Vars with equations of their own (an input or a number that is returned is copied), and products whose operands
-BLAS cannot read in place get transposed copies.
+BLAS cannot read in place get transposed copies. Numbers that the bodies of loops and branches read are put in memory.
 """
 
 from __future__ import annotations
 
-from jitad.ir.program import Atom, Equation, Program, Var
-from jitad.ir.recorder import Recorder, rewrite
+from jitad.ir.lowering import Control
+from jitad.ir.program import Atom, Equation, Literal, Program, Var
+from jitad.ir.recorder import Recorder, current, rewrite
+from jitad.lower.fusion import held_operands
 from jitad.lower.order import delay_writes
 from jitad.lower.products import dot_axes, matrix, worthwhile
 from jitad.primitives.complexes import convert
@@ -16,7 +18,7 @@ from jitad.primitives.shaping import transpose
 
 def prepare(program: Program) -> Program:
     """Return an equivalent Program whose outputs are distinct Vars, each defined by an equation."""
-    program = delay_writes(rewrite(program, arrange_product))
+    program = delay_writes(rewrite(program, arrange))
     taken: set[Atom] = set(program.inputs)
     outputs: list[Atom] = []
     with Recorder(program.equations[-1].source if program.equations else None) as recorder:
@@ -25,6 +27,22 @@ def prepare(program: Program) -> Program:
             outputs.append(atom if own else convert(atom, dtype=atom.dtype))
             taken.add(atom)
     return Program(program.inputs, [*program.equations, *recorder.equations], outputs)
+
+
+def arrange(equation: Equation, inputs: list[Atom]):
+    """Return the outputs of a rearranged equation, None if it is fine as it is."""
+    if isinstance(equation.primitive.lower, Control):
+        return hold_numbers(equation, inputs)
+    return arrange_product(equation, inputs)
+
+
+def hold_numbers(equation: Equation, inputs: list[Atom]):
+    """Give numbers that bodies read a place in memory."""
+    held = len(held_operands(equation))
+    if not any(isinstance(x, Literal) for x in inputs[:held]):
+        return None
+    copied = [convert(x, dtype=x.dtype) if isinstance(x, Literal) and k < held else x for k, x in enumerate(inputs)]
+    return current().repeat(equation, copied)
 
 
 def arrange_product(equation: Equation, inputs: list[Atom]):

@@ -56,8 +56,8 @@ def note_uses(steps: Sequence[Step], spans: dict[Buffer, Span], now: int) -> int
         now += 1
         used = {buffer for buffer in reads(step) | writes(step) if buffer.kind == "work"}
         if isinstance(step, Repeat):
-            moved = {b.memory for b in (*step.moves, *step.moves.values())}
-            lasting = {buffer for buffer in used if buffer in before or buffer in moved or not fresh_each_trip(buffer, step)}
+            carried = {b.memory for b in (*step.carries, *step.moves, *step.moves.values())}
+            lasting = {buffer for buffer in used if buffer in before or buffer in carried or not fresh_each_trip(buffer, step)}
             for buffer in lasting:
                 extend(spans, buffer, start, now)
         elif not children(step):
