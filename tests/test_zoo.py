@@ -266,7 +266,7 @@ def escape_time(c):
 def sorting_network(x):
     x = x.copy()
     n = len(x)
-    for i in range(n):
+    for _ in range(n):
         for j in range(n - 1):
             if x[j] > x[j + 1]:
                 x[j], x[j + 1] = x[j + 1], x[j]
@@ -329,13 +329,13 @@ PROGRAMS = [
     (upwind, (r(20), r(20) - 0.6)),
     (adi, (r(18, 18), 0.3)),
     (red_black, (r(20, 20),)),
-    (fast_sweeping, (r(18, 19),)),
+    (fast_sweeping, (1 + 0.02 * r(18, 19) + 0.03 * np.arange(18)[:, None],)),
     (smith_waterman, (r(18, 20) - 0.5, 0.3)),
     (kalman, (r(30), 0.1, 0.2)),
     (recurrent_cell, (r(3, 3), r(3, 2), r(20, 2))),
     (histogram, (r(40),)),
     (logistic_map, (2.7,)),
-    (sorting_network, (r(18),)),
+    (sorting_network, (RNG.permutation(18) + 0.5 * r(18),)),
     (wave, (r(40), r(50))),
     (rotated, (r(30), r(40))),
 ]  # fmt: skip
