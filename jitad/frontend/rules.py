@@ -103,12 +103,11 @@ def log_expit(x: Atom) -> Atom:
 
 
 def times_log(logarithm) -> Callable:
-    """x log(y), which is 0 for x = 0 unless y is NaN."""
+    """x log(y), which is 0 for x = 0 even where log(y) is not a number, unless y is NaN."""
 
     def rule(x, y):
-        zero = co.eq(x, 0)
-        known = zero & ~co.isnan(y)
-        return co.select(known, 0.0, x * logarithm(co.select(known, 1.0, y)))
+        void = co.eq(x, 0) & ~co.isnan(y) & ~co.isfinite(logarithm(y))
+        return co.select(void, 0.0, x * logarithm(co.select(void, 1.0, y)))
 
     return rule
 

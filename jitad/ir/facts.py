@@ -7,13 +7,43 @@ from jitad.ir.program import Atom, Literal
 DEPTH = 50
 
 
-def nonnegative(atom: Atom, depth: int = DEPTH) -> bool:
+def nonnegative(atom: Atom) -> bool:
     """Return whether every element of `atom` is provably non-negative (or NaN)."""
-    if atom.dtype.kind in "bu":
-        return True
-    if isinstance(atom, Literal):
-        return atom.dtype.kind != "c" and not atom.value < 0
-    equation = atom.equation
-    if equation is None or depth == 0 or atom.dtype.kind == "c":
-        return False
-    return equation.primitive.nonnegative(equation, lambda operand: nonnegative(operand, depth - 1))
+    found: dict[Atom, bool] = {}
+
+    def known(atom: Atom, depth: int) -> bool:
+        if atom not in found:
+            found[atom] = decide(atom, depth)
+        return found[atom]
+
+    def decide(atom: Atom, depth: int) -> bool:
+        if atom.dtype.kind in "bu":
+            return True
+        if isinstance(atom, Literal):
+            return atom.dtype.kind != "c" and not atom.value < 0
+        equation = atom.equation
+        if equation is None or depth == 0 or atom.dtype.kind == "c":
+            return False
+        return equation.primitive.nonnegative(equation, lambda operand: known(operand, depth - 1))
+
+    return known(atom, DEPTH)
+
+
+def same(x: Atom, y: Atom) -> bool:
+    """Return whether two atoms have the same value because they were computed alike, as in ``d[0] * d[0]``."""
+    met: set[tuple[Atom, Atom]] = set()
+
+    def alike(x: Atom, y: Atom, depth: int) -> bool:
+        if x is y or (x, y) in met:
+            return True
+        if isinstance(x, Literal) or isinstance(y, Literal):
+            return isinstance(x, Literal) and isinstance(y, Literal) and x.dtype == y.dtype and x.value.tobytes() == y.value.tobytes()
+        first, second = x.equation, y.equation
+        if first is None or second is None or depth == 0 or first.primitive is not second.primitive or first.params != second.params:
+            return False
+        if first.outputs.index(x) != second.outputs.index(y) or len(first.inputs) != len(second.inputs):
+            return False
+        met.add((x, y))
+        return all(alike(a, b, depth - 1) for a, b in zip(first.inputs, second.inputs, strict=True))
+
+    return alike(x, y, DEPTH)

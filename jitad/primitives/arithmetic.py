@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from jitad.ir.facts import nonnegative
+from jitad.ir.facts import nonnegative, same
 from jitad.ir.program import Literal, literal
 from jitad.ir.symbolic import Zero, is_zero
 from jitad.ir.types import broadcast_shapes
@@ -49,7 +49,7 @@ def transpose_sum(sign):
 
 def product_is_nonnegative(equation, known) -> bool:
     x, y = equation.inputs
-    return x is y or (known(x) and known(y))
+    return same(x, y) or (known(x) and known(y))
 
 
 def jvp_div(inputs, tangents):

@@ -8,9 +8,11 @@ from __future__ import annotations
 import numpy as np
 
 from jitad.ir import errors
+from jitad.ir.facts import same
 from jitad.ir.lowering import Pointwise
 from jitad.ir.primitive import Primitive
 from jitad.ir.program import Literal, literal
+from jitad.ir.registry import REGISTRY
 from jitad.ir.symbolic import Zero, is_zero
 from jitad.ir.types import ArrayType, broadcast_shapes, complex_dtype
 from jitad.primitives.declare import batch_elementwise, elementwise, full, instantiate, is_linear, linear, sample, to_real
@@ -21,7 +23,16 @@ def imaginary(ct):
     return complex_(full(0, ct.type), ct)
 
 
-real = elementwise("real", np.real, kinds="c", result=to_real, element=lambda b, z: z.real, cost=0,
+def is_square(equation, known) -> bool:
+    """The real part of conj(z) z."""
+    product = getattr(equation.inputs[0], "equation", None)
+    if product is None or product.primitive is not REGISTRY["mul"]:
+        return False
+    return any(getattr(x, "equation", None) is not None and x.equation.primitive is conj and same(x.equation.inputs[0], y)
+               for x, y in (product.inputs, product.inputs[::-1]))
+
+
+real = elementwise("real", np.real, kinds="c", result=to_real, element=lambda b, z: z.real, cost=0, nonnegative=is_square,
                    transpose=lambda cts, inputs: [complex_(cts[0], full(0, cts[0].type))])
 imag = elementwise("imag", np.imag, kinds="c", result=to_real, element=lambda b, z: z.imag, cost=0,
                    transpose=lambda cts, inputs: [imaginary(cts[0])])

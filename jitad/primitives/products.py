@@ -9,6 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from jitad.ir import errors
+from jitad.ir.facts import same
 from jitad.ir.lowering import Reduce
 from jitad.ir.primitive import Primitive
 from jitad.ir.program import Atom
@@ -112,9 +113,10 @@ def batch_dot(size, inputs, where, contract, batch):
 
 
 def dot_is_nonnegative(equation, known) -> bool:
-    """A sum of products of non-negative numbers, or the sum of all squares of one array."""
-    (x, y), contract = equation.inputs, equation.params["contract"]
-    return (x is y and contract[0] == contract[1] and equation.outputs[0].ndim == 0) or (known(x) and known(y))
+    """Sums of products of non-negative numbers, or of squares of the elements of one array."""
+    (x, y), contract, batch = equation.inputs, equation.params["contract"], equation.params["batch"]
+    paired = contract[0] == contract[1] and batch[0] == batch[1] and len(contract[0]) + len(batch[0]) == x.ndim
+    return (paired and same(x, y)) or (known(x) and known(y))
 
 
 DOTS = (((3,), (3,), ((0,), (0,)), ((), ())), ((2, 3), (3, 4), ((1,), (0,)), ((), ())), ((3, 2), (4, 3), ((0,), (1,)), ((), ())),

@@ -108,7 +108,7 @@ def jvp_cumprod(inputs, tangents, axis, reverse):
 
 cumsum = linear(recurrence(
     "cumsum", lambda x, axis: np.cumsum(x, axis, dtype=x.dtype), lambda b, state, x: state + x, lambda dtype: dtype.type(0), "iufc",
-    transpose=lambda cts, inputs, axis, reverse: [cumsum(cts[0], axis=axis, reverse=not reverse)], nonnegative=both))
+    transpose=lambda cts, inputs, axis, reverse: [cumsum(cts[0], axis=axis, reverse=not reverse)], nonnegative=both, structural=True))
 cumprod = recurrence(
     "cumprod", lambda x, axis: np.cumprod(x, axis, dtype=x.dtype), lambda b, state, x: state * x, lambda dtype: dtype.type(1), "iufc",
     jvp=jvp_cumprod, nonnegative=both)
