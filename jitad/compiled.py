@@ -15,15 +15,17 @@ from typing import Any
 
 import numpy as np
 
+from jitad.codegen.kernel import Kernel
 from jitad.frontend.array import Array
 from jitad.frontend.captures import Captures
 from jitad.frontend.programs import Leaf, Static, Traced, describe, trace_function
-from jitad.frontend.trace import Concretize, Trace, current_trace
+from jitad.frontend.trace import Concretize, Trace, tracing
 from jitad.frontend.trees import LEAF, TreeDef, flatten, unflatten
 from jitad.ir import errors
 from jitad.pipeline import to_kernel
 from jitad.runtime.config import config
-from jitad.runtime.execute import as_input, check_nan, runner
+from jitad.runtime.execute import as_input, bare_runner, check_nan, with_scalars
+from jitad.shortcuts import call_signature, make_shortcut
 
 
 class Held:
@@ -70,8 +72,17 @@ class Entry:
     derived: dict = field(default_factory=dict)
 
     @functools.cached_property
+    def bare(self) -> Callable[..., tuple]:
+        return bare_runner(self.kernel)
+
+    @functools.cached_property
+    def kernel(self) -> Kernel:
+        return to_kernel(self.traced.program)
+
+    @functools.cached_property
     def run(self) -> Callable[..., tuple]:
-        return runner(to_kernel(self.traced.program))
+        scalars = [(k, leaf.type.dtype.type) for k, leaf in enumerate(self.traced.results) if not leaf.type.ndim]
+        return with_scalars(self.bare, scalars) if scalars else self.bare
 
     @functools.cached_property
     def captured(self) -> list[tuple[np.ndarray, np.dtype]]:
@@ -111,6 +122,7 @@ class Compiled:
         self.static_argnums = (static_argnums,) if isinstance(static_argnums, int) else tuple(static_argnums)
         self.static_argnames = (static_argnames,) if isinstance(static_argnames, str) else tuple(static_argnames)
         self.plans: dict[tuple, Plan] = {}
+        self.shortcuts: dict[tuple, Callable] = {}
         self.lock = threading.RLock()
         if wrapped is not None:
             functools.update_wrapper(self, wrapped, updated=())
@@ -122,16 +134,28 @@ class Compiled:
         return self if instance is None else functools.partial(self, instance)
 
     def __call__(self, *args, **kwargs):
-        if current_trace() is not None:
+        if tracing():
             return self.body(args, kwargs)
+        if not kwargs:
+            shortcut = self.shortcuts.get(call_signature(args))
+            found = shortcut and shortcut(*args)
+            if found:
+                return found[0]
         entry, leaves = self.lookup(args, kwargs)
         outputs = entry.run(*entry.operands(leaves))
         config.counters.calls += 1
+        if not kwargs and not self.static_argnums:
+            self.add_shortcut(entry, args)
         if config.check_nan:
             check_nan(outputs)
         if entry.changed or entry.written:
             entry.write_back(leaves, outputs)
         return entry.restore(outputs)
+
+    def add_shortcut(self, entry: Entry, args: tuple) -> None:
+        shortcut = make_shortcut(entry, args)
+        if shortcut is not None:
+            self.shortcuts[call_signature(args)] = shortcut
 
     def lookup(self, args: tuple, kwargs: dict) -> tuple[Entry, list]:
         """Return the entry for these arguments, traced anew if there is none that is still valid, and their leaves."""

@@ -53,6 +53,11 @@ def outermost_trace() -> Trace | None:
     return _stack.traces[0] if _stack.traces else None
 
 
+def tracing() -> bool:
+    """Return whether a trace is running in this thread."""
+    return bool(_stack.traces)
+
+
 class Trace:
     """A run of the user's function on traced arrays: ``with Trace() as trace: ...``.
 

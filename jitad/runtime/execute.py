@@ -16,13 +16,13 @@ from jitad.runtime.config import config
 
 def runner(kernel: Kernel) -> Callable[..., tuple]:
     """Return a function of the kernel's inputs, prepared by `as_input`, that gives the tuple of its outputs."""
-    entry = kernel.entry
-    if kernel.takes_workspace:
-        entry = with_workspace(entry, kernel.loops.work_bytes)
     scalars = [(k, buffer.type.dtype.type) for k, buffer in enumerate(kernel.loops.outputs) if not buffer.type.ndim]
-    if scalars:
-        entry = with_scalars(entry, scalars)
-    return entry
+    return with_scalars(bare_runner(kernel), scalars) if scalars else bare_runner(kernel)
+
+
+def bare_runner(kernel: Kernel) -> Callable[..., tuple]:
+    """Return the same, but with Python's numbers for outputs of shape ()."""
+    return with_workspace(kernel.entry, kernel.loops.work_bytes) if kernel.takes_workspace else kernel.entry
 
 
 def with_workspace(entry: Callable, nbytes: int) -> Callable:
@@ -46,15 +46,6 @@ def with_workspace(entry: Callable, nbytes: int) -> Callable:
 
 def with_scalars(entry: Callable, scalars: list[tuple[int, type]]) -> Callable:
     """Give outputs of shape () as NumPy scalars of their dtype."""
-    if len(scalars) == 1 and scalars[0][0] == 0:
-        scalar = scalars[0][1]
-
-        def run_first(*inputs):
-            first, *rest = entry(*inputs)
-            return (scalar(first), *rest)
-
-        return run_first
-
     def run(*inputs):
         outputs = list(entry(*inputs))
         for k, scalar in scalars:
