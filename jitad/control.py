@@ -112,7 +112,7 @@ def _while(functions: tuple, value):
         nonlocal value
         value = body_fun(value)
 
-    Staging(Site(("value",), (), (), ()), body, test=test).run()
+    Staging(Site(("value",)), body, test=test).run()
     return value
 
 
@@ -136,7 +136,7 @@ def _fori(functions: tuple, lower, upper, value):
         nonlocal value
         value = body_fun(i, value)
 
-    for_loop(range_(lower, upper), body, None, Site(("value",), (), (), ()), NO_SITE)
+    for_loop(range_(lower, upper), body, None, Site(("value",)), NO_SITE)
     return value
 
 
@@ -187,7 +187,7 @@ def _scan(functions: tuple, carry, xs, length, reverse):
         for buffer, leaf in zip(buffers, flatten(y)[0], strict=True):
             buffer[at] = leaf
 
-    for_loop(range(count), body, None, Site(("carry",), (), ("buffers",), ()), NO_SITE)
+    for_loop(range(count), body, None, Site(("carry",), changed=("buffers",)), NO_SITE)
     return carry, unflatten(structure, buffers)
 
 

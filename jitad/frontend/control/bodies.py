@@ -68,15 +68,16 @@ def commit(cell: Cell, atom: Atom) -> None:
 
 
 class State:
-    """The places that bodies may change: their names, and entries of containers that turn out to be changed."""
+    """The places that bodies may change: their names, and entries of containers, objects and cells that turn out to be changed."""
 
     def __init__(self, functions: Sequence[Callable | None], sites: Sequence[Site]):
-        cells = cells_of(*functions)
-        names = dict.fromkeys(name for site in sites for name in site.names)
-        self.cells = list(cells.values())
-        self.bound = [NameSlot(cell, name) for name, cell in cells.items() if name in names]
+        self.cells = cells_of(*functions)
+        names = {name for site in sites for name in site.names}
+        passing = {name for site in sites for name in site.passing} - names
+        self.bound = [NameSlot(cell, name) for name, cell in self.cells.items() if name in names]
+        self.others = [NameSlot(cell, name) for name, cell in self.cells.items() if name not in names]
+        self.known = [slot.cell for slot in (*self.bound, *self.others) if slot.label in names | passing]
         self.slots: list[NameSlot | EntrySlot] = list(self.bound)
-        self.others = [NameSlot(cell, name) for name, cell in cells.items() if name not in names]
         self.entries: dict[tuple, EntrySlot] = {}
 
     def save(self) -> Saved:
@@ -96,13 +97,10 @@ class Saved:
 
     def __init__(self, state: State):
         self.state = state
-        self.containers = Containers(state.cells)
-        self.names = [(slot, slot.get()) for slot in (*state.bound, *state.others)]
+        self.containers = Containers(state.cells, state.known)
         self.values = {slot: slot.get() for slot in state.slots}
 
     def restore(self) -> None:
-        for slot, value in self.names:
-            slot.set(value)
         self.containers.restore()
 
 

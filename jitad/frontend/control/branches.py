@@ -24,7 +24,7 @@ from jitad.ir.program import Atom, literal
 from jitad.ir.source import user_source
 from jitad.ir.types import BOOL, INT
 
-NO_SITE = Site((), (), (), ())
+NO_SITE = Site(())
 COMPARE = {"lt": operator.lt, "le": operator.le, "gt": operator.gt, "ge": operator.ge, "eq": operator.eq, "ne": operator.ne,
            "is_": operator.is_, "is_not": operator.is_not, "in_": lambda x, y: x in y, "not_in": lambda x, y: x not in y}  # fmt: skip
 

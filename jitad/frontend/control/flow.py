@@ -17,6 +17,7 @@ to look at (`state.Site`). Functions without these statements stay as they are. 
 from __future__ import annotations
 
 import ast
+import copy
 
 from jitad.frontend.control.liveness import Liveness
 from jitad.frontend.scopes import FUNCTIONS, Scope, parameters
@@ -82,6 +83,8 @@ class Flow:
     """The control flow of one function."""
 
     def __init__(self, node, class_name: str | None):
+        if any(isinstance(x, ast.While) and binds(x.test) for x in own_nodes(node)):
+            node = ConditionsInside().visit(copy.deepcopy(node))
         self.node = node
         self.class_name = class_name
         self.scope = Scope(node)
@@ -178,17 +181,16 @@ class Flow:
             item = place(node.target, ast.Name("<item>", LOAD))
             assign = place(node.target, ast.Assign([node.target], item))
             body = self.body(node, "<for>", [assign, *node.body], ["<item>"])
-            method, first, test = "for_loop", self.expression(node.iter), None
+            method, first = "for_loop", self.expression(node.iter)
             inside = [assign, *node.body]
         else:
             body = self.body(node, "<while>", node.body)
-            test = self.test(node)
-            method, first = "while_loop", self.reference(node, test)
+            method, first = "while_loop", delay(self.expression(node.test))
             inside = node.body
         orelse = self.body(node, "<else>", node.orelse)
         call = stage_call(node, method, first, self.reference(node, body), self.reference(node, orelse),
                           self.site(node, inside, head), self.site(node, node.orelse, self.live_after(node, node)))
-        definitions = [x for x in (body, orelse, test) if x is not None]
+        definitions = [x for x in (body, orelse) if x is not None]
         if leaves_loop([node]):
             return [*definitions, *self.finish(node, call, rest)], True
         return [*definitions, place(node, ast.Expr(call))], False
@@ -254,14 +256,6 @@ class Flow:
                              defaults=[])
         return place(origin, ast.FunctionDef(name, args=args, body=[*declarations, *block], decorator_list=[], type_params=[]))
 
-    def test(self, node: ast.While) -> ast.FunctionDef:
-        bound = Scope(ast.Module([place(node.test, ast.Expr(node.test))], [])).bound
-        self.bound_in_bodies |= bound
-        declarations = [place(node.test, ast.Nonlocal(sorted(bound)))] if bound else []
-        args = ast.arguments(posonlyargs=[], args=[], kwonlyargs=[], kw_defaults=[], defaults=[])
-        body = [*declarations, place(node.test, ast.Return(self.expression(node.test)))]
-        return place(node.test, ast.FunctionDef("<test>", args=args, body=body, decorator_list=[], type_params=[]))
-
     def reference(self, origin, definition: ast.FunctionDef | None) -> ast.expr:
         return constant(origin, None) if definition is None else place(origin, ast.Name(definition.name, LOAD))
 
@@ -279,7 +273,7 @@ class Flow:
         targets = [x.target for x in own if isinstance(x, ast.AugAssign)]
         assigned = {x.id for x in own if isinstance(x, ast.Name) and isinstance(x.ctx, ast.Store) and x not in targets}
         names = (bound & set(live)) - self.scope.outermost
-        fields = names, (names & added) - assigned, (changed | added) - {None}, bound & self.scope.outermost
+        fields = names, (names & added) - assigned, (changed | added) - {None}, bound & self.scope.outermost, bound - names
         return constant(origin, tuple(tuple(sorted(mangle(self.class_name, name) for name in field)) for field in fields))
 
     # --- expressions ---------------------------------------------------------------------------------------------------------------
@@ -301,7 +295,7 @@ class Flow:
                 setattr(copy, field, self.expression(value))
         if self.staged and isinstance(node, ast.Call) and is_bare_super(node) and self.class_name is not None:
             return self.full_super(copy)
-        rule = RULES.get(type(node)) if self.staged and not any(isinstance(x, ast.NamedExpr) for x in ast.walk(node)) else None
+        rule = RULES.get(type(node)) if self.staged and (isinstance(node, ast.UnaryOp) or not binds(node)) else None
         return copy if rule is None else rule(self, copy)
 
     def definition(self, node):
@@ -342,6 +336,23 @@ class Flow:
 
 
 RULES = {ast.IfExp: Flow.if_expression, ast.BoolOp: Flow.logical, ast.Compare: Flow.comparison, ast.UnaryOp: Flow.negation}
+
+
+def binds(node) -> bool:
+    """Return whether an expression binds a name."""
+    return any(isinstance(x, ast.NamedExpr) for x in ast.walk(node))
+
+
+class ConditionsInside(ast.NodeTransformer):
+    """Moves conditions of `while` that bind names into the body: ``while True: if not c: break; ...``."""
+
+    def visit_While(self, node):
+        self.generic_visit(node)
+        if binds(node.test):
+            leave = place(node.test, ast.If(place(node.test, ast.UnaryOp(ast.Not(), node.test)),
+                                            [*node.orelse, place(node.test, ast.Break())], []))
+            node.test, node.body, node.orelse = constant(node.test, True), [leave, *node.body], []
+        return node
 
 
 def delay(node) -> ast.Lambda:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import functools
 import sys
 import types
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -34,13 +34,15 @@ class Site(NamedTuple):
     """What the source tells of a body.
 
     `names` are those that it binds and whose values matter afterwards, `added` those among them that only ``op=`` binds, `changed`
-    those of which it sets attributes or items, `outermost` the global names that it binds.
+    those of which it sets attributes or items, `outermost` the global names that it binds, `passing` those whose values do not
+    matter afterwards.
     """
 
     names: tuple[str, ...]
-    added: tuple[str, ...]
-    changed: tuple[str, ...]
-    outermost: tuple[str, ...]
+    added: tuple[str, ...] = ()
+    changed: tuple[str, ...] = ()
+    outermost: tuple[str, ...] = ()
+    passing: tuple[str, ...] = ()
 
 
 class Undefined:
@@ -90,18 +92,20 @@ class NameSlot:
 
 
 class EntrySlot:
-    """An item of a list or dict, or an attribute of an object."""
+    """An item of a list or dict, an attribute of an object, or the content of a cell of a function inside the user's."""
 
     def __init__(self, container, key):
         self.container = container
         self.key = key
-        self.label = f".{key}" if is_object(container) else f"[{key!r}]"
+        self.label = key if isinstance(container, types.CellType) else f".{key}" if is_object(container) else f"[{key!r}]"
 
     def get(self):
-        return entries(self.container).get(self.key, UNSET)
+        return entries(self.container, self.key).get(self.key, UNSET)
 
     def set(self, value) -> None:
-        if is_object(self.container):
+        if isinstance(self.container, types.CellType):
+            NameSlot(self.container, self.key).set(value)
+        elif is_object(self.container):
             self.container.__dict__[self.key] = value
         else:
             self.container[self.key] = value
@@ -123,8 +127,10 @@ def is_object(x) -> bool:
     return not isinstance(x, list | dict | set)
 
 
-def entries(container) -> dict:
-    """Return what a container or an object holds, by key."""
+def entries(container, name: str = "") -> dict:
+    """Return what a container, an object or a cell holds, by key; for a cell the key is its `name`."""
+    if isinstance(container, types.CellType):
+        return {name: NameSlot(container, name).get()}
     if isinstance(container, list):
         return dict(enumerate(container))
     if isinstance(container, set):
@@ -133,15 +139,13 @@ def entries(container) -> dict:
 
 
 class Containers:
-    """The containers and objects that can be reached from some cells, as they are now."""
+    """The containers, objects and cells that can be reached from functions, as they are now; the cells in `known` apart."""
 
-    def __init__(self, cells: Sequence[types.CellType]):
+    def __init__(self, cells: dict[str, types.CellType], known: Iterable[types.CellType]):
         self.held: dict[int, tuple[Any, dict]] = {}
-        for cell in cells:
-            try:
-                self.reach(cell.cell_contents)
-            except ValueError:
-                continue
+        self.known = {id(cell) for cell in known}
+        for name, cell in cells.items():
+            self.reach_cell(name, cell)
 
     def reach(self, x) -> None:
         cls = type(x)
@@ -149,10 +153,8 @@ class Containers:
             for element in x:
                 self.reach(element)
         elif cls is types.FunctionType:
-            for cell in x.__closure__ or ():
-                if id(cell) not in self.held:
-                    self.held[id(cell)] = None, {}
-                    self.reach_cell(cell)
+            for name, cell in zip(x.__code__.co_freevars, x.__closure__ or (), strict=True):
+                self.reach_cell(name, cell)
         elif cls is types.MethodType:
             self.reach(x.__self__)
         elif (isinstance(x, list | dict | set) or is_users_object(x)) and id(x) not in self.held:
@@ -162,19 +164,19 @@ class Containers:
                 for value in found.values():
                     self.reach(value)
 
-    def reach_cell(self, cell: types.CellType) -> None:
-        try:
-            self.reach(cell.cell_contents)
-        except ValueError:
-            return
+    def reach_cell(self, name: str, cell: types.CellType) -> None:
+        if id(cell) not in self.held:
+            found = entries(cell, name)
+            self.held[id(cell)] = cell, found
+            self.reach(found[name])
 
     def changes(self) -> dict[tuple[int, Any], tuple[EntrySlot, Any]]:
         """Return the entries that are other objects than they were, with their present values; raise if there are more or fewer."""
         found = {}
         for x, before in self.held.values():
-            if x is None:
+            if id(x) in self.known:
                 continue
-            now = entries(x)
+            now = entries(x, next(iter(before), ""))
             if now.keys() != before.keys():
                 raise errors.ControlFlowError(
                     f"a {type(x).__name__} gets or loses entries in control flow that is decided when the compiled function runs; "
@@ -184,9 +186,12 @@ class Containers:
 
     def restore(self) -> None:
         for x, before in self.held.values():
-            if x is None or unchanged(entries(x), before):
+            if unchanged(entries(x, next(iter(before), "")), before):
                 continue
-            if isinstance(x, list):
+            if isinstance(x, types.CellType):
+                ((name, value),) = before.items()
+                NameSlot(x, name).set(value)
+            elif isinstance(x, list):
                 x[:] = before.values()
             elif isinstance(x, set):
                 x.clear()
