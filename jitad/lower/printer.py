@@ -77,13 +77,23 @@ def print_nest(nest: Nest) -> list[str]:
     return lines
 
 
+class Names(dict):
+    """The text that stands for each expression, by number; `compound` ones take parentheses as operands."""
+
+    def __init__(self):
+        self.compound: set[int] = set()
+
+    def operand(self, expr: Expr) -> str:
+        return f"({self[expr.number]})" if expr.number in self.compound else self[expr.number]
+
+
 def print_region(region: Region) -> list[str]:
     lines, depth = [], len(region.ranges)
     updates = [s.reduction for s in region.statements if isinstance(s, Accumulate)]
     for dim, (low, high) in enumerate(region.ranges):
         lines += [f"{'    ' * dim}{r.buffer.memory.name}_sum = {r.identity}" for r in updates if r.inner == dim]
         lines.append(f"{'    ' * dim}for i{dim} in range({low}, {high + 1}):")
-    names: dict[int, str] = {}
+    names = Names()
     body = []
     exprs = reachable(roots(region))
     uses: dict[int, int] = {}
@@ -96,7 +106,9 @@ def print_region(region: Region) -> list[str]:
     for expr in exprs:
         text = expression(expr, names)
         if expr.op in ("const", "zero", "load", "index") or (uses.get(expr.number, 0) == 1 and len(text) < 40):
-            names[expr.number] = f"({text})" if expr.op in INFIX else text
+            names[expr.number] = text
+            if expr.op in INFIX or expr.op in ("neg", "select"):
+                names.compound.add(expr.number)
         else:
             names[expr.number] = f"v{expr.number}"
             body.append(f"v{expr.number} = {text}")
@@ -151,11 +163,11 @@ def expression(expr: Expr, names) -> str:
         return f"{op}({index_text(args[0], names)}, {args[1]})"
     if op == "checked":
         return f"checked({names[args[0].number]}, {args[1].extent})"
-    values = [names[x.number] for x in args]
     if op in INFIX:
-        return f"{values[0]} {INFIX[op]} {values[1]}"
+        return f"{names.operand(args[0])} {INFIX[op]} {names.operand(args[1])}"
     if op == "neg":
-        return f"-{values[0]}"
+        return f"-{names.operand(args[0])}"
     if op == "select":
-        return f"{values[1]} if {values[0]} else {values[2]}"
+        return f"{names.operand(args[1])} if {names[args[0].number]} else {names.operand(args[2])}"
+    values = [names[x.number] for x in args]
     return f"{short_dtype(expr.dtype) if op == 'convert' else op}({', '.join(values)})"

@@ -29,7 +29,8 @@ def verify_steps(steps: Sequence[Step], ready: set[Buffer], path: str) -> set[Bu
     for number, step in enumerate(steps):
         where = f"step {path}{number}"
         if isinstance(step, Repeat):
-            inside = verify_steps(step.test, set(ready), f"{where}, test ")
+            carried = {buffer.memory for buffer in step.carries}  # its initial value may be undefined: a stack that the trips fill
+            inside = verify_steps(step.test, ready | carried, f"{where}, test ")
             ready = verify_steps(step.steps, inside, f"{where}, trip ") | set(step.moves)
         elif isinstance(step, Choice):
             check_uses({step.index.memory}, set(), ready, where)
