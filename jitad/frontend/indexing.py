@@ -17,6 +17,7 @@ from numpy.lib.array_utils import normalize_axis_index
 
 from jitad.frontend.cells import View, wrap
 from jitad.frontend.concrete import known
+from jitad.frontend.masks import Selected
 from jitad.frontend.promotion import as_operand, cast, to_atom
 from jitad.frontend.trace import pin
 from jitad.frontend.views import Box, Element, Permutation, reshaped
@@ -52,6 +53,9 @@ class Index(NamedTuple):
 def getitem(a: View, key):
     """Return ``a[key]``."""
     if traced_mask(key):
+        if isinstance(key, View) and known(key.atom) is None:
+            check_mask(key, 0, a.type.shape)
+            return Selected(wrap(a.atom, scalar=False), wrap(key.atom, scalar=False))
         key = with_known_masks(key)
     index = parse(key, a.type.shape)
     view = show(a, index)
@@ -279,6 +283,9 @@ def assign_where(a: View, key, value) -> None:
     missing = a.type.ndim - consumed(items) if any(item is Ellipsis for item in before) else 0
     check_mask(mask, consumed(before) + missing, a.type.shape)
     view = show(a, whole)
+    if isinstance(value, Selected):
+        assign_selected(view, mask, value)
+        return
     kept = sum(not isinstance(item, int) for item in map(classify, before) if item is not Ellipsis)
     behind = view.type.ndim - mask.ndim - missing - kept
     new = cast(to_atom(value), view.type.dtype)
@@ -290,6 +297,13 @@ def assign_where(a: View, key, value) -> None:
         new = reshaped(new, (*new.shape[:cut - 1], *(1,) * mask.ndim, *new.shape[cut:]))
     condition = reshaped(mask.atom, (*mask.shape, *(1,) * behind))
     view.assign(select(condition, fitted(wrap(new), view), view.atom))
+
+
+def assign_selected(view: View, mask: View, value: Selected) -> None:
+    if not value.same_mask(mask) or value.values.shape != view.type.shape:
+        raise errors.ControlFlowError("the elements assigned to a[mask] were selected by a mask that is not known to be the same; write "
+                                      "a[...] = np.where(mask, ..., a)")
+    view.assign(select(value.condition(), cast(to_atom(value.values), view.type.dtype), view.atom))
 
 
 def add_at(a: View, key, value) -> None:

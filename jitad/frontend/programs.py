@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from jitad.frontend.array import Array
+from jitad.frontend.masks import Selected, refused
 from jitad.frontend.promotion import PYTHON_DTYPES, to_atom
 from jitad.frontend.trace import Trace, current_trace
 from jitad.frontend.trees import TreeDef, flatten, leaf_paths, unflatten
@@ -118,6 +119,8 @@ def output(x, path: str) -> Atom:
     """Return a leaf of the result as an atom."""
     if isinstance(describe(x), Leaf):
         return to_atom(x)
+    if isinstance(x, Selected):
+        raise refused("the return")
     hint = "; return a list or a tuple of its elements" if isinstance(x, types.GeneratorType | set | frozenset | map | zip) else ""
     place = f" (result{path})" if path else ""
     raise errors.TypeError(f"the function returns a {type(x).__name__}{place}, which is neither an array nor a number nor a container "

@@ -1,0 +1,183 @@
+"""Selections by masks that are only known when the compiled function runs: ``a[mask]``.
+
+In: an array and a mask. Out: a `Selected`, which stands for the elements where the mask holds. How many there are is not known, so it is
+computed with on the whole array: functions of elements, reductions to a number, and assignment to a place under the same mask.
+Invariant: elements where the mask does not hold reach no result, and no derivative.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+from numpy.lib.mixins import NDArrayOperatorsMixin
+
+from jitad.frontend.cells import View, wrap
+from jitad.frontend.promotion import to_atom
+from jitad.frontend.views import reshaped
+from jitad.ir import errors
+from jitad.ir.program import Atom, Literal
+from jitad.ir.types import ArrayType
+from jitad.primitives.comparisons import select
+from jitad.primitives.declare import full
+from jitad.primitives.shaping import broadcast
+
+LIMITS = "functions of elements, sum, prod, mean, var, std, min, max, any, all, size, and assignment under the same mask"
+
+
+class Selected(NDArrayOperatorsMixin):
+    """The elements of `values` where `mask` holds; `values` may have more axes, behind those of the mask."""
+
+    def __init__(self, values: View, mask: View):
+        self.values = values
+        self.mask = mask
+
+    @property
+    def dtype(self) -> np.dtype:
+        return self.values.dtype
+
+    @property
+    def ndim(self) -> int:
+        return self.values.ndim - self.mask.ndim + 1
+
+    @property
+    def size(self):
+        inner = self.values.size // max(self.mask.size, 1)
+        return len_of(self) * inner if inner != 1 else len_of(self)
+
+    def condition(self) -> Atom:
+        """Return the mask in the shape of the values."""
+        shape = self.values.shape
+        mask = reshaped(self.mask.atom, (*self.mask.shape, *(1,) * (len(shape) - self.mask.ndim)))
+        return mask if mask.shape == shape else broadcast(mask, shape=shape)
+
+    def filled(self, value) -> View:
+        """Return the values with a number where the mask does not hold."""
+        rest = full(np.asarray(value).astype(self.dtype)[()], ArrayType(self.dtype, self.values.shape))
+        return wrap(select(self.condition(), to_atom(self.values), rest), scalar=False)
+
+    def same_mask(self, mask: View) -> bool:
+        return same_value(self.mask.atom, mask.atom)
+
+    # --- NumPy's protocols ----------------------------------------------------------------------------------------------------------
+
+    def __array_ufunc__(self, ufunc, method, *inputs, **kwargs):
+        (out,) = kwargs.pop("out", (None,))
+        if method != "__call__" or ufunc.signature is not None or out is not None and out is not self:
+            raise refused(f"np.{ufunc.__name__}.{method}")
+        result = self.elementwise(ufunc, inputs, kwargs)
+        if out is None:
+            return result
+        self.values = result.values.astype(self.dtype)
+        return self
+
+    def elementwise(self, function: Callable, inputs, kwargs):
+        for x in inputs:
+            if isinstance(x, Selected):
+                if not x.same_mask(self.mask) or x.values.shape != self.values.shape:
+                    raise errors.ControlFlowError("two selections by masks meet that are not known to be of the same elements; select "
+                                                  "once, or use np.where(mask, ..., ...) on whole arrays")
+            elif np.ndim(x) >= self.ndim:
+                raise refused(f"a combination with an array of shape {np.shape(x)}")
+        result = function(*[x.values if isinstance(x, Selected) else x for x in inputs], **kwargs)
+        return tuple(Selected(x, self.mask) for x in result) if isinstance(result, tuple) else Selected(result, self.mask)
+
+    def __array_function__(self, function, types, args, kwargs):
+        if function in REDUCTIONS and args and args[0] is self and not any(isinstance(x, Selected) for x in args[1:]):
+            return getattr(self, REDUCTIONS[function])(*args[1:], **kwargs)
+        if function in ELEMENTWISE:
+            return self.elementwise(function, args, kwargs)
+        raise refused(f"np.{function.__name__}")
+
+    def __array__(self, dtype=None, copy=None):
+        raise refused("the conversion to an ndarray")
+
+    # --- what becomes of all of them --------------------------------------------------------------------------------------------------
+
+    def reduced(self, function: Callable, axis, kwargs) -> View:
+        if axis is not None and not (axis == 0 and self.mask.ndim == 1) and self.ndim > 1:
+            raise refused(f"a reduction along axis {axis}")
+        axes = None if axis is None or self.ndim == 1 else 0
+        condition = wrap(self.condition(), scalar=False)
+        return function(self.filled(1) if function is not np.sum else self.filled(0), axes, where=condition, **kwargs)
+
+    def sum(self, axis=None, **kwargs):
+        return self.reduced(np.sum, axis, kwargs)
+
+    def prod(self, axis=None, **kwargs):
+        return self.reduced(np.prod, axis, kwargs)
+
+    def mean(self, axis=None, **kwargs):
+        return self.reduced(np.mean, axis, kwargs)
+
+    def var(self, axis=None, **kwargs):
+        return self.reduced(np.var, axis, kwargs)
+
+    def std(self, axis=None, **kwargs):
+        return self.reduced(np.std, axis, kwargs)
+
+    def any(self, axis=None, **kwargs):
+        return self.reduced(np.any, axis, kwargs)
+
+    def all(self, axis=None, **kwargs):
+        return self.reduced(np.all, axis, kwargs)
+
+    def max(self, axis=None, **kwargs):
+        return np.max(self.filled(lowest(self.dtype)), None if self.ndim == 1 else axis, **kwargs)
+
+    def min(self, axis=None, **kwargs):
+        return np.min(self.filled(highest(self.dtype)), None if self.ndim == 1 else axis, **kwargs)
+
+    def astype(self, dtype, **kwargs) -> Selected:
+        return Selected(self.values.astype(dtype, **kwargs), self.mask)
+
+    def copy(self, order="C") -> Selected:
+        return Selected(self.values.copy(), self.mask)
+
+    def __len__(self):
+        return int(len_of(self))
+
+    def __bool__(self):
+        raise refused("a decision")
+
+    def __getitem__(self, key):
+        raise refused("an index")
+
+    def __setitem__(self, key, value):
+        raise refused("an assignment to a part")
+
+    def __getattr__(self, name: str):
+        raise AttributeError(str(refused(f"the attribute {name}")), name=name, obj=self)
+
+
+def len_of(x: Selected) -> View:
+    return wrap(to_atom(np.sum(x.mask, dtype=np.int64)), weak=True)
+
+
+def refused(what: str) -> errors.ConcreteValueError:
+    return errors.ConcreteValueError(f"{what} of a[mask], whose shape depends on values that are only known when the compiled function "
+                                     f"runs; jitad knows {LIMITS}; or compute on whole arrays with np.where(mask, ..., ...)")
+
+
+def lowest(dtype: np.dtype):
+    return -np.inf if dtype.kind == "f" else np.iinfo(dtype).min if dtype.kind in "iu" else False
+
+
+def highest(dtype: np.dtype):
+    return np.inf if dtype.kind == "f" else np.iinfo(dtype).max if dtype.kind in "iu" else True
+
+
+REDUCTIONS = {np.sum: "sum", np.prod: "prod", np.mean: "mean", np.var: "var", np.std: "std", np.any: "any", np.all: "all", np.max: "max",
+              np.amax: "max", np.min: "min", np.amin: "min", np.copy: "copy"}
+ELEMENTWISE = frozenset([np.clip, np.real, np.imag, np.round, np.around, np.nan_to_num, np.angle, np.sinc])
+
+
+def same_value(x: Atom, y: Atom) -> bool:
+    """Return whether two atoms are known to be equal: they are computed in the same way from the same values."""
+    if x is y:
+        return True
+    if isinstance(x, Literal) or isinstance(y, Literal):
+        return isinstance(x, Literal) and isinstance(y, Literal) and x.dtype == y.dtype and x.value.tobytes() == y.value.tobytes()
+    a, b = x.equation, y.equation
+    return (a is not None and b is not None and a.primitive is b.primitive and a.outputs.index(x) == b.outputs.index(y) and
+            len(a.inputs) == len(b.inputs) and repr(a.params) == repr(b.params) and all(map(same_value, a.inputs, b.inputs)))
