@@ -10,6 +10,7 @@ from __future__ import annotations
 import functools
 import inspect
 import itertools
+import random
 import types
 from abc import ABCMeta
 from collections.abc import Callable
@@ -19,13 +20,13 @@ import numpy as np
 from jitad.frontend.captures import Captures, active
 from jitad.frontend.functions import is_rewritten, rewritten, rewritten_code
 from jitad.frontend.introspection import attribute_reader, has_attribute, instance_of
-from jitad.frontend.libraries import is_library
 from jitad.frontend.numpy_api import BUILTINS, REDIRECTS
 from jitad.frontend.operators import class_attribute, is_users
 from jitad.frontend.promotion import contains_traced
 from jitad.frontend.sources import NoSource
 from jitad.frontend.trace import home_trace
 from jitad.ir import errors
+from jitad.ir.libraries import is_library
 
 HIGHER_ORDER = frozenset([
     map, filter, sorted, min, max, functools.reduce, itertools.accumulate, itertools.dropwhile, itertools.filterfalse,
@@ -34,6 +35,8 @@ KINDS = {
     "a generator": inspect.isgeneratorfunction, "a coroutine": inspect.iscoroutinefunction,
     "an asynchronous generator": inspect.isasyncgenfunction,
 }  # fmt: skip
+GENERATORS = (np.random.Generator, np.random.RandomState, random.Random)
+SHARED = (np.random.rand.__self__, random.random.__self__)
 FUNCTIONS = (types.FunctionType, types.MethodType, functools.partial)
 
 
@@ -103,7 +106,21 @@ def find_form(captures: Captures, function: types.FunctionType):
     return rewritten(captures, function, resolve)
 
 
+def builtin(captures: Captures, function):
+    check_deterministic(captures, function)
+    return replacement(captures, function)
+
+
+def check_deterministic(captures: Captures, function) -> None:
+    """Refuse to draw from a random number generator that lives longer than the trace, which would draw once for all calls."""
+    source = function.__self__
+    if isinstance(source, GENERATORS) and (source in SHARED or id(source) in captures.watched):
+        raise errors.TypeError(f"{function.__name__} draws random numbers while the function is traced: once, and not at each call; pass "
+                               "the numbers as an argument, or make a generator with a seed inside the function")
+
+
 def method(captures: Captures, bound: types.MethodType):
+    check_deterministic(captures, bound)
     function = resolve(captures, bound.__func__)
     return bound if function is bound.__func__ else types.MethodType(function, bound.__self__)
 
@@ -159,7 +176,7 @@ RULES = {
     types.MethodType: method,
     functools.partial: partial,
     type(functools.lru_cache(lambda: None)): memoized,
-    types.BuiltinFunctionType: replacement,
+    types.BuiltinFunctionType: builtin,
     type(np.sum): replacement,
     np.ufunc: replacement,
     type: class_,

@@ -19,9 +19,9 @@ import numpy as np
 from jitad.frontend.captures import CONTAINERS, Captures, active
 from jitad.frontend.cells import is_traced, wrap
 from jitad.frontend.control import branches, loops, signals
-from jitad.frontend.libraries import is_library
 from jitad.frontend.operators import Operators, class_attribute, is_users
 from jitad.frontend.trace import capture
+from jitad.ir.libraries import is_library
 
 CHANGING = frozenset([
     "add", "append", "appendleft", "clear", "difference_update", "discard", "extend", "extendleft", "insert", "intersection_update",

@@ -76,14 +76,13 @@ def merged(test: Atom, arms: list[Pass], state: State, saved) -> Signal | None:
     """Record the choice between two traced arms, and give names, entries and cells their new values."""
     groups: list[tuple] = []
     columns: tuple[list[Atom], list[Atom]] = [], []
-    where = user_source()
 
     def add(pictures: list[Picture], label: str) -> tuple:
         try:
             kinds = joined(*pictures)
         except (ShapesDiffer, StructuresDiffer) as error:
             raise errors.ControlFlowError(
-                f"{where}: {label} is not of one kind in both arms of the branch: {error}; whether the branch is taken is only known when "
+                f"{label} is not of one kind in both arms of the branch: {error.args[0]}; whether the branch is taken is only known when "
                 "the compiled function runs, so both arms must give values of one shape and structure") from None
         start = len(columns[0])
         for arm, column, p in zip(arms, columns, pictures, strict=True):
@@ -96,7 +95,7 @@ def merged(test: Atom, arms: list[Pass], state: State, saved) -> Signal | None:
         if values[0] is values[1]:
             slot.set(values[0])
         elif any(value is UNSET for value in values):
-            slot.set(Undefined(slot.label, where.short))
+            slot.set(Undefined(slot.label, user_source().short))
         else:
             for arm, value in zip(arms, values, strict=True):
                 arm.values[slot] = value
@@ -133,7 +132,8 @@ def merge_signals(test: Atom, arms: list[Pass], add: Callable, columns) -> Calla
         group = add([arm.result for arm in arms], "the returned value")
     place = len(columns[0])
     for signal, column in zip(signals, columns, strict=True):
-        column.append(literal(NONE, INT) if signal is None else signal.atom)
+        if len(possible) > 1:
+            column.append(literal(NONE, INT) if signal is None else signal.atom)
 
     def finish(outputs: list[Atom]) -> Signal:
         value = NOTHING if group is None else Picture(group[0], group[1], []).rebuilt(outputs[group[2]])
@@ -173,7 +173,7 @@ def result(signal: Signal | None):
     if signal.known:
         return signal.value
     raise errors.ControlFlowError(
-        f"{user_source()}: whether the function returns a value here or comes to its end without one is only known when the compiled "
+        "whether the function returns a value here or comes to its end without one is only known when the compiled "
         "function runs; return a value on every path")
 
 

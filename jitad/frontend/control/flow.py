@@ -166,34 +166,36 @@ class Flow:
         elif escaping and rest and always_leaves(orelse):
             body, rest = [*body, *rest], []
         last = (orelse or body)[-1] if escaping else node
-        arms = [self.body(node, "<if>", body), self.body(node, "<else>", orelse)]
+        at = header(node)
+        arms = [self.body(at, "<if>", body), self.body(at, "<else>", orelse)]
         raising = only_raises(body) - only_raises(orelse)
-        call = stage_call(node, "branch", test, *[self.reference(node, arm) for arm in arms],
-                          self.site(node, [*body, *orelse], self.live_after(node, last, *body[-1:])), constant(node, raising))
+        call = stage_call(at, "branch", test, *[self.reference(at, arm) for arm in arms],
+                          self.site(at, [*body, *orelse], self.live_after(node, last, *body[-1:])), constant(at, raising))
         definitions = [arm for arm in arms if arm is not None]
         if escaping:
-            return [*definitions, *self.finish(node, call, rest)], True
-        return [*definitions, place(node, ast.Expr(call))], False
+            return [*definitions, *self.finish(node, at, call, rest)], True
+        return [*definitions, place(at, ast.Expr(call))], False
 
     def loop(self, node, rest: list[ast.stmt]) -> tuple[list[ast.stmt], bool]:
+        at = header(node)
         head = self.live.head[id(node)] | self.live_after(node, node)
         if isinstance(node, ast.For):
             item = place(node.target, ast.Name("<item>", LOAD))
             assign = place(node.target, ast.Assign([node.target], item))
-            body = self.body(node, "<for>", [assign, *node.body], ["<item>"])
+            body = self.body(at, "<for>", [assign, *node.body], ["<item>"])
             method, first = "for_loop", self.expression(node.iter)
             inside = [assign, *node.body]
         else:
-            body = self.body(node, "<while>", node.body)
+            body = self.body(at, "<while>", node.body)
             method, first = "while_loop", delay(self.expression(node.test))
             inside = node.body
-        orelse = self.body(node, "<else>", node.orelse)
-        call = stage_call(node, method, first, self.reference(node, body), self.reference(node, orelse),
-                          self.site(node, inside, head), self.site(node, node.orelse, self.live_after(node, node)))
+        orelse = self.body(at, "<else>", node.orelse)
+        call = stage_call(at, method, first, self.reference(at, body), self.reference(at, orelse),
+                          self.site(at, inside, head), self.site(at, node.orelse, self.live_after(node, node)))
         definitions = [x for x in (body, orelse) if x is not None]
         if leaves_loop([node]):
-            return [*definitions, *self.finish(node, call, rest)], True
-        return [*definitions, place(node, ast.Expr(call))], False
+            return [*definitions, *self.finish(node, at, call, rest)], True
+        return [*definitions, place(at, ast.Expr(call))], False
 
     def compound(self, node, rest: list[ast.stmt]) -> tuple[list[ast.stmt], bool]:
         """A statement with blocks that run as in plain Python. Where these may leave, they give their signals to a variable."""
@@ -209,8 +211,9 @@ class Flow:
                 setattr(copy, field, self.expression(value))
         if not escaping:
             return [copy], False
-        clear = place(node, ast.Assign([place(node, ast.Name(SIGNAL, STORE))], constant(node, None)))
-        return [clear, copy, *self.finish(node, place(node, ast.Name(SIGNAL, LOAD)), rest)], True
+        at = header(node)
+        clear = place(at, ast.Assign([place(at, ast.Name(SIGNAL, STORE))], constant(at, None)))
+        return [clear, copy, *self.finish(node, at, place(at, ast.Name(SIGNAL, LOAD)), rest)], True
 
     def clause(self, node, clause, escaping: bool):
         copy = shallow_copy(clause)
@@ -223,20 +226,21 @@ class Flow:
     def signalling(self, node, statements: list[ast.stmt]) -> list[ast.stmt]:
         if not leaves_loop(statements):
             return self.block(statements)
-        body = self.body(node, "<block>", statements)
-        call = place(node, ast.Call(self.reference(node, body), [], []))
-        return [body, place(node, ast.Assign([place(node, ast.Name(SIGNAL, STORE))], call))]
+        at = header(node)
+        body = self.body(at, "<block>", statements)
+        call = place(at, ast.Call(self.reference(at, body), [], []))
+        return [body, place(at, ast.Assign([place(at, ast.Name(SIGNAL, STORE))], call))]
 
-    def finish(self, node, call: ast.expr, rest: list[ast.stmt]) -> list[ast.stmt]:
+    def finish(self, node, at, call: ast.expr, rest: list[ast.stmt]) -> list[ast.stmt]:
         """Leave the block with the signal that `call` gives; if it gives none, go on with `rest`."""
         definitions = []
         if rest:
-            following = self.body(node, "<rest>", rest)
+            following = self.body(at, "<rest>", rest)
             definitions.append(following)
             live = self.live.after[id(rest[-1])] | self.live.jumps[id(node)]
-            call = stage_call(node, "after", call, self.reference(node, following), self.site(node, rest, live))
-        value = call if self.inside else stage_call(node, "result", call)
-        return [*definitions, place(node, ast.Return(value))]
+            call = stage_call(at, "after", call, self.reference(at, following), self.site(at, rest, live))
+        value = call if self.inside else stage_call(at, "result", call)
+        return [*definitions, place(at, ast.Return(value))]
 
     # --- bodies ------------------------------------------------------------------------------------------------------------------
 
@@ -336,6 +340,11 @@ class Flow:
 
 
 RULES = {ast.IfExp: Flow.if_expression, ast.BoolOp: Flow.logical, ast.Compare: Flow.comparison, ast.UnaryOp: Flow.negation}
+
+
+def header(node: ast.stmt) -> ast.stmt:
+    """Return a place on the line where a statement begins."""
+    return ast.Pass(lineno=node.lineno, end_lineno=node.lineno, col_offset=node.col_offset, end_col_offset=node.col_offset)
 
 
 def binds(node) -> bool:

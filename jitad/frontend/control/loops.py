@@ -40,7 +40,6 @@ from jitad.frontend.trees import TreeDef
 from jitad.ir import errors
 from jitad.ir.program import Atom, Program, Var, literal
 from jitad.ir.recorder import Recorder, build
-from jitad.ir.source import user_source
 from jitad.ir.types import BOOL, INT, ArrayType
 from jitad.primitives.arithmetic import add
 from jitad.primitives.comparisons import lt
@@ -192,7 +191,6 @@ class Staging:
         self.body = body
         self.sequence = sequence
         self.test = test
-        self.where = user_source()
         self.carried: dict[Any, Carry] = {}
         self.cells: list[Cell] = []
         self.failed: str = ""
@@ -200,10 +198,10 @@ class Staging:
     def refused(self, error: Exception) -> errors.ControlFlowError:
         if isinstance(error, errors.JitadError):
             return errors.ControlFlowError(
-                f"{self.where}: {self.failed or 'a value'} is not of one kind at the beginning and at the end of a trip of this loop: "
-                f"{error}; give it its final shape and structure before the loop (np.zeros of that shape, written by index), or use "
-                "jitad.unroll")
-        return errors.ControlFlowError(f"{self.where}: {error}, in a loop that is staged; give the name a value before the loop")
+                f"{self.failed or 'a value'} is not of one kind at the beginning and at the end of a trip of this loop: "
+                f"{error.args[0]}; give it its final shape and structure before the loop (np.zeros of that shape, written by index), or "
+                "use jitad.unroll")
+        return errors.ControlFlowError(f"{error}, in a loop that is staged; give the name a value before the loop")
 
     def run(self, entry: Signal | None = None) -> Signal | None:
         """Stage the loop; `entry` is a signal that may have ended it already."""
@@ -256,7 +254,7 @@ class Staging:
             run = self.trace()
             if not self.update(run):
                 return run
-        raise errors.ControlFlowError(f"{self.where}: the types of the values that this loop carries do not settle")
+        raise errors.ControlFlowError("the types of the values that this loop carries do not settle")
 
     def enter(self, body: Body) -> None:
         """Give what is carried its values at the beginning of a trip."""
@@ -284,7 +282,7 @@ class Staging:
             if carry is None:
                 again |= self.start_carrying(run, slot, before, end)
             elif end is UNSET:
-                raise errors.ControlFlowError(f"{self.where}: {slot.label} has no value at the end of a trip of this loop; give it one on "
+                raise errors.ControlFlowError(f"{slot.label} has no value at the end of a trip of this loop; give it one on "
                                               "every path")
             else:
                 now = Picture(carry.treedef, carry.kinds, [])
@@ -356,7 +354,7 @@ class Staging:
         if entry is not None and entry.value is not NOTHING:
             given = picture(entry.value)
             if result is None:
-                raise errors.ControlFlowError(f"{self.where}: return in only some trips of a while loop is not known to jitad here")
+                raise errors.ControlFlowError("return in only some trips of a while loop is not known to jitad here")
             kinds = joined(result, given)
             run.result = result = Picture(result.treedef, kinds, result.atoms)
             starts += converted(given, kinds)
@@ -385,7 +383,7 @@ class Staging:
         state = State((self.test,), ())
         run = Pass(decide, state, self.saved, enter)
         if run.trace.written != dict(zip(self.cells, self.cell_inputs, strict=True)):
-            raise errors.ControlFlowError(f"{self.where}: the condition of this loop changes an array in place; do that in its body")
+            raise errors.ControlFlowError("the condition of this loop changes an array in place; do that in its body")
         return Program([], run.equations, [self.test_atom])
 
     def emit(self, inputs, starts, outputs, equations, test: Program | None, ends: bool) -> list[Atom]:

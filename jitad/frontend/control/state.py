@@ -17,11 +17,11 @@ import numpy as np
 
 from jitad.frontend.array import Array, to_atom, wrap
 from jitad.frontend.guards import same
-from jitad.frontend.libraries import is_library
 from jitad.frontend.programs import Leaf, Static, describe
 from jitad.frontend.promotion import KINDS, cast, result_type
 from jitad.frontend.trees import LEAF, TreeDef, flatten, unflatten
 from jitad.ir import errors
+from jitad.ir.libraries import is_library
 from jitad.ir.program import Atom, Var
 from jitad.ir.types import ArrayType
 from jitad.primitives.declare import full

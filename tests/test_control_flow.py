@@ -1,0 +1,568 @@
+"""Plain Python control flow on traced values: each statement and expression, held against plain NumPy."""
+
+import numpy as np
+import pytest
+from staged import check, interpreted, primitives, staged
+
+import jitad
+from jitad.ir import errors
+
+R = np.random.default_rng(3)
+X = R.uniform(0.2, 1.0, 30)
+
+
+def carried_row_sum(a):
+    s = 0
+    for i in range(20):
+        s = s + a[i]
+    return s
+
+
+def prev_none(x):
+    prev = None
+    s = 0.0
+    for i in range(30):
+        if prev is not None:
+            s += prev * x[i]
+        prev = x[i]
+    return s
+
+
+def traced_bound(x):
+    n = np.argmax(x)
+    s = 0.0
+    for i in range(n):
+        s += x[i]
+    return s
+
+
+def traced_bound_backwards(x):
+    n = np.argmax(x)
+    s = 0.0
+    for i in range(n, -1, -2):
+        s += x[i] * i
+    return s
+
+
+def enum_zip(x):
+    s = 0.0
+    for i, (a, b) in enumerate(zip(x, x[::-1])):
+        s += a * b * i
+    for a in reversed(x):
+        s = s * 0.5 + a
+    return s
+
+
+def lists(x):
+    out = []
+    for i in range(30):
+        out.append(x[i] ** 2)
+    return np.array(out).sum() + out[-1] + sum(out) + len(out)
+
+
+def list_read_back(x):
+    out = [x[0]]
+    for i in range(29):
+        out.append(out[-1] * x[i])
+    return np.array(out)
+
+
+def conditional_name(x):
+    if x > 0:
+        t = x * 2
+        x = t + 1
+    y = x + 1
+    return y
+
+
+def in_arm_write(x):
+    a = np.zeros(3)
+    if x[0] > 0.5:
+        a[0] = x[1]
+        a[1:] += x[:2]
+    else:
+        a[:] = 2 * x[:3]
+    return a
+
+
+def nested_return(x):
+    for i in range(30):
+        for j in range(30):
+            if x[i] + x[j] > 1.7:
+                return x[i] * x[j] + i
+        if x[i] < 0.25:
+            break
+    else:
+        return -1.0
+    return x[0]
+
+
+def mutate_arg(x):
+    for i in range(1, 30):
+        x[i] += x[i - 1]
+    return x.sum()
+
+
+class Box:
+    def __init__(self, v):
+        self.v = v
+
+    def step(self, u):
+        self.v = self.v * u
+        return self.v
+
+
+def objects(x):
+    b = Box(x[0])
+    s = 0.0
+    for i in range(30):
+        s += b.step(x[i])
+    return s + b.v
+
+
+def dict_state(x):
+    d = {"a": 0.0, "b": x[0]}
+    for i in range(30):
+        d["a"] += x[i]
+        d["b"] = d["b"] * x[i]
+    return d["a"] + d["b"]
+
+
+def closure(x):
+    total = 0.0
+    def add(v):
+        nonlocal total
+        total += v
+    for i in range(30):
+        add(x[i])
+    return total
+
+
+def python_list(x):
+    c = [1.0, 2.0, 3.0]
+    s = 0.0
+    for i in range(30):
+        s += c[i % 3] * x[i]
+    return s
+
+
+def list_of_arrays(x):
+    c = [x[:5], x[5:10]]
+    s = 0.0
+    for i in range(30):
+        s += c[i % 2].sum()
+    return s
+
+
+def int_count(x):
+    n = 0
+    for v in x:
+        if v > 0.5:
+            n += 1
+    return n
+
+
+def mask_assign(x):
+    y = x.copy()
+    y[y < 0.5] = 0
+    return y
+
+
+def overlap(x):
+    y = x.copy()
+    y[:10] += 0.3 * y[:10][::-1]
+    for _ in range(1, 25):
+        y[:20] += 0.1 * y[5:25][::-1]
+    return y
+
+
+def while_list(x):
+    stack = [x[0], x[1]]
+    s = 0.0
+    while stack:
+        s += stack.pop()
+    return s
+
+
+def with_try(x):
+    s = 0.0
+    for i in range(30):
+        try:
+            if x[i] > 0.9:
+                continue
+            s += x[i]
+        finally:
+            s += 0.1
+    return s
+
+
+def match_it(x, kind):
+    for _i in range(20):
+        match kind:
+            case "a":
+                x = x * 1.1
+            case "b":
+                if x[0] > 100:
+                    break
+                x = x * 1.5
+    return x
+
+
+def recursion(x, n):
+    if n == 0:
+        return x
+    return recursion(np.sin(x), n - 1)
+
+
+def ternary_guard(x):
+    s = 0.0
+    for i in range(len(x)):
+        left = x[i - 1] if i > 0 else 0.0
+        right = x[i + 1] if i < len(x) - 1 else 0.0
+        s += left * right
+    return s
+
+
+def and_guard(x):
+    i = 0
+    while i < len(x) and x[i] < 0.8:
+        i += 1
+    return i
+
+
+def raise_check(x):
+    if x[0] < 0:
+        raise ValueError("negative")
+    assert x[0] >= 0
+    return np.sqrt(x).sum()
+
+
+def swap(u):
+    v = np.zeros(30)
+    for _ in range(21):
+        v[1:-1] = u[:-2] + 0.5 * u[2:]
+        u, v = v, u
+    return u.sum() + v[3]
+
+
+def walrus(x):
+    n = 0
+    while (y := x[n]) < 0.7:
+        n += 1
+    return y
+
+
+def comprehensions(x):
+    return sum(x[i] * x[i + 1] for i in range(len(x) - 1)) + sum([a for a in x])
+
+
+def early_returns(x):
+    if x[0] > 0.5:
+        return x
+    y = x * 2
+    if x[1] > 0.5:
+        return y
+    elif x[2] > 0.5:
+        return y + 1
+    return y - 1
+
+
+def bool_flag(x):
+    found = False
+    s = 0.0
+    for v in x:
+        if not found and v > 0.8:
+            found = True
+            s = v
+    return s if found else -1.0
+
+
+def promoted(x):
+    s = 0
+    for i in range(30):
+        s += x[i]
+    return s
+
+
+def where_best(x):
+    best = x[0]
+    arg = 0
+    for i in range(1, len(x)):
+        if x[i] > best:
+            best, arg = x[i], i
+    return best, arg
+
+
+def loop_in_a_helper(x):
+    def inner(a, k):
+        r = 1.0
+        for _j in range(k, 25):
+            if a > 0.5:
+                r *= a
+            else:
+                r += a
+        return r
+    t = 0.0
+    for v in x:
+        t += inner(v, 3)
+    return t
+
+
+def cholesky(A):
+    n = A.shape[0]
+    L = np.zeros_like(A)
+    for i in range(n):
+        for j in range(i + 1):
+            s = 0.0
+            for k in range(j):
+                s += L[i, k] * L[j, k]
+            if i == j:
+                L[i, j] = np.sqrt(A[i, i] - s)
+            else:
+                L[i, j] = (A[i, j] - s) / L[j, j]
+    return L
+
+
+def scaled_under_a_mask(x):
+    y = x.copy()
+    m = y > 0.5
+    y[m] *= np.sin(y[m])
+    return y
+
+
+def reduced_under_masks(x):
+    return x[x > 0.5].sum() + np.mean(x[x < 0.4] ** 2) + x[x > 0.3].min() * np.max(x[x < 0.9])
+
+
+def assigned_under_masks(x):
+    y = x.copy()
+    y[y > 0.5] = 1 / y[y > 0.5]
+    y[y < 0.3] += 2
+    return y
+
+
+def rows_under_a_mask(x):
+    a = np.zeros((30, 2))
+    a[:, 0], a[:, 1] = x, x**2
+    m = x > 0.6
+    a[m] *= 3.0
+    return a.sum(0) + a[m].sum(axis=0) + a[a > 0.5].sum()
+
+
+def masks_in_a_loop(x):
+    y = x.copy()
+    for _i in range(20):
+        y[y > 0.9] *= 0.5
+        y = y * 1.1
+    return y
+
+
+def number_of_selected(x):
+    return np.sqrt(x[x > 0.5]).sum() / x[x > 0.5].size
+
+
+DIFFERENTIABLE = [
+    (carried_row_sum, R.random((20, 3))), (prev_none, X), (enum_zip, X), (lists, X), (list_read_back, X), (conditional_name, 0.3),
+    (in_arm_write, X), (nested_return, X), (mutate_arg, X), (objects, X), (dict_state, X), (closure, X), (python_list, X),
+    (list_of_arrays, X), (mask_assign, X), (overlap, X), (while_list, X), (with_try, X), (ternary_guard, X), (raise_check, X), (swap, X),
+    (comprehensions, X), (early_returns, X), (early_returns, X[::-1].copy()), (bool_flag, X), (promoted, X), (loop_in_a_helper, X),
+    (scaled_under_a_mask, X), (reduced_under_masks, X), (assigned_under_masks, X), (rows_under_a_mask, X), (masks_in_a_loop, X),
+    (number_of_selected, X),
+]  # fmt: skip
+OTHERS = [(int_count, X), (and_guard, X), (traced_bound, X), (traced_bound_backwards, X), (where_best, X), (walrus, X)]
+
+
+@pytest.mark.parametrize(("function", "x"), DIFFERENTIABLE, ids=lambda x: getattr(x, "__name__", ""))
+def test_value_and_derivatives(function, x):
+    check(function, x)
+
+
+@pytest.mark.parametrize(("function", "x"), OTHERS, ids=lambda x: getattr(x, "__name__", ""))
+def test_value(function, x):
+    check(function, x, derivatives=False)
+
+
+def test_single_precision_is_kept():
+    check(promoted, X.astype(np.float32), derivatives=False, rtol=1e-5)
+
+
+def test_loops_with_a_triangular_range():
+    a = R.random((18, 18))
+    a = a @ a.T + 18 * np.eye(18)
+    check(cholesky, a, derivatives=False)
+
+
+@pytest.mark.parametrize("kind", ["a", "b"])
+def test_match(kind):
+    np.testing.assert_allclose(interpreted(lambda x: match_it(x, kind), X), match_it(X, kind))
+
+
+def test_recursion_with_concrete_arguments():
+    np.testing.assert_allclose(interpreted(lambda x: recursion(x, 5), X), recursion(X, 5))
+
+
+# --- how much is traced -----------------------------------------------------------------------------------------------------------
+
+
+def summed(x):
+    s = 0.0
+    for i in range(len(x)):
+        s += x[i]
+    return s
+
+
+def test_long_loops_are_traced_once():
+    sizes = [len(staged(summed, np.ones(n)).program.equations) for n in (20, 2000, 2_000_000)]
+    assert len(set(sizes)) == 1
+    assert primitives(summed, np.ones(20)) == ["loop"]
+
+
+def test_short_loops_and_unrolled_ones_are_not_staged():
+    def asked(x):
+        s = 0.0
+        for i in jitad.unroll(range(20)):
+            s += x[i]
+        return s
+
+    assert "loop" not in primitives(summed, np.ones(16)) and "loop" not in primitives(asked, X)
+    check(asked, X)
+
+
+def test_concrete_conditions_are_plain_python():
+    def f(x, flag=True, n=3):
+        if flag and 0 < n < 5 and n != 4:
+            return x * 2 if n else x
+        return x
+
+    assert primitives(f, 1.0) == ["mul"]
+
+
+def test_small_choices_are_selections():
+    assert primitives(lambda x: x if x > 0 else -x, 1.0) == ["gt", "neg", "select"]
+    assert primitives(lambda x, y: x > 0 and y > 0, 1.0, 2.0) == ["gt", "gt", "and"]
+
+
+def test_what_is_not_taken_does_not_fail():
+    def f(x, k):
+        return x[k[0]] if k[0] < len(x) else 0.0
+
+    assert interpreted(f, np.ones(3), np.array([7])) == 0.0
+    assert interpreted(f, np.ones(3), np.array([2])) == 1.0
+
+
+def test_arguments_written_in_a_loop_are_outputs():
+    x = np.ones(30)
+    assert jitad.jit(mutate_arg)(x) == 465 and x[-1] == 30
+
+
+# --- errors -----------------------------------------------------------------------------------------------------------------------
+
+
+def test_arms_of_different_shapes():
+    def f(x):
+        if x[0] > 0:
+            y = np.zeros(3)
+        else:
+            y = np.zeros(4)
+        return y
+
+    with pytest.raises(errors.ControlFlowError, match=r"y is not of one kind.*shapes \(4,\) and \(3,\)[\s\S]*test_control_flow.py:\d+: if"):
+        interpreted(f, X)
+
+
+def test_a_name_with_a_value_in_one_arm():
+    def f(x):
+        if x > 0:
+            y = x * 2
+        return y
+
+    with pytest.raises(errors.UnboundError, match="y has a value only if one arm of the branch at test_control_flow.py"):
+        interpreted(lambda x: f(x) + 1, 1.0)
+
+
+def test_a_carried_shape_that_changes():
+    def f(x):
+        y = x
+        for _ in range(5000):
+            y = np.concatenate([y, x])
+        return y
+
+    with pytest.raises(errors.ControlFlowError, match="y is not of one kind at the beginning and at the end of a trip.*np.zeros"):
+        interpreted(f, X)
+
+
+def test_a_path_without_a_value():
+    def f(x):
+        if x > 0:
+            return x
+
+    with pytest.raises(errors.ControlFlowError, match="return a value on every path"):
+        interpreted(f, 1.0)
+
+
+def test_appending_in_a_branch():
+    def f(x):
+        out = []
+        if x > 0:
+            out.append(x)
+        return sum(out)
+
+    with pytest.raises(errors.ControlFlowError, match="gets or loses entries"):
+        interpreted(f, 1.0)
+
+
+def test_global_names():
+    def f(x):
+        global written
+        if x > 0:
+            written = x
+        return x
+
+    with pytest.raises(errors.ControlFlowError, match="the global name written"):
+        interpreted(f, 1.0)
+
+
+# --- as functions -----------------------------------------------------------------------------------------------------------------
+
+
+def by_functions(x):
+    def step(h, u):
+        h = jitad.cond(u > 0.5, lambda h: np.tanh(h + u), lambda h: h * u, h)
+        return h, h**2
+
+    h, ys = jitad.scan(step, x[0], x, reverse=True)
+    h = jitad.fori_loop(0, 20, lambda i, v: v + 0.1 * x[i] * v, h)
+    return jitad.switch(np.argmax(x) % 3, [np.sin, np.cos, np.exp], h) + ys[3] * ys.sum()
+
+
+def by_statements(x):
+    h, ys = x[0], np.zeros(30)
+    for k in range(29, -1, -1):
+        h = np.tanh(h + x[k]) if x[k] > 0.5 else h * x[k]
+        ys[k] = h**2
+    for i in range(20):
+        h = h + 0.1 * x[i] * h
+    return [np.sin, np.cos, np.exp][np.argmax(x) % 3](h) + ys[3] * ys.sum()
+
+
+def test_functional_forms():
+    np.testing.assert_allclose(interpreted(by_functions, X), by_statements(X), rtol=1e-13)
+    slopes = [interpreted(jitad.grad(f), X) for f in (by_functions,)]
+    step = 1e-6 * np.eye(30)
+    numerical = [(by_statements(X + h) - by_statements(X - h)) / 2e-6 for h in step]
+    np.testing.assert_allclose(slopes[0], numerical, rtol=1e-6, atol=1e-8)
+
+
+def test_while_loop():
+    def f(x):
+        return jitad.while_loop(lambda s: s[0] < 10, lambda s: (s[0] * 2, s[1] + 1), (x, 0))
+
+    value, count = interpreted(f, 0.3)
+    assert value == 0.3 * 64 and count == 6
+    assert interpreted(lambda x: jitad.jvp(lambda x: f(x)[0], (x,), (1.0,))[1], 0.3) == 64
+
+
+def test_scan_without_xs():
+    carry, ys = interpreted(lambda x: jitad.scan(lambda s, _: (s * x, s), 1.0, None, length=20), 0.9)
+    np.testing.assert_allclose(carry, 0.9**20)
+    np.testing.assert_allclose(ys, 0.9 ** np.arange(20))
