@@ -178,8 +178,15 @@ def test_other_methods_of_ufuncs():
         np.add.at(x[::2], [True, False], v[1])
         return x
 
+    def changed(x, k, v):
+        np.multiply.at(x, k, v)
+        np.sin.at(x, np.array([0, 0]))
+        np.maximum.at(x, (np.array([0, 1]), np.array([1, 1])), np.array([0.2, 3.0]))
+        return x, np.subtract.reduce(x, axis=1, keepdims=True), np.divide.accumulate(x), np.hypot.accumulate(x, axis=1)
+
+    check(changed, x, k, rng.standard_normal((4, 4)))
     check(added, x, k, rng.standard_normal((4, 4)))
-    for code in ("np.multiply.at(x, [0], 2.)", "np.divide.reduce(x)", "np.add.reduceat(x, [0, 1])", "np.power.accumulate(x)",
+    for code in ("np.arctan2.reduce(x)", "np.add.reduceat(x, [0, 1])", "np.power.reduce(x)",
                  "np.spacing(x)", "np.nextafter(x, x)", "np.gcd(n, n)", "np.frexp(x)"):  # fmt: skip
         with pytest.raises(errors.NotImplementedError, match=r"jitad does not know np\.\w+"):
             run(lambda x, n: eval(code), x, k)  # noqa: B023

@@ -9,6 +9,7 @@ import numpy as np
 from jitad.frontend.cells import View, wrap
 from jitad.frontend.indexing import add_at, axis_number
 from jitad.frontend.promotion import as_operand, kind_of, to_atom
+from jitad.frontend.sequential import accumulate_in_order, change_in_order
 from jitad.frontend.ufuncs import call, plan_of, unknown, writable
 from jitad.ir import errors
 from jitad.primitives.recurrences import cummax, cummin
@@ -31,6 +32,7 @@ REDUCTIONS = {
     np.logaddexp: log_sum(np.exp, np.log), np.logaddexp2: log_sum(np.exp2, np.log2),
 }
 ASSOCIATIVE = (np.fmax, np.fmin, np.hypot, np.bitwise_and, np.bitwise_or, np.bitwise_xor, np.logical_xor)
+IN_ORDER = (np.subtract, np.divide)
 NOT_GIVEN = {"dtype": None, "out": None, "initial": np._NoValue, "where": True}
 
 
@@ -40,8 +42,14 @@ def reduce(ufunc: np.ufunc, x, axis=0, dtype=None, out=None, keepdims=False, ini
     given = {name: value for name, value in given.items() if value is not NOT_GIVEN[name]}
     if ufunc in REDUCTIONS:
         return REDUCTIONS[ufunc](x, axis=axis, keepdims=keepdims, **given)
-    if ufunc not in ASSOCIATIVE or given:
+    if ufunc not in (*ASSOCIATIVE, *IN_ORDER) or given:
         raise unknown(ufunc, ".reduce" + (f" with {', '.join(given)}" if given else ""))
+    if ufunc in IN_ORDER:
+        axis = axis_number(axis, x.ndim)
+        if x.shape[axis] == 0:
+            raise errors.ValueError(f"zero-size array to reduction operation {ufunc.__name__} which has no identity")
+        last = np.moveaxis(accumulate_in_order(ufunc, x, axis), axis, 0)[-1]
+        return np.expand_dims(last, axis) if keepdims else last
     return fold(ufunc, x, axis, keepdims)
 
 
@@ -70,7 +78,9 @@ def accumulate(ufunc: np.ufunc, x, axis=0, dtype=None, out=None):
         return running(x, axis, dtype) if out is None else running(x, axis, dtype, out=writable(out[0]))
     if ufunc in (np.maximum, np.minimum) and dtype is None and out is None:
         return wrap({np.maximum: cummax, np.minimum: cummin}[ufunc](x.atom, axis=axis, reverse=False))
-    raise unknown(ufunc, ".accumulate")
+    if ufunc.nin != 2 or ufunc.nout != 1 or dtype is not None or out is not None:
+        raise unknown(ufunc, ".accumulate")
+    return accumulate_in_order(ufunc, x, axis)
 
 
 def outer(ufunc: np.ufunc, x, y, **options):
@@ -79,8 +89,11 @@ def outer(ufunc: np.ufunc, x, y, **options):
 
 
 def at(ufunc: np.ufunc, a, indices, values=None) -> None:
-    if ufunc not in (np.add, np.subtract) or writable(a).dtype.kind == "b":
+    if ufunc.nout != 1 or ufunc.nin > 2:
         raise unknown(ufunc, ".at")
+    if ufunc not in (np.add, np.subtract) or writable(a).dtype.kind == "b":
+        change_in_order(ufunc, writable(a), indices, None if ufunc.nin == 1 else as_operand(values))
+        return
     values = as_operand(values)
     (dtype,) = plan_of(ufunc, (a.dtype, kind_of(values))).outputs
     if not np.can_cast(dtype, a.dtype, "same_kind"):
