@@ -1,12 +1,14 @@
 """Algebra and common subexpressions, in one sweep.
 
 In and out: a Program. Each equation is replaced by the simpler equal that its primitive's `simplify` slot knows, or by an earlier
-equation with the same primitive, operands and parameters. Invariant: no finite result changes.
+equation with the same primitive, operands and parameters; operations on numbers are carried out. Invariant: no finite result changes.
 """
 
 from __future__ import annotations
 
-from jitad.ir.program import Atom, Equation, Literal, Program
+import numpy as np
+
+from jitad.ir.program import Atom, Equation, Literal, Program, literal
 from jitad.ir.recorder import Recorder, current, rewrite
 
 
@@ -16,6 +18,10 @@ def simplify(program: Program) -> Program:
 
     def rule(equation: Equation, inputs: list[Atom]):
         primitive, params = equation.primitive, equation.params
+        if primitive.pointwise and all(isinstance(x, Literal) for x in inputs):
+            return [number(equation, inputs)]
+        if primitive.pointwise and all(isinstance(x, Literal) for x in inputs):
+            return [evaluated(equation, inputs)]
         if primitive.simplify is not None:
             with Recorder(equation.source) as recorder:
                 simpler = primitive.simplify(inputs, **params)
@@ -35,6 +41,19 @@ def simplify(program: Program) -> Program:
         return env.get(result, result)
 
     return rewrite(program, rule)
+
+
+def evaluated(equation: Equation, inputs: list[Literal]) -> Literal:
+    """Return the number that an elementwise operation makes of numbers."""
+    with np.errstate(all="ignore"):
+        return literal(equation.primitive.evaluate(*[x.value for x in inputs], **equation.params), equation.outputs[0].dtype)
+
+
+def number(equation: Equation, inputs: list[Atom]) -> Literal:
+    """Return the value of an elementwise operation on numbers."""
+    with np.errstate(all="ignore"):
+        value = equation.primitive.evaluate(*[np.asarray(x.value) for x in inputs], **equation.params)
+    return literal(value, equation.outputs[0].dtype)
 
 
 def operand_key(atom: Atom):
