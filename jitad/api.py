@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import inspect
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -12,10 +13,13 @@ from jitad.frontend.calls import rewrite
 from jitad.frontend.trace import current_trace
 from jitad.frontend.trees import flatten, unflatten
 from jitad.functional import batching, forward, jacobians, reverse
+from jitad.functional.inner import title
+from jitad.ir import errors
 from jitad.primitives.custom import stop_gradient as stop_gradient_primitive
 from jitad.pullbacks import linearize_concretely, vjp_concretely
 
 Argnums = int | Sequence[int]
+POSITIONAL = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
 
 
 def decorator(transformation: Callable) -> Callable:
@@ -24,7 +28,9 @@ def decorator(transformation: Callable) -> Callable:
     @functools.wraps(transformation)
     def transform(function: Callable | None = None, *args, **options):
         if function is None:
-            return lambda f: transformation(f, **options)
+            return lambda f: transform(f, **options)
+        if not callable(function):
+            raise errors.TypeError(f"{transformation.__name__} takes a function, not {function!r}, which is a {type(function).__name__}")
         return transformation(function, *args, **options)
 
     return transform
@@ -57,7 +63,25 @@ def jit(function: Callable, static_argnums: Argnums = (), static_argnames: str |
     >>> float(norm(np.array([3.0, 4.0])))
     5.0
     """
+    static_argnums = (static_argnums,) if isinstance(static_argnums, int) else tuple(static_argnums)
+    static_argnames = (static_argnames,) if isinstance(static_argnames, str) else tuple(static_argnames)
+    static_argnums, static_argnames = by_number_and_name(function, static_argnums, static_argnames)
     return Compiled(lambda args, kwargs: rewrite(function)(*args, **kwargs), function, static_argnums, static_argnames)
+
+
+def by_number_and_name(function: Callable, numbers: tuple[int, ...], names: tuple[str, ...]) -> tuple[tuple[int, ...], tuple[str, ...]]:
+    """Return the numbers and the names of the arguments that `numbers` or `names` mention, as far as they are known."""
+    try:
+        parameters = inspect.signature(function).parameters
+    except (TypeError, ValueError):
+        return numbers, names
+    kinds = [parameter.kind for parameter in parameters.values()]
+    missing = [name for name in names if name not in parameters]
+    if missing and inspect.Parameter.VAR_KEYWORD not in kinds:
+        raise errors.ValueError(f"{title(function)} has no argument {missing[0]!r}, which static_argnames mentions")
+    positional = [name for name, kind in zip(parameters, kinds, strict=True) if kind in POSITIONAL]
+    static = {name for k, name in enumerate(positional) if k in numbers or name in names}
+    return (*numbers, *[k for k, name in enumerate(positional) if name in static]), (*names, *static)
 
 
 @decorator

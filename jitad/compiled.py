@@ -18,7 +18,7 @@ import numpy as np
 from jitad.codegen.kernel import Kernel
 from jitad.frontend.array import Array
 from jitad.frontend.captures import Captures
-from jitad.frontend.programs import Leaf, Static, Traced, describe, trace_function
+from jitad.frontend.programs import Leaf, Static, Traced, check_results, describe, trace_function
 from jitad.frontend.trace import Concretize, Trace, tracing
 from jitad.frontend.trees import LEAF, TreeDef, flatten, unflatten
 from jitad.ir import errors
@@ -119,8 +119,8 @@ class Compiled:
 
     def __init__(self, body: Callable, wrapped: Callable | None = None, static_argnums=(), static_argnames=()):
         self.body = body
-        self.static_argnums = (static_argnums,) if isinstance(static_argnums, int) else tuple(static_argnums)
-        self.static_argnames = (static_argnames,) if isinstance(static_argnames, str) else tuple(static_argnames)
+        self.static_argnums = static_argnums
+        self.static_argnames = static_argnames
         self.plans: dict[tuple, Plan] = {}
         self.shortcuts: dict[tuple, Callable] = {}
         self.lock = threading.RLock()
@@ -199,6 +199,7 @@ class Compiled:
         def call(args, kwargs):
             arguments, _ = flatten((args, kwargs))
             result = self.body(args, kwargs)
+            check_results(result)
             changed[:] = [k for k, x in enumerate(arguments) if isinstance(x, Array) and not x.scalar and x.cell.version]
             structures[:] = [flatten(result)[1]]
             written = [traced for _, traced in captures.written()]
@@ -262,9 +263,11 @@ def key(x):
     try:
         hash(x)
     except TypeError:
-        what = f"{type(x.value).__name__}, a static argument," if isinstance(x, Held) else type(x).__name__
-        raise errors.TypeError(f"an argument of type {what} is neither an array nor a number nor hashable; make it a part of a tuple, "
-                               "list or dict, or let the function read it from outside") from None
+        if isinstance(x, Held):
+            raise errors.TypeError(f"a static argument is part of a key and must be hashable, which a {type(x.value).__name__} is not; "
+                                   "pass a tuple, or let the function read it from outside") from None
+        raise errors.TypeError(f"an argument of type {type(x).__name__} is neither an array nor a number nor hashable; make it a part of "
+                               "a tuple, list or dict, or let the function read it from outside") from None
     return cls, x
 
 

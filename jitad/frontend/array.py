@@ -22,6 +22,7 @@ from jitad.frontend.ufunc_methods import METHODS
 from jitad.frontend.ufuncs import binary, unary
 from jitad.frontend.views import Part, Permutation, Reshape, is_contiguous, reshaped, reshaped_strides
 from jitad.ir import errors
+from jitad.ir.source import library_call
 from jitad.ir.types import ArrayType, check_dtype, real_dtype
 from jitad.primitives.declare import full
 from jitad.primitives.shaping import shape_text
@@ -77,7 +78,9 @@ class Array(View):
         return implementation(*args, **kwargs)
 
     def __array__(self, dtype=None, copy=None):
-        return np.array(value(self, "the conversion to an ndarray", "array"), dtype)
+        called = library_call()
+        what = f"{called}, which jitad does not know," if called else "the conversion to an ndarray"
+        return np.array(value(self, what, "array"), dtype)
 
     # --- operators --------------------------------------------------------------------------------------------------------
 
@@ -207,7 +210,7 @@ class Array(View):
 
     def __getattr__(self, name: str):
         unknown = "; jitad does not know this one of ndarray's" if hasattr(np.ndarray, name) else ""
-        raise AttributeError(f"a traced array has no attribute {name!r}{unknown}", name=name, obj=self)
+        raise errors.AttributeError(f"a traced array has no attribute {name!r}{unknown}", name=name, obj=self)
 
     def __reduce__(self):
         raise errors.TypeError("a traced array has no values to be pickled")

@@ -17,7 +17,6 @@ from jitad.frontend.views import ReadOnly, contiguous_strides
 from jitad.ir import errors
 from jitad.ir.program import Atom
 from jitad.ir.recorder import current
-from jitad.ir.source import user_source
 from jitad.ir.types import BOOL
 
 PYTHON_KINDS = {"b": bool, "i": int, "f": float, "c": complex}
@@ -162,7 +161,7 @@ class View:
 
 def leaked(view: View) -> errors.LeakedArrayError:
     return errors.LeakedArrayError(
-        f"{user_source()}: a traced array ({view.type}) is used after the trace that made it has ended; return it from the traced "
+        f"a traced array ({view.type}) is used after the trace that made it has ended; return it from the traced "
         "function instead of keeping it in a global variable, an attribute or a list")
 
 

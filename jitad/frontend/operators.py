@@ -11,7 +11,7 @@ import types
 from collections.abc import Callable
 
 from jitad.frontend.captures import Captures, active
-from jitad.frontend.libraries import is_library
+from jitad.ir.libraries import is_library
 
 BINARY = {
     "add": "add", "sub": "sub", "mul": "mul", "truediv": "truediv", "floordiv": "floordiv", "mod": "mod", "pow": "pow",

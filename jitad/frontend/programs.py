@@ -115,10 +115,22 @@ def argument(leaf: Leaf | Static, origin: tuple[Trace, int]) -> Array | None:
     return Array(Var(leaf.type), weak, leaf.kind != "array", frozenset({origin}) if discrete else None)
 
 
+def check_results(tree: Any) -> None:
+    """Raise unless every leaf of what the user's function has returned is a value."""
+    leaves, structure = flatten(tree)
+    for x, path in zip(leaves, leaf_paths(structure), strict=True):
+        check_result(x, path)
+
+
 def output(x, path: str) -> Atom:
     """Return a leaf of the result as an atom."""
+    check_result(x, path)
+    return to_atom(x)
+
+
+def check_result(x, path: str) -> None:
     if isinstance(describe(x), Leaf):
-        return to_atom(x)
+        return
     if isinstance(x, Selected):
         raise refused("the return")
     hint = "; return a list or a tuple of its elements" if isinstance(x, types.GeneratorType | set | frozenset | map | zip) else ""

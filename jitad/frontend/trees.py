@@ -33,6 +33,9 @@ class TreeDef:
     def __repr__(self) -> str:
         return f"TreeDef({unflatten(self, '*' * self.size)})".replace("'", "")
 
+    def __str__(self) -> str:
+        return repr(self)[len("TreeDef("):-1]
+
     def __reduce__(self):
         return (leaf_structure, ()) if self is LEAF else (structure, (self.cls, self.keys, self.children))
 
@@ -70,6 +73,11 @@ def dict_entries(node) -> tuple[tuple, Iterable]:
 def dataclass_entries(node) -> tuple[tuple, Iterable]:
     names = tuple(field.name for field in dataclasses.fields(node))
     return names, [getattr(node, name) for name in names]
+
+
+def treat_as_list(cls: type) -> None:
+    """Let a subclass of list be a node."""
+    _parts[cls] = no_keys
 
 
 def find_parts(cls: type) -> Callable | None:
@@ -129,8 +137,8 @@ def _build(treedef: TreeDef, leaves: Iterator):
     if treedef is LEAF:
         return next(leaves)
     cls, children = treedef.cls, [_build(child, leaves) for child in treedef.children]
-    if cls is tuple or cls is list:
-        return children if cls is list else tuple(children)
+    if cls is tuple or issubclass(cls, list):
+        return tuple(children) if cls is tuple else children
     if issubclass(cls, dict):
         return cls(zip(treedef.keys, children, strict=True))
     if cls is type(None):

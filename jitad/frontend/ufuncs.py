@@ -12,6 +12,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
+from scipy import special
 
 from jitad.frontend.cells import KINDS, View, wrap
 from jitad.frontend.concrete import value_needed
@@ -27,6 +28,7 @@ from jitad.primitives.powers import integer_pow
 from jitad.primitives.shaping import broadcast, shape_text
 
 HIGHEST_POWER = 64
+MODULES = {"np.": np, "scipy.special.": special}
 NO_OUT = ("the array given as out= was made outside of the traced function and cannot hold a traced result; use the value that the "
           "function returns")
 
@@ -63,8 +65,9 @@ def resolve(ufunc: np.ufunc, kinds: tuple, **options) -> Plan:
 
 
 def unknown(ufunc: np.ufunc, method: str = "") -> errors.NotImplementedError:
+    module = next((name for name, module in MODULES.items() if getattr(module, ufunc.__name__, None) is ufunc), "")
     return errors.NotImplementedError(
-        f"jitad does not know np.{ufunc.__name__}{method} of traced arrays; write it with functions that it knows, or wrap the "
+        f"jitad does not know {module}{ufunc.__name__}{method} of traced arrays; write it with functions that it knows, or wrap the "
         "computation in jitad.custom_vjp and give its derivative")
 
 

@@ -6,6 +6,7 @@ that are not of interest are held as they are; what the function does to them in
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -13,10 +14,11 @@ from typing import Any
 import numpy as np
 
 from jitad.frontend.array import Array, to_atom, wrap
-from jitad.frontend.programs import Leaf, Traced, describe, trace_function
-from jitad.frontend.trees import TreeDef, flatten, leaf_paths, unflatten
+from jitad.frontend.programs import Leaf, Traced, check_results, describe, trace_function
+from jitad.frontend.trees import LEAF, TreeDef, flatten, leaf_paths, unflatten
 from jitad.ir import errors
 from jitad.ir.program import Atom
+from jitad.ir.source import Source
 from jitad.primitives.complexes import convert
 from jitad.primitives.declare import full
 
@@ -85,8 +87,10 @@ def with_arguments(function: Callable, args: tuple, kwargs: dict, argnums: Seque
 
 def positions(argnums, args: tuple, name: str) -> tuple[int, ...]:
     """Return `argnums` as a tuple of non-negative positions in `args`."""
-    numbers = (argnums,) if isinstance(argnums, int) else tuple(argnums)
+    numbers = argnums if isinstance(argnums, tuple | list) else (argnums,)
     for number in numbers:
+        if not isinstance(number, int):
+            raise errors.TypeError(f"argnums of {name} is the number of a positional argument, or a tuple of them, not {argnums!r}")
         if not -len(args) <= number < len(args):
             raise errors.TypeError(f"{name} differentiates argument {number}, but the call has {len(args)} positional arguments")
     numbers = tuple(number % len(args) for number in numbers)
@@ -111,38 +115,47 @@ def check_differentiable(tree: Any, numbers: Sequence[int], name: str) -> None:
                                f"{leaf.type.dtype}: convert it to float, or {others}")
 
 
-def check_scalar(inner: Inner, name: str) -> None:
+def title(function: Callable) -> str:
+    """Return the name of a function and its place, for messages."""
+    code = getattr(inspect.unwrap(function), "__code__", None)
+    name = getattr(function, "__name__", type(function).__name__)
+    return name if code is None else f"{name} ({Source(code.co_filename, code.co_firstlineno).short})"
+
+
+def check_scalar(inner: Inner, name: str, function: Callable) -> None:
     """Raise unless the (first) result is one real number."""
     results, structure = inner.traced.results, inner.traced.treedef
-    if structure.size != 1:
-        raise errors.TypeError(f"{name} needs a function that returns one number; this one returns {structure}. "
+    if structure is not LEAF:
+        raise errors.TypeError(f"{name} needs a function that returns one number; {title(function)} returns {structure}. "
                                "Use has_aux=True for (value, auxiliary results), or jacrev")
     (leaf,) = results
     if leaf.type.shape != ():
-        raise errors.TypeError(f"{name} needs a function that returns a scalar; this one returns an array of shape {leaf.type.shape}. "
-                               "Sum it, or use jacrev or jacfwd")
+        raise errors.TypeError(f"{name} needs a function that returns a scalar; {title(function)} returns an array of shape "
+                               f"{leaf.type.shape}. Sum it, or use jacrev or jacfwd")
     if leaf.type.dtype.kind == "c":
-        raise errors.TypeError(f"{name} needs a real-valued function; this one returns {leaf.type.dtype}. "
+        raise errors.TypeError(f"{name} needs a real-valued function; {title(function)} returns {leaf.type.dtype}. "
                                "Return its real part, its imaginary part or its absolute value")
     if leaf.type.dtype.kind != "f":
-        raise errors.TypeError(f"{name} needs a floating-point result; this function returns {leaf.type.dtype}")
+        raise errors.TypeError(f"{name} needs a floating-point result; {title(function)} returns {leaf.type.dtype}")
 
 
-def split_aux(function: Callable, has_aux: bool, name: str) -> tuple[Callable, list]:
-    """Return a function that gives (result, leaves of the auxiliary results), and a list that will hold their structure."""
+def split_aux(call: Callable, has_aux: bool, name: str, function: Callable) -> tuple[Callable, list]:
+    """Return ``call(chosen)`` as (result, leaves of the auxiliary results), and a list that will hold the structure of these."""
     structures: list[TreeDef] = []
 
-    def call(chosen):
-        result = function(chosen)
+    def split(chosen):
+        result = call(chosen)
+        check_results(result)
         if not has_aux:
             return result, []
         if not isinstance(result, tuple) or len(result) != 2:
-            raise errors.TypeError(f"{name} with has_aux=True needs a function that returns a pair (value, auxiliary results)")
+            raise errors.TypeError(f"{name} with has_aux=True needs a function that returns a pair (value, auxiliary results); "
+                                   f"{title(function)} returns {flatten(result)[1]}")
         leaves, structure = flatten(result[1])
         structures[:] = [structure]
         return result[0], leaves
 
-    return call, structures
+    return split, structures
 
 
 class Parts:

@@ -29,10 +29,10 @@ def value_and_grad(function: Callable, argnums, has_aux: bool, name: str, args: 
     numbers = positions(argnums, args, name)
     chosen = tuple(args[number] for number in numbers)
     check_differentiable(chosen, numbers, name)
-    call, structures = split_aux(with_arguments(function, args, kwargs, numbers), has_aux, name)
+    call, structures = split_aux(with_arguments(function, args, kwargs, numbers), has_aux, name, function)
     inner = trace_inner(call, chosen)
     parts = Parts(inner, structures)
-    check_scalar(parts.value, name)
+    check_scalar(parts.value, name, function)
     outputs, linear = linearize(inner.traced.program, inner.operands, inner.active)
     seeds = [full(1, outputs[0].type), *[Zero(atom.type) for atom in outputs[1:]]]
     cotangents = list(map(instantiate, pull_back(linear, seeds)))
@@ -45,7 +45,7 @@ def value_and_grad(function: Callable, argnums, has_aux: bool, name: str, args: 
 def vjp(function: Callable, primals: tuple, has_aux: bool = False):
     """Return (result, pullback), or (result, pullback, aux)."""
     check_differentiable(primals, range(len(primals)), "vjp")
-    call, structures = split_aux(lambda chosen: function(*chosen), has_aux, "vjp")
+    call, structures = split_aux(lambda chosen: function(*chosen), has_aux, "vjp", function)
     inner = trace_inner(call, primals)
     parts = Parts(inner, structures)
     outputs, linear = linearize(inner.traced.program, inner.operands, inner.active)

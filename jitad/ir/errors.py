@@ -19,8 +19,8 @@ class JitadError(Exception):
         The innermost line of the user's that was running.
     """
 
-    def __init__(self, *args):
-        super().__init__(*args)
+    def __init__(self, *args, **options):
+        super().__init__(*args, **options)
         self.source = user_source()
 
     def __str__(self) -> str:
@@ -46,6 +46,14 @@ class AxisError(ValueError, IndexError, np.exceptions.AxisError):
 
 class NotImplementedError(JitadError, builtins.NotImplementedError):  # noqa: A001
     """A NumPy function, or a derivative, that jitad does not know."""
+
+
+class AttributeError(JitadError, builtins.AttributeError):  # noqa: A001
+    """An attribute that arrays do not have, or that jitad does not know."""
+
+
+class FloatingPointError(JitadError, builtins.FloatingPointError):  # noqa: A001
+    """A NaN among the results, where `config.check_nan` forbids it."""
 
 
 class LinAlgError(ValueError, np.linalg.LinAlgError):

@@ -1,7 +1,7 @@
 """Where in the user's code an equation came from.
 
-In: the Python stack at the moment an operation is recorded. Out: a `Source`. Invariant: never a line of jitad
-or of NumPy, unless nothing else is on the stack.
+In: the Python stack at the moment an operation is recorded. Out: a `Source`. Invariant: never a line of jitad,
+of NumPy or of another large library, unless nothing else is on the stack.
 """
 
 from __future__ import annotations
@@ -10,10 +10,7 @@ import os
 import sys
 from typing import NamedTuple
 
-import numpy as np
-
-LIBRARIES = (os.path.dirname(os.path.dirname(__file__)) + os.sep, os.path.dirname(np.__file__) + os.sep)
-_is_library: dict[str, bool] = {}
+from jitad.ir.libraries import is_library
 
 
 class Source(NamedTuple):
@@ -31,10 +28,15 @@ class Source(NamedTuple):
         return f"{os.path.basename(self.file)}:{self.line}"
 
 
-def is_library(file: str) -> bool:
-    """Return whether a file of Python code belongs to jitad or to NumPy."""
-    _is_library[file] = found = file.startswith(LIBRARIES) or file.startswith("<__array_function__")
-    return found
+def library_call() -> str | None:
+    """Return the name of the function that the user's line has called, if it is one of another library than NumPy."""
+    frame, name = sys._getframe(1), None
+    while frame is not None and is_library(frame.f_code.co_filename):
+        module = frame.f_globals.get("__name__", "")
+        if module.partition(".")[0] not in ("jitad", "numpy", *sys.stdlib_module_names):
+            name = ".".join([part for part in module.split(".") if not part.startswith("_")] + [frame.f_code.co_name])
+        frame = frame.f_back
+    return name
 
 
 def user_source() -> Source:
@@ -42,8 +44,7 @@ def user_source() -> Source:
     frame = sys._getframe(1)
     while frame is not None:
         file = frame.f_code.co_filename
-        library = _is_library.get(file)
-        if not (is_library(file) if library is None else library):
+        if not is_library(file):
             return Source(file, frame.f_lineno)
         frame = frame.f_back
     return Source("<unknown>", 0)

@@ -12,6 +12,10 @@ from jitad.ir import errors
 BOOL = np.dtype(bool)
 INT = np.dtype(np.int64)
 FLOAT = np.dtype(np.float64)
+HINTS = {
+    "f": "; use float32 or float64", "c": "; use complex64 or complex128", "O": "; convert it with astype(float)",
+    "V": "; pass its fields as arrays of their own",
+}  # fmt: skip
 SUPPORTED = tuple(np.dtype(c) for c in "?bhilqBHILQfdFD")
 
 
@@ -67,7 +71,7 @@ def check_dtype(dtype) -> np.dtype:
     """Return `dtype` in native byte order, or raise `TypeError` if jitad has no such values."""
     dtype = np.dtype(dtype).newbyteorder("=")
     if dtype not in SUPPORTED:
-        hint = "; use float32 or float64" if dtype.kind == "f" else ""
+        hint = HINTS.get(dtype.kind, "")
         raise errors.TypeError(f"jitad has no arrays of dtype {dtype}{hint}")
     return dtype
 

@@ -11,6 +11,7 @@ from collections.abc import Callable
 import numpy as np
 
 from jitad.codegen.kernel import Kernel
+from jitad.ir import errors
 from jitad.runtime.config import config
 
 
@@ -68,4 +69,4 @@ def as_input(value, dtype: np.dtype):
 def check_nan(outputs) -> None:
     """Raise if an output has a NaN and ``config.check_nan`` asks for it."""
     if config.check_nan and any(np.isnan(x).any() for x in outputs if np.asarray(x).dtype.kind in "fc"):
-        raise FloatingPointError("a compiled function returned NaN (jitad.config.check_nan is set)")
+        raise errors.FloatingPointError("a compiled function returned NaN (jitad.config.check_nan is set)")
