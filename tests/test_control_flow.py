@@ -361,7 +361,29 @@ def number_of_selected(x):
     return np.sqrt(x[x > 0.5]).sum() / x[x > 0.5].size
 
 
+def recorded(x):
+    out, states = [], []
+    u = x[:3].copy()
+    for _ in range(50):
+        u = np.sin(u) + 0.1 * x[3:6]
+        out.append(u[1])
+        states.append(u.copy())
+    s = 0.0
+    for v in out:
+        s = s * 0.9 + v
+    return np.array(states)[10:20].sum() + np.sum(np.array(out) ** 2) + s + np.stack(states).mean()
+
+
+def returned_list(x):
+    out = []
+    for v in x:
+        out.append(2 * v)
+    out.append(x[0])
+    return out
+
+
 DIFFERENTIABLE = [
+    (recorded, X), (returned_list, X),
     (carried_row_sum, R.random((20, 3))), (prev_none, X), (enum_zip, X), (lists, X), (list_read_back, X), (conditional_name, 0.3),
     (in_arm_write, X), (nested_return, X), (mutate_arg, X), (objects, X), (dict_state, X), (closure, X), (python_list, X),
     (list_of_arrays, X), (mask_assign, X), (overlap, X), (while_list, X), (with_try, X), (ternary_guard, X), (raise_check, X), (swap, X),
@@ -435,6 +457,19 @@ def test_concrete_conditions_are_plain_python():
         return x
 
     assert primitives(f, 1.0) == ["mul"]
+
+
+def test_lists_that_are_appended_to_are_arrays():
+    assert primitives(list_read_back, X)[-1] == "loop" and primitives(lists, X).count("loop") == 1
+    long = np.linspace(0.5, 1.0, 5000)
+    check(lambda x: squares(x)[-1], long, derivatives=False)
+
+
+def squares(x):
+    out = []
+    for i in range(len(x)):
+        out.append(x[i] ** 2)
+    return np.array(out)
 
 
 def test_small_choices_are_selections():

@@ -106,11 +106,15 @@ def promote(*xs) -> list[Atom]:
 
 def contains_traced(x) -> bool:
     """Return whether `x` is a traced array or a nest of lists and tuples with one."""
-    return any(map(contains_traced, x)) if isinstance(x, list | tuple) else isinstance(x, View)
+    if isinstance(x, list | tuple):
+        return hasattr(x, "as_array") or any(map(contains_traced, x))
+    return isinstance(x, View)
 
 
 def from_nest(x):
     """Return a nest of lists and tuples as one array, as ``np.array`` would: traced if one of its leaves is."""
+    if hasattr(x, "as_array"):
+        return x.as_array()
     if not contains_traced(x):
         array = np.asarray(x)
         check_dtype(array.dtype)
@@ -125,6 +129,7 @@ def from_nest(x):
 
 def nest_shape(x, leaves: list) -> tuple[int, ...]:
     """Append the leaves of a nest to `leaves` and return its shape."""
+    x = x.as_array() if hasattr(x, "as_array") and isinstance(x, list) else x
     if not isinstance(x, list | tuple) or not contains_traced(x):
         leaves.append(as_operand(x))
         return np.shape(leaves[-1]) if not isinstance(leaves[-1], View) else leaves[-1].type.shape

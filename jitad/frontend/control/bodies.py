@@ -124,6 +124,7 @@ class Pass:
                 prepare(self.trace)
                 self.signal = function()
                 self.found = saved.containers.changes()
+                self.grown = [(x, list(map(picture, added))) for x, added in saved.containers.grown]
                 for key, (slot, _) in self.found.items():
                     if state.add_entry(key, slot):
                         saved.values[slot] = saved.containers.held[key[0]][1][key[1]]

@@ -16,7 +16,18 @@ from jitad.frontend.array import Array, to_atom, wrap
 from jitad.frontend.cells import is_traced
 from jitad.frontend.control.bodies import Pass, State, choice, commit
 from jitad.frontend.control.signals import NONE, NOTHING, Signal, codes, is_none, returning
-from jitad.frontend.control.state import UNSET, Picture, ShapesDiffer, Site, StructuresDiffer, Undefined, converted, joined, placeholders
+from jitad.frontend.control.state import (
+    UNSET,
+    Picture,
+    ShapesDiffer,
+    Site,
+    StructuresDiffer,
+    Undefined,
+    converted,
+    joined,
+    placeholders,
+    refused_growth,
+)
 from jitad.frontend.promotion import cast
 from jitad.frontend.views import reshaped
 from jitad.ir import errors
@@ -74,6 +85,9 @@ def refuse_globals(site: Site) -> None:
 
 def merged(test: Atom, arms: list[Pass], state: State, saved) -> Signal | None:
     """Record the choice between two traced arms, and give names, entries and cells their new values."""
+    for arm in arms:
+        for container, _ in arm.grown:
+            raise refused_growth(container)
     groups: list[tuple] = []
     columns: tuple[list[Atom], list[Atom]] = [], []
 

@@ -112,7 +112,7 @@ def progressed(start, step, k):
 
 def sequence_of(x) -> Sequence | None:
     """Return an iterable as a sequence whose elements can be given by a traced number, None if it is none."""
-    if isinstance(x, Staged):
+    if isinstance(x, Staged) or hasattr(x, "as_array"):
         return x.sequence()
     if type(x) is range:
         return Sequence(len(x), lambda k: progressed(x.start, x.step, k))

@@ -18,7 +18,8 @@ from jitad.frontend.array import Array, wrap
 from jitad.frontend.cells import Cell, is_traced
 from jitad.frontend.control.bodies import Body, Pass, State, array_cells, commit, variable
 from jitad.frontend.control.branches import branch, condition, decided, merged, refuse_globals, signal_left
-from jitad.frontend.control.iterables import Sequence, Unroll, is_long, sequence_of
+from jitad.frontend.control.iterables import Sequence, Unroll, is_long, progressed, sequence_of
+from jitad.frontend.control.lists import Appended, buffer_for
 from jitad.frontend.control.signals import NONE, NOTHING, Signal, after_loop, at_end_of_trip, is_none
 from jitad.frontend.control.state import (
     UNSET,
@@ -32,11 +33,12 @@ from jitad.frontend.control.state import (
     joined,
     picture,
     placeholders,
+    refused_growth,
 )
 from jitad.frontend.guards import same
 from jitad.frontend.programs import Leaf
 from jitad.frontend.trace import capture, current_trace
-from jitad.frontend.trees import TreeDef
+from jitad.frontend.trees import LEAF, TreeDef
 from jitad.ir import errors
 from jitad.ir.program import Atom, Program, Var, literal
 from jitad.ir.recorder import Recorder, build
@@ -193,6 +195,7 @@ class Staging:
         self.test = test
         self.carried: dict[Any, Carry] = {}
         self.cells: list[Cell] = []
+        self.lists: dict[int, tuple[Appended, int, int]] = {}
         self.failed: str = ""
 
     def refused(self, error: Exception) -> errors.ControlFlowError:
@@ -252,9 +255,42 @@ class Staging:
     def trace_until_stable(self) -> Pass:
         for _ in range(ATTEMPTS):
             run = self.trace()
+            if self.lists_grow(run):
+                continue
             if not self.update(run):
                 return run
         raise errors.ControlFlowError("the types of the values that this loop carries do not settle")
+
+    def lists_grow(self, run: Pass) -> bool:
+        """Keep what the loop appends to lists in arrays; return whether there is a list for which this is not done yet."""
+        new = [(x, added) for x, added in run.grown if id(x) not in self.lists]
+        for x, added in run.grown:
+            if id(x) in self.lists and len(added) != self.lists[id(x)][1]:
+                raise refused_growth(x)
+        if len(run.grown) - len(new) != len(self.lists):
+            raise errors.ControlFlowError("a list is appended to in only some of the trips of a loop; use an array of the final size")
+        for x, added in new:
+            self.keep_in_array(x, added)
+        if new:
+            self.saved = self.state.save()
+        return bool(new)
+
+    def keep_in_array(self, x: list, added: list[Picture]) -> None:
+        slots = [slot for slot in (*self.state.bound, *self.state.others) if slot.get() is x]
+        if not slots or self.sequence is None or is_traced(self.sequence.length) or (isinstance(x, Appended) and x.staged):
+            raise refused_growth(x)
+        pictures = [*added, *([picture(x.as_array()[0])] if isinstance(x, Appended) else map(picture, x))]
+        kinds = pictures[0].kinds
+        for other in pictures:
+            kinds = joined(Picture(pictures[0].treedef, kinds, []), other)
+        if pictures[0].treedef is not LEAF or not isinstance(kinds[0], Leaf):
+            raise refused_growth(x)
+        start = len(x)
+        proxy = Appended(buffer_for(x, start + self.sequence.length * len(added), kinds[0].type), start)
+        self.lists[id(proxy)] = proxy, len(added), start
+        for slot in slots:
+            slot.set(proxy)
+        self.add_cell(proxy.buffer.cell)
 
     def enter(self, body: Body) -> None:
         """Give what is carried its values at the beginning of a trip."""
@@ -268,7 +304,10 @@ class Staging:
         def trip():
             if self.sequence is None:
                 return at_end_of_trip(self.body())
-            return at_end_of_trip(self.body(self.sequence.element(Array(self.counter, int, True))))
+            k = Array(self.counter, int, True)
+            for proxy, count, start in self.lists.values():
+                proxy.enter(progressed(start, count, k))
+            return at_end_of_trip(self.body(self.sequence.element(k)))
 
         return Pass(trip, self.state, self.saved, self.enter)
 
@@ -337,6 +376,10 @@ class Staging:
             atom = next(finals)
             if atom is not cell.atom:
                 commit(cell, atom)
+        if self.lists and (signal is not None or entry is not None):
+            raise errors.ControlFlowError("a loop that may end early appends to a list; use an array of the final size")
+        for proxy, count, start in self.lists.values():
+            proxy.leave(start + count * self.sequence.length)
         if signal is None and entry is None:
             return None
         possible = (signal.possible if signal else frozenset()) | (entry.possible if entry else frozenset()) | {NONE}

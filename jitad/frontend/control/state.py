@@ -132,7 +132,7 @@ def entries(container, name: str = "") -> dict:
     if isinstance(container, types.CellType):
         return {name: NameSlot(container, name).get()}
     if isinstance(container, list):
-        return dict(enumerate(container))
+        return dict(enumerate(list.__iter__(container)))
     if isinstance(container, set):
         return dict.fromkeys(container, True)
     return dict(container) if isinstance(container, dict) else dict(container.__dict__)
@@ -171,17 +171,22 @@ class Containers:
             self.reach(found[name])
 
     def changes(self) -> dict[tuple[int, Any], tuple[EntrySlot, Any]]:
-        """Return the entries that are other objects than they were, with their present values; raise if there are more or fewer."""
+        """Return the entries that are other objects than they were, with their present values; raise if there are more or fewer.
+
+        Lists that were only appended to are in `grown`, with what they got.
+        """
         found = {}
+        self.grown: list[tuple[list, list]] = []
         for x, before in self.held.values():
             if id(x) in self.known:
                 continue
             now = entries(x, next(iter(before), ""))
-            if now.keys() != before.keys():
-                raise errors.ControlFlowError(
-                    f"a {type(x).__name__} gets or loses entries in control flow that is decided when the compiled function runs; "
-                    "assign to the elements of an array made before, or use jitad.unroll for a loop of known length")
-            found.update({(id(x), key): (EntrySlot(x, key), value) for key, value in now.items() if value is not before[key]})
+            if isinstance(x, list) and len(now) > len(before) and all(now[k] is value for k, value in before.items()):
+                self.grown.append((x, list(now.values())[len(before):]))
+            elif now.keys() != before.keys():
+                raise refused_growth(x)
+            else:
+                found.update({(id(x), key): (EntrySlot(x, key), value) for key, value in now.items() if value is not before[key]})
         return found
 
     def restore(self) -> None:
@@ -192,7 +197,7 @@ class Containers:
                 ((name, value),) = before.items()
                 NameSlot(x, name).set(value)
             elif isinstance(x, list):
-                x[:] = before.values()
+                list.__setitem__(x, slice(None), list(before.values()))
             elif isinstance(x, set):
                 x.clear()
                 x.update(before)
@@ -200,6 +205,12 @@ class Containers:
                 target = x if isinstance(x, dict) else x.__dict__
                 target.clear()
                 target.update(before)
+
+
+def refused_growth(x) -> errors.ControlFlowError:
+    return errors.ControlFlowError(
+        f"a {type(x).__name__} gets or loses entries in control flow that is decided when the compiled function runs; "
+        "assign to the elements of an array made before, or use jitad.unroll for a loop of known length")
 
 
 def unchanged(now: dict, before: dict) -> bool:

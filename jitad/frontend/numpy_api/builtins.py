@@ -205,6 +205,7 @@ def power(base, exp, mod=None):
 
 @replaces(sum)
 def total(iterable, /, start=0):
+    iterable = iterable.as_array() if hasattr(iterable, "as_array") else iterable
     if is_traced(iterable) and iterable.ndim:
         dtype = iterable.dtype if iterable.dtype.kind != "b" else np.int64
         added = np.sum(iterable, 0, dtype)
