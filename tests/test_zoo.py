@@ -346,6 +346,12 @@ def test_value_and_gradient(program, args):
     check(program, *args, rtol=1e-10)
 
 
+@pytest.mark.parametrize(("program", "args"), PROGRAMS, ids=lambda x: getattr(x, "__name__", ""))
+def test_compiled_value_and_gradient(program, args):
+    np.testing.assert_allclose(jitad.jit(program)(*args), program(*args), rtol=1e-10)
+    jitad.testing.check_grads(program, args)
+
+
 @pytest.mark.parametrize(("program", "args"), [(bisection, (3.1,)), (newton_while, (3.1,)), (escape_time, (0.3 + 0.5j,))])
 def test_values_of_while_loops(program, args):
     check(program, *args, derivatives=False)
