@@ -47,14 +47,13 @@ def schedule(program: Program) -> Schedule:
     """Choose the roots and group them."""
     roots = forced_roots(program)
     roots |= values_to_keep(program, roots)
-    costs = inline_costs(program, roots)
     groups: list[Group] | None = None
     while True:
         before = len(roots)
-        promote(program, roots, costs, groups)
-        groups = assign_groups(program, roots)
-        if len(roots) == before and groups is not None:
+        promote(program, roots, inline_costs(program, roots), groups)
+        if groups is not None and len(roots) == before:
             return Schedule(groups, roots)
+        groups = assign_groups(program, roots)
 
 
 KINDS = {Recurrence: "recurrence", Scatter: "scatter", Library: "call", Control: "control", Undefined: "undefined"}

@@ -225,11 +225,11 @@ def make_reduction(context: Context, var: Var, box: tuple[int, ...]) -> Reductio
     record: Reduce = var.equation.primitive.lower
     _, axes = record.box(*[x.type for x in var.equation.inputs], **var.equation.params)
     kept = [dim for dim in range(len(box)) if dim not in axes]
-    inner = max(kept, default=-1) + 1
-    position = linear_position([loop_variable(dim) for dim in kept], [box[dim] for dim in kept])
+    inner = max((dim for dim in kept if box[dim] != 1), default=-1) + 1
+    position = linear_position([identity(box)[dim] for dim in kept], [box[dim] for dim in kept])
     partial = any(axis < inner for axis in axes)
-    identity = identity_of(record.combine, real_dtype(var.dtype))
-    return Reduction(context.buffers[var], record.combine, identity, inner, partial, position)
+    start = identity_of(record.combine, real_dtype(var.dtype))
+    return Reduction(context.buffers[var], record.combine, start, inner, partial, position)
 
 
 def build_recurrence(context: Context, group: Group) -> list[Nest]:

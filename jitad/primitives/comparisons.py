@@ -25,14 +25,28 @@ ORDERED = "biuf"
 INTEGERS = "biu"
 
 eq = elementwise("eq", np.equal, kinds=ALL, result=to_bool, arity=2)
-ne = elementwise("ne", np.not_equal, kinds=ALL, result=to_bool, arity=2)
+ne = elementwise("ne", np.not_equal, kinds=ALL, result=to_bool, arity=2, simplify=lambda inputs: simplify_ne(inputs))
 lt = elementwise("lt", np.less, kinds=ORDERED, result=to_bool, arity=2)
 le = elementwise("le", np.less_equal, kinds=ORDERED, result=to_bool, arity=2)
 gt = elementwise("gt", np.greater, kinds=ORDERED, result=to_bool, arity=2)
 ge = elementwise("ge", np.greater_equal, kinds=ORDERED, result=to_bool, arity=2)
 
-and_ = elementwise("and", np.bitwise_and, kinds=INTEGERS, arity=2)
-or_ = elementwise("or", np.bitwise_or, kinds=INTEGERS, arity=2)
+
+def simplify_logic(neutral):
+    """`neutral` and x is x; the opposite of it absorbs."""
+
+    def rule(inputs):
+        for x, y in (inputs, inputs[::-1]):
+            value = uniform(y)
+            if x.dtype.kind == "b" and value is not None:
+                return in_shape_of(x, y) if value == neutral else in_shape_of(y, x)
+        return inputs[0] if inputs[0] is inputs[1] else None
+
+    return rule
+
+
+and_ = elementwise("and", np.bitwise_and, kinds=INTEGERS, arity=2, simplify=simplify_logic(True))
+or_ = elementwise("or", np.bitwise_or, kinds=INTEGERS, arity=2, simplify=simplify_logic(False))
 xor = elementwise("xor", np.bitwise_xor, kinds=INTEGERS, arity=2)
 not_ = elementwise("not", np.invert, kinds=INTEGERS)
 left_shift = elementwise("left_shift", np.left_shift, kinds="iu", domains=((0, 9), (0, 5)))
@@ -81,19 +95,6 @@ def simplify_select(inputs):
     return x if x is y and x.shape == broadcast_shapes(x.shape, condition.shape) else None
 
 
-def simplify_logic(neutral):
-    """`neutral` and x is x; the opposite of it absorbs."""
-
-    def rule(inputs):
-        for x, y in (inputs, inputs[::-1]):
-            value = uniform(y)
-            if x.dtype.kind == "b" and value is not None:
-                return in_shape_of(x, y) if value == neutral else in_shape_of(y, x)
-        return inputs[0] if inputs[0] is inputs[1] else None
-
-    return rule
-
-
 def simplify_ne(inputs):
     """A selection between different numbers, compared with one of them, is its condition or the opposite."""
     x, y = inputs
@@ -113,7 +114,6 @@ def simplify_ne(inputs):
 select = elementwise("select", np.where, kinds=ALL, type=select_type, jvp=jvp_select, transpose=transpose_select,
                      element=lambda b, c, x, y: b.select(c, x, y),
                      simplify=simplify_select, nonnegative=lambda equation, known: all(map(known, equation.inputs[1:])))
-and_.simplify, or_.simplify, ne.simplify = simplify_logic(True), simplify_logic(False), simplify_ne
 select.samples = lambda rng, dtype: [([rng.random((2, 3)) < 0.5, sample(rng, dtype), sample(rng, dtype)], {})]
 
 
@@ -133,9 +133,10 @@ def extremum(name, evaluate, wins, nonnegative):
         result = primitive(x, y)
         if is_zero(tx) and is_zero(ty):
             return [result], [Zero(result.type)]
-        mean = 0.5 * add_tangents(tx, ty)
-        tangent = select(wins(x, y), 0.0 if is_zero(tx) else tx, select(eq(x, y), mean, 0.0 if is_zero(ty) else ty))
-        return [result], [fit(tangent, result.type)]
+        first, same = wins(x, y), eq(x, y)
+        share = select(same, full(0.5, result.type), 1.0)
+        parts = [t if is_zero(t) else select(taken, t * share, 0.0) for t, taken in ((tx, first | same), (ty, ~first))]
+        return [result], [fit(add_tangents(*parts), result.type)]
 
     primitive = elementwise(name, evaluate, kinds=ORDERED, arity=2, jvp=jvp, nonnegative=nonnegative)
     return primitive

@@ -15,7 +15,17 @@ from jitad.ir.program import Literal, literal
 from jitad.ir.registry import REGISTRY
 from jitad.ir.symbolic import Zero, is_zero
 from jitad.ir.types import ArrayType, broadcast_shapes, complex_dtype
-from jitad.primitives.declare import batch_elementwise, elementwise, full, instantiate, is_linear, linear, sample, to_real
+from jitad.primitives.declare import (
+    batch_elementwise,
+    elementwise,
+    full,
+    instantiate,
+    is_linear,
+    linear,
+    sample,
+    simplify_elementwise,
+    to_real,
+)
 
 
 def imaginary(ct):
@@ -101,8 +111,8 @@ convert = Primitive(
     samples=lambda rng, dtype: [([sample(rng, dtype)], {"dtype": np.dtype(to)}) for to in "dfDFl?"
                                 if not (np.dtype(dtype).kind == "c" and to in "dfl?")],
     nonnegative=lambda equation, known: known(equation.inputs[0]),
-    simplify=simplify_convert,
     pointwise=True,
     dtypes="dfDl?",
 )
+convert.simplify = simplify_elementwise(convert, simplify_convert)
 convert.batch = lambda size, inputs, axes, **params: batch_elementwise(convert, inputs, axes, params)

@@ -65,7 +65,29 @@ def elementwise(
     primitive.jvp = lambda inputs, tangents, **params: chain_rule(primitive, partials, inputs, tangents, params)
     for slot, value in slots.items():
         setattr(primitive, slot, value)
+    primitive.simplify = simplify_elementwise(primitive, primitive.simplify)
     return primitive
+
+
+def simplify_elementwise(primitive: Primitive, own: Callable | None) -> Callable:
+    """Return the `simplify` rule of an elementwise operation: its own, or the operation on what its operands were before broadcasting."""
+
+    def simplify(inputs, **params):
+        simpler = own(inputs, **params) if own else None
+        if simpler is not None:
+            return simpler
+        sources = [before_broadcast(x) for x in inputs]
+        if all(x is y for x, y in zip(inputs, sources, strict=True)):
+            return None
+        result = primitive(*sources, **params)
+        return fit(result, result.type.with_shape(broadcast_shapes(*[x.shape for x in inputs])))
+
+    return simplify
+
+
+def before_broadcast(x: Atom) -> Atom:
+    equation = getattr(x, "equation", None)
+    return equation.inputs[0] if equation is not None and equation.primitive.name == "broadcast" else x
 
 
 def common_dtype(name: str, types, kinds: str) -> np.dtype:
