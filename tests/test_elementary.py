@@ -8,7 +8,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 
-import mpmath
 import numpy as np
 import pytest
 from llvmlite.binding import get_host_cpu_features
@@ -23,33 +22,41 @@ from jitad.pipeline import to_kernel
 from jitad.runtime.execute import runner
 
 PRECISION = 200
+SIZE = 1024
 DTYPES = ("float64", "float32")
-SPECIAL = (0.0, -0.0, np.inf, -np.inf, np.nan, 1.0, -1.0, 0.5, -0.5, 2.0, -2.0, 3.0, -3.0)
+SPECIAL = (0.0, -0.0, np.inf, -np.inf, np.nan, 1.0, -1.0, 0.5, -0.5, 2.0, -2.0, 3.0, -3.0, 1e-30, -1e-30, 1e30, -1e30)
 
 
-@dataclass(frozen=True)
-class Function:
-    """A function under test.
-
-    `bound` is the largest error allowed, in units in the last place of the exact value. `intervals` are (low, high) for uniform points, for
-    doubles; those of single precision are cut to its range. `near` are points whose neighbourhood is sampled at all scales.
-    """
-
-    exact: Callable
-    bound: float
-    intervals: tuple = ((-10.0, 10.0),)
-    near: tuple = (0.0,)
-    more: Callable = lambda dtype: np.zeros(0, dtype)
+# --- arguments ----------------------------------------------------------------------------------------------------------
 
 
-def log_in_base(base):
-    return lambda x: mp.log(x) / mp.log(base)
+def uniform(*intervals):
+    """Arguments in intervals that suit doubles; what overflows in single precision is left out."""
+    return lambda rng, info, count: np.concatenate([rng.uniform(low, high, count) for low, high in intervals])
 
 
-@cache
-def nearest_to_multiples_of_half_pi(dtype: str) -> np.ndarray:
+def close_to(*centres):
+    """Arguments around some numbers, at all distances; around 0 in all binades."""
+
+    def draw(rng, info, count):
+        centre = rng.choice(centres, count)
+        relative = np.abs(centre) * 2.0 ** rng.integers(-info.nmant, 0, count)
+        absolute = 2.0 ** rng.uniform(info.minexp - info.nmant, 1, count)
+        return centre + rng.choice((-1.0, 0.0, 1.0), count) * np.where(centre == 0, absolute, relative)
+
+    return draw
+
+
+def any_bits(rng, info, count):
+    """Arguments of every exponent, and the ends of the number line."""
+    bits = rng.integers(0, 2**info.bits, count, dtype=f"u{info.bits // 8}").view(info.dtype)
+    edges = np.array([info.tiny, info.smallest_subnormal, info.max, 1 - info.epsneg, 1 + info.eps], info.dtype)
+    return np.concatenate([bits, edges, -edges])
+
+
+def close_to_multiples_of_half_pi(rng, info, count):
     """For each exponent e a number M 2**e very close to a multiple of pi/2: M is the denominator of a convergent of 2**e * 2/pi."""
-    info, bits, found = np.finfo(dtype), 1400, []
+    bits, found = 1400, []
     with mp.workprec(bits + 60):
         ratio = int(mp.floor(2 / mp.pi * mpf(2) ** bits))
     for e in range(-info.nmant, info.maxexp - info.nmant):
@@ -61,67 +68,105 @@ def nearest_to_multiples_of_half_pi(dtype: str) -> np.ndarray:
             if last >= 2 ** (info.nmant + 1):
                 break
         found.append(float(before) * 2.0**e)
-    return np.array(found, dtype)
+    return np.array(found)
 
 
-HALF_PI = tuple(float(n * mp.pi / 2) for n in (1, 2, 3, 51819, 2**20 + 1, 2**36 + 3))
-ANGLES = ((-1.0, 1.0), (-100.0, 100.0), (-1e6, 1e6))
+def powers(rng, info, count):
+    """Bases, and exponents with results in all binades; small bases with integer exponents."""
+    base = np.concatenate([2.0 ** rng.uniform(info.minexp - info.nmant, info.maxexp, count), 1 + rng.uniform(-1, 1, count) ** 9])
+    base = base.astype(info.dtype).astype(float)
+    with np.errstate(divide="ignore"):
+        exponent = rng.uniform(info.minexp - info.nmant - 1, info.maxexp, 2 * count) / np.log2(base)
+    whole = rng.integers(-40, 40, count)
+    return np.concatenate([base, rng.uniform(-10, 10, count)]), np.concatenate([exponent, whole])
+
+
+def pairs(rng, info, count):
+    """Pairs of numbers of any size that differ by less than a factor of 2**30."""
+    x = 2.0 ** rng.uniform(info.minexp - info.nmant, info.maxexp - 0.1, count) * rng.choice((-1.0, 1.0), count)
+    with np.errstate(over="ignore"):
+        return x, x * 2.0 ** rng.uniform(-30, 30, count)
+
+
+# --- functions and references -------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Function:
+    """`bound` is the largest error allowed, in units in the last place of the exact value; `draws` make the arguments."""
+
+    exact: Callable
+    bound: float
+    draws: tuple[Callable, ...]
+    arity: int = 1
+
+
+def log_in_base(base):
+    return lambda x: mp.log(x) / mp.log(base)
+
+
+ANGLES = (uniform((-1, 1), (-100, 100), (-1e6, 1e6)), close_to(*[float(n * mp.pi / 2) for n in (1, 2, 3, 51819, 2**20 + 1, 2**36 + 3)]),
+          close_to(0.0), close_to_multiples_of_half_pi, any_bits)  # fmt: skip
+POSITIVE = (uniform((0, 2), (0.6, 1.6), (0, 1e3)), close_to(1.0, 2**0.5, 0.5**0.5), any_bits)
+GROWING = (uniform((-1, 1), (-30, 30), (-711, 711), (709, 711), (88, 90)), close_to(0.0), any_bits)
+UNIT = (uniform((-1, 1), (0.4, 0.6)), close_to(0.0, 0.5, 1.0, -1.0), any_bits)
 FUNCTIONS = {
-    "exp": Function(mp.exp, 1, ((-1, 1), (-746, 710), (-746, -700), (709, 710), (-104, 89)), (0.0,)),
-    "exp2": Function(lambda x: mpf(2) ** x, 4, ((-1, 1), (-1076, 1025), (-1076, -1000), (-150, 129)), (0.0,)),
-    "expm1": Function(mp.expm1, 4, ((-1, 1), (-50, 710), (709, 710), (30, 50)), (0.0,)),
-    "log": Function(mp.log, 1, ((0, 2), (0.6, 1.6), (0, 1e3)), (1.0,)),
-    "log2": Function(log_in_base(2), 4, ((0, 2), (0.6, 1.6), (0, 1e3)), (1.0,)),
-    "log10": Function(log_in_base(10), 4, ((0, 2), (0.6, 1.6), (0, 1e3)), (1.0,)),
-    "log1p": Function(mp.log1p, 4, ((-1, 1), (0, 1e3)), (0.0, -1.0)),
-    "sin": Function(mp.sin, 1, ANGLES, HALF_PI, nearest_to_multiples_of_half_pi),
-    "cos": Function(mp.cos, 1, ANGLES, HALF_PI, nearest_to_multiples_of_half_pi),
-    "tan": Function(mp.tan, 4, ANGLES, HALF_PI, nearest_to_multiples_of_half_pi),
-    "sinh": Function(mp.sinh, 4, ((-1, 1), (-30, 30), (-711, 711), (709, 711)), (0.0,)),
-    "cosh": Function(mp.cosh, 4, ((-1, 1), (-30, 30), (-711, 711), (709, 711)), (0.0,)),
-    "tanh": Function(mp.tanh, 2, ((-1, 1), (-3, 3), (-20, 20)), (0.0,)),
+    "exp": Function(mp.exp, 1, (uniform((-1, 1), (-746, 710), (-746, -700), (709, 710), (-104, 89)), close_to(0.0), any_bits)),
+    "exp2": Function(lambda x: mpf(2) ** x, 4, (uniform((-1, 1), (-1076, 1025), (-1076, -1000), (-150, 129)), close_to(0.0), any_bits)),
+    "expm1": Function(mp.expm1, 4, GROWING),
+    "log": Function(mp.log, 1, POSITIVE),
+    "log2": Function(log_in_base(2), 4, POSITIVE),
+    "log10": Function(log_in_base(10), 4, POSITIVE),
+    "log1p": Function(mp.log1p, 4, (uniform((-1, 1), (0, 1e3)), close_to(0.0, -1.0), any_bits)),
+    "pow": Function(mp.power, 2, (powers, lambda *draw: (any_bits(*draw), any_bits(*draw))), arity=2),
+    "cbrt": Function(lambda x: mp.sign(x) * mp.cbrt(abs(x)), 4, (uniform((-8, 8)), close_to(1.0, 8.0), any_bits)),
+    "hypot": Function(mp.hypot, 4, (pairs, lambda *draw: (any_bits(*draw), any_bits(*draw))), arity=2),
+    "sin": Function(mp.sin, 1, ANGLES),
+    "cos": Function(mp.cos, 1, ANGLES),
+    "tan": Function(mp.tan, 4, ANGLES),
+    "arcsin": Function(mp.asin, 4, UNIT),
+    "arccos": Function(mp.acos, 4, UNIT),
+    "arctan": Function(mp.atan, 4, (uniform((-1, 1), (-10, 10)), close_to(0.0, 1.0, 2**0.5 - 1, 2**0.5 + 1), any_bits)),
+    "arctan2": Function(mp.atan2, 4, (pairs, lambda *draw: (any_bits(*draw), any_bits(*draw))), arity=2),
+    "sinh": Function(mp.sinh, 4, GROWING),
+    "cosh": Function(mp.cosh, 4, GROWING),
+    "tanh": Function(mp.tanh, 2, (uniform((-1, 1), (-3, 3), (-20, 20)), close_to(0.0), any_bits)),
+    "arcsinh": Function(mp.asinh, 4, (uniform((-1, 1), (-10, 10)), close_to(0.0, 2.0**30, 2.0**60), any_bits)),
+    "arccosh": Function(mp.acosh, 4, (uniform((1, 2), (1, 100)), close_to(1.0, 2.0**30, 2.0**60), any_bits)),
+    "arctanh": Function(mp.atanh, 4, UNIT),
 }
 
 
-def points(function: Function, dtype: str, count: int) -> np.ndarray:
-    """Return about `count` arguments: in the intervals, around the special points, and over all binades."""
+def arguments(function: Function, dtype: str, count: int) -> list[np.ndarray]:
+    """Return arrays of finite arguments, about `count` in all."""
     rng, info = np.random.default_rng(count), np.finfo(dtype)
-    integer = "u8" if info.bits == 64 else "u4"
-    share = count // (len(function.intervals) + 2)
-    parts = [rng.uniform(low, high, share) for low, high in function.intervals]
-    centres = rng.choice(function.near, share)
-    scale = np.where(centres == 0, 2.0 ** rng.uniform(info.minexp - info.nmant, 1, share), 2.0 ** rng.integers(-info.nmant, 0, share))
-    parts.append(centres + rng.choice((-1.0, 0.0, 1.0), share) * scale * np.where(centres == 0, 1, np.abs(centres)))
-    bits = rng.integers(0, 2**info.bits, share, dtype=integer).view(dtype)
-    edges = np.array([info.tiny, info.smallest_subnormal, info.max, 1 - info.epsneg, 1 + info.eps], dtype)
+    drawn = [draw(rng, info, count // len(function.draws) // 3 + 1) for draw in function.draws]
     with np.errstate(over="ignore"):
-        x = np.concatenate([*parts, centres]).astype(dtype)
-    x = np.concatenate([x, bits, edges, -edges, function.more(dtype)])
-    return x[np.isfinite(x)]
+        arrays = [np.concatenate(parts).astype(dtype) for parts in (zip(*drawn, strict=True) if function.arity == 2 else [drawn])]
+    finite = np.all(np.isfinite(arrays), axis=0)
+    return [x[finite] for x in arrays]
 
 
 @cache
 def kernel(dtype: str):
-    """Return one function that computes everything in FUNCTIONS, each of its own arguments; their number is fixed."""
+    """Return one compiled function that computes all FUNCTIONS of SIZE arguments each."""
     with Recorder(Source("elementary functions", 1)) as recorder:
-        inputs = [Var(ArrayType(np.dtype(dtype), (SIZE,))) for _ in FUNCTIONS]
-        outputs = [recorder.record(REGISTRY[name], [x], {})[0] for name, x in zip(FUNCTIONS, inputs, strict=True)]
-    return runner(to_kernel(Program(inputs, recorder.equations, outputs)))
+        inputs = [[Var(ArrayType(np.dtype(dtype), (SIZE,))) for _ in range(function.arity)] for function in FUNCTIONS.values()]
+        outputs = [recorder.record(REGISTRY[name], xs, {})[0] for name, xs in zip(FUNCTIONS, inputs, strict=True)]
+    return runner(to_kernel(Program(sum(inputs, []), recorder.equations, outputs)))
 
 
-SIZE = 1024
-
-
-def compute(name: str, x: np.ndarray) -> np.ndarray:
+def compute(name: str, *arrays: np.ndarray) -> np.ndarray:
     """Apply the compiled function to any number of arguments."""
-    position, result = list(FUNCTIONS).index(name), np.empty_like(x)
-    for start in range(0, len(x), SIZE):
-        block = x[start : start + SIZE]
-        padded = np.ones(SIZE, x.dtype)
-        padded[: len(block)] = block
-        other = np.ones(SIZE, x.dtype)
-        values = kernel(x.dtype.name)(*[padded if k == position else other for k in range(len(FUNCTIONS))])[position]
-        result[start : start + SIZE] = values[: len(block)]
+    position, result = list(FUNCTIONS).index(name), np.empty_like(arrays[0])
+    for start in range(0, len(result), SIZE):
+        blocks = [np.ones(SIZE, x.dtype) for x in arrays]
+        length = min(SIZE, len(result) - start)
+        for block, x in zip(blocks, arrays, strict=True):
+            block[:length] = x[start : start + length]
+        other = np.ones(SIZE, result.dtype)
+        inputs = sum([blocks if key == name else [other] * function.arity for key, function in FUNCTIONS.items()], [])
+        result[start : start + length] = kernel(result.dtype.name)(*inputs)[position][:length]
     return result
 
 
@@ -135,64 +180,64 @@ def error(got: float, exact: mpf, info) -> float:
     return float(abs(got - exact) / unit)
 
 
-def largest_error(name: str, dtype: str, count: int) -> tuple[float, float]:
+def largest_error(name: str, dtype: str, count: int) -> tuple[float, tuple[float, ...]]:
     """Return the largest error and where it is, after checking that NaN comes exactly where the function is not real."""
     function, info = FUNCTIONS[name], np.finfo(dtype)
-    x = points(function, dtype, count)
-    worst = (0.0, 0.0)
+    arrays = arguments(function, dtype, count)
+    worst = (0.0, ())
     with mp.workprec(PRECISION):
-        for argument, got in zip(x, compute(name, x), strict=True):
-            exact = real_value(function.exact, mpf(float(argument)))
-            assert np.isnan(got) == (exact is None), f"{name}({argument!r}) = {got!r}"
+        for *xs, got in zip(*arrays, compute(name, *arrays), strict=True):
+            exact = real_value(function.exact, *[mpf(float(x)) for x in xs])
+            assert np.isnan(got) == (exact is None), f"{name}{tuple(xs)} = {got!r}"
             if exact is not None and mp.isfinite(exact):
-                worst = max(worst, (error(got, exact, info), float(argument)))
+                worst = max(worst, (error(got, exact, info), tuple(map(float, xs))))
     return worst
 
 
-def real_value(function, x: mpf):
-    """Return the function's value, None where it is not real."""
+def real_value(function, *xs: mpf):
+    """Return the function's value, None where it is not real, infinity at poles."""
     try:
-        value = function(x)
+        value = function(*xs)
     except (ValueError, ZeroDivisionError):
         return mpf("inf")
-    return None if isinstance(value, mpmath.mpc) else value
+    return None if isinstance(value, mp.mpc) else value
+
+
+# --- tests --------------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("name", FUNCTIONS)
 def test_error_is_within_the_bound(name, dtype):
     worst, where = largest_error(name, dtype, 400)
-    assert worst <= FUNCTIONS[name].bound, f"{name}({where!r}): {worst:.2f} ulp"
+    assert worst <= FUNCTIONS[name].bound, f"{name}{where}: {worst:.2f} ulp"
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("name", FUNCTIONS)
 def test_error_is_within_the_bound_in_the_full_sweep(name, dtype):
-    worst, where = largest_error(name, dtype, 40_000)
-    print(f"{name} {dtype}: {worst:.2f}")
-    assert worst <= FUNCTIONS[name].bound, f"{name}({where!r}): {worst:.2f} ulp"
+    worst, where = largest_error(name, dtype, 50_000)
+    print(f"{name} {dtype}: {worst:.2f} at {where}")
+    assert worst <= FUNCTIONS[name].bound, f"{name}{where}: {worst:.2f} ulp"
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("name", FUNCTIONS)
 def test_special_values_are_those_of_numpy(name, dtype):
-    x = np.array(SPECIAL, dtype)
+    grid = np.meshgrid(*[np.array(SPECIAL, dtype)] * FUNCTIONS[name].arity)
+    xs = [x.ravel() for x in grid]
     with np.errstate(all="ignore"):
-        want = getattr(np, name)(x)
-    got = compute(name, x)
-    np.testing.assert_array_equal(np.isnan(got), np.isnan(want))
-    np.testing.assert_array_equal(np.isinf(got), np.isinf(want))
+        want = REGISTRY[name].evaluate(*xs)
+    got = compute(name, *xs)
+    for property in (np.isnan, np.isinf):
+        np.testing.assert_array_equal(property(got), property(want))
     numbers = ~np.isnan(want)
-    np.testing.assert_array_equal(np.signbit(got[numbers]), np.signbit(want[numbers]))
-    np.testing.assert_array_equal(got[numbers] == 0, want[numbers] == 0)
+    for property in (np.signbit, np.logical_not):
+        np.testing.assert_array_equal(property(got[numbers]), property(want[numbers]))
 
 
-def has_avx2() -> bool:
-    return bool(get_host_cpu_features().get("avx2"))
-
-
-@pytest.mark.skipif(not has_avx2(), reason="needs AVX2")
+@pytest.mark.skipif(not get_host_cpu_features().get("avx2"), reason="needs AVX2")
 @pytest.mark.parametrize("name", ["exp", "log", "tanh", "sin", "cos"])
 def test_loops_vectorise(name):
     with Recorder(Source(name, 1)) as recorder:
@@ -201,7 +246,5 @@ def test_loops_vectorise(name):
     code = to_kernel(Program([x], recorder.equations, outputs)).assembly
     nest = re.search(r"\n\S*jitad_kernel_\d+\.0\S*:\n(.*?)\n\.Lfunc_end", code, re.DOTALL)[1]
     assert re.search(r"vfn?m\w+pd\s.*%[yz]mm", nest), "no packed arithmetic"
-    calls = len(re.findall(r"\tcall", nest))
-    guards = len(re.findall(rf"jitad\.{name}\.double\.large", nest))
-    assert calls == 0 or guards, "calls a function for each element"
-    assert re.search(rf"jitad\.{name}\.double\.large\.\d", nest) or not guards, "the guard is not vectorised"
+    called = set(re.findall(rf"jitad\.{name}\.double\.large\S*\b", nest))
+    assert "\tcall" not in nest or any(name[-1].isdigit() for name in called), f"calls a function for each element: {called}"

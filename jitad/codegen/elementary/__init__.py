@@ -10,10 +10,11 @@ from collections.abc import Callable
 
 from llvmlite import ir
 
-from jitad.codegen.elementary import exponential, hyperbolic, logarithm, trigonometric
+from jitad.codegen.elementary import exponential, hyperbolic, inverse, logarithm, power, trigonometric
 from jitad.codegen.elementary.arithmetic import Arithmetic, Scalar
 
-TABLE: dict[str, Callable[..., Scalar]] = {**exponential.TABLE, **logarithm.TABLE, **trigonometric.TABLE, **hyperbolic.TABLE}
+FAMILIES = (exponential, logarithm, power, trigonometric, inverse, hyperbolic)
+TABLE: dict[str, Callable[..., Scalar]] = {name: emit for family in FAMILIES for name, emit in family.TABLE.items()}
 
 
 def call(builder: ir.IRBuilder, name: str, operands: list[ir.Value]) -> ir.Value:

@@ -98,6 +98,9 @@ class Scalar:
     def equals(self, other) -> Scalar:
         return self.compare("==", other)
 
+    def differs(self, other) -> Scalar:
+        return self.compare("!=", other)
+
 
 def zip_pairs(items: Sequence) -> list[Sequence]:
     return [items[k : k + 2] for k in range(0, len(items), 2)]
@@ -122,6 +125,7 @@ class Arithmetic:
         self.integer = ir.IntType(self.width)
         self.sign_bit = 1 << (self.width - 1)
         self.smallest_normal = 2.0 ** (1 - self.bias)
+        self.huge = 2.0 ** (self.bias - 1)
 
     def pick(self, double, single):
         """Return what belongs to the format."""
@@ -144,6 +148,9 @@ class Arithmetic:
 
     def sqrt(self, x: Scalar) -> Scalar:
         return self.intrinsic("sqrt", x)
+
+    def rint(self, x: Scalar) -> Scalar:
+        return self.intrinsic("rint", x)
 
     def copysign(self, x, sign: Scalar) -> Scalar:
         return self.intrinsic("copysign", self.lift(x), sign)
@@ -168,6 +175,19 @@ class Arithmetic:
 
     def from_bits(self, i: Scalar) -> Scalar:
         return Scalar(self, self.builder.bitcast(i.value, self.type))
+
+    # --- single precision computed in double -----------------------------------------------------------------------------
+
+    def wide(self) -> Arithmetic:
+        return Arithmetic(self.builder, ir.DoubleType())
+
+    def widened(self, x: Scalar) -> Scalar:
+        """A float of single precision as one of this format."""
+        return Scalar(self, self.builder.fpext(x.value, self.type))
+
+    def narrowed(self, x: Scalar, m: Arithmetic) -> Scalar:
+        """A double as a float of the format of `m`, rounded."""
+        return Scalar(m, self.builder.fptrunc(x.value, m.type))
 
     # --- polynomials ----------------------------------------------------------------------------------------------------
 

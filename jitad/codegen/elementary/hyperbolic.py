@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import math
+
 from jitad.codegen.elementary.arithmetic import Arithmetic, Scalar
 from jitad.codegen.elementary.exponential import expm1_unscaled, near_one, reduce, tail_series
+from jitad.codegen.elementary.logarithm import log1p_parts
 
 
 def sinh(m: Arithmetic, x: Scalar) -> Scalar:
@@ -33,4 +36,34 @@ def tanh(m: Arithmetic, x: Scalar) -> Scalar:
     return m.copysign(m.fma(m.fma(-quotient, divisor_low - low, low), 1.0 + quotient, quotient), x)
 
 
-TABLE = {"sinh": sinh, "cosh": cosh, "tanh": tanh}
+def doubled(m: Arithmetic, size: Scalar, small: Scalar) -> Scalar:
+    """log(1 + small), or log(2 size) for a size so large that the two agree: there squares may have overflowed."""
+    large = size > m.pick(2.0**60, 2.0**30)
+    return log1p_parts(m, m.select(large, size, small), m.select(large, m.const(1.0), 0.0))
+
+
+def arcsinh(m: Arithmetic, x: Scalar) -> Scalar:
+    """log(1 + a + a**2 / (1 + sqrt(1 + a**2))) with a = |x|"""
+    size = abs(x)
+    square = size * size
+    value = doubled(m, size, size + square / (1.0 + m.sqrt(1.0 + square)))
+    return m.copysign(m.select(size < math.inf, value, size), x)
+
+
+def arccosh(m: Arithmetic, x: Scalar) -> Scalar:
+    """log(1 + t + sqrt(t (t + 2))) with t = x - 1"""
+    t = x - 1.0
+    value = doubled(m, x, t + m.sqrt(t * (t + 2.0)))
+    return m.select(x < 1.0, math.nan, m.select(x < math.inf, value, x))
+
+
+def arctanh(m: Arithmetic, x: Scalar) -> Scalar:
+    """log(1 + 2a / (1 - a)) / 2 with a = |x|"""
+    size = abs(x)
+    ratio = (size + size) / (1.0 - size)
+    value = 0.5 * log1p_parts(m, ratio)
+    value = m.select(size < 1.0, value, m.select(size.equals(1.0), math.inf, math.nan))
+    return m.copysign(value, x)
+
+
+TABLE = {"sinh": sinh, "cosh": cosh, "tanh": tanh, "arcsinh": arcsinh, "arccosh": arccosh, "arctanh": arctanh}

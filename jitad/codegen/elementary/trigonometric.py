@@ -11,8 +11,6 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 
-from llvmlite import ir
-
 from jitad.codegen.elementary.arithmetic import Arithmetic, Scalar
 from jitad.codegen.elementary.guard import guarded
 from jitad.codegen.elementary.payne_hanek import reduce_huge
@@ -81,8 +79,8 @@ def periodic(name: str, finish: Callable[..., Scalar]) -> Callable[[Arithmetic, 
 
     def huge(m: Arithmetic, x: Scalar) -> Scalar:
         if not m.double:
-            wide = Arithmetic(m.builder, ir.DoubleType())
-            return Scalar(m, m.builder.fptrunc(huge(wide, Scalar(wide, m.builder.fpext(x.value, wide.type))).value, m.type))
+            wide = m.wide()
+            return wide.narrowed(huge(wide, wide.widened(x)), m)
         n, r, low = reduce_huge(m, abs(x))
         return m.select(abs(x) < math.inf, finish(m, x, n, *sine_cosine(m, r, low)), math.nan)
 
