@@ -32,6 +32,8 @@ class Body(Trace):
     ----------
     saved
         The cells of enclosing traces that were written, with what they held before.
+    counters
+        The counter of the loop that this is the body of, with its least and greatest value.
     written
         After the trace: these cells, with their new values.
     """
@@ -41,6 +43,7 @@ class Body(Trace):
         self.around = current_trace()
         self.home = self.around.home
         self.saved: dict[Cell, tuple] = {}
+        self.counters: dict[Var, tuple[int, int]] = {}
         self.written: dict[Cell, Atom] = {}
 
     def adopt(self, cell: Cell) -> None:

@@ -17,6 +17,7 @@ import numpy as np
 from jitad.frontend.array import Array, wrap
 from jitad.frontend.cells import Cell, is_traced
 from jitad.frontend.control.bodies import Body, Pass, State, array_cells, commit, variable
+from jitad.frontend.control.bounds import bounds, counters
 from jitad.frontend.control.branches import branch, condition, decided, merged, refuse_globals, signal_left
 from jitad.frontend.control.iterables import Sequence, Unroll, is_long, progressed, sequence_of
 from jitad.frontend.control.lists import Appended, buffer_for
@@ -206,8 +207,16 @@ class Staging:
                 "use jitad.unroll")
         return errors.ControlFlowError(f"{error}, in a loop that is staged; give the name a value before the loop")
 
+    def most_trips(self) -> int | None:
+        """Return the greatest number of trips, None if it is not known."""
+        if self.sequence is None or not is_traced(self.sequence.length):
+            return self.sequence and self.sequence.length
+        found = bounds(self.sequence.length.atom, counters())
+        return found and max(found[1], 0)
+
     def run(self, entry: Signal | None = None) -> Signal | None:
         """Stage the loop; `entry` is a signal that may have ended it already."""
+        self.trips = self.most_trips()
         self.state = State((self.body, self.test), (self.site,))
         saved = self.saved = self.state.save()
         try:
@@ -294,6 +303,8 @@ class Staging:
 
     def enter(self, body: Body) -> None:
         """Give what is carried its values at the beginning of a trip."""
+        if self.sequence is not None and self.trips is not None:
+            body.counters[self.counter] = 0, max(self.trips - 1, 0)
         self.cell_inputs = [variable(cell) for cell in self.cells]
         for slot, carry in self.carried.items():
             slot.set(carry.enter() if carry.entered else UNSET)
@@ -449,8 +460,12 @@ class Staging:
         return finals
 
     def emit_counted(self, body: Program, held: int, held_starts, operands, code: Var | None) -> list[Atom]:
-        """Record a loop over a range of unknown length, as a `while` that counts."""
+        """Record a loop over a range of unknown length: one of as many trips as there may be, else a `while` that counts."""
         length = self.sequence.length.atom
+        if self.trips is not None:
+            below = while_below(self.counter, length, body, held)
+            code = code and below.inputs[body.inputs.index(code)]
+            return emit_loop(self.counter, below, self.trips, held, held_starts, operands, code)
         with Recorder() as recorder:
             goes_on = lt(self.counter, length)
         test = Program([], recorder.equations, [goes_on])
@@ -486,6 +501,18 @@ def emit_while(body: Program, test: Program, held: int, held_starts, operands, c
                            branches=(build(lambda *xs: [literal(False, BOOL)], [x.type for x in inputs]), decide))
         decide = Program(inputs, recorder.equations, outputs)
     return while_(*free, *held_starts, *operands, test=decide, body=closed(inputs, body), consts=len(free) + held)
+
+
+def while_below(counter: Var, length: Atom, body: Program, held: int) -> Program:
+    """Return a body that leaves what it carries as it is in trips from `length` on."""
+    free = free_of(body, known=set())
+    whole = Program([*free, *body.inputs], body.equations, body.outputs)
+    inputs = [Var(x.type) for x in body.inputs]
+    first = len(free) + held
+    unchanged = build(lambda *xs: list(xs[first:]), whole.input_types)
+    with Recorder() as recorder:
+        outputs = cond(lt(counter, length), *free, *inputs, branches=(unchanged, whole))
+    return Program(inputs, recorder.equations, outputs)
 
 
 def unless_ended(body: Program, first: int, code: Var | None) -> Program:
