@@ -44,6 +44,14 @@ def operand_of(x: Atom, primitive: Primitive) -> Atom | None:
     return equation.inputs[0] if equation is not None and equation.primitive is primitive else None
 
 
+def repeated(x: Atom, shape: tuple[int, ...]) -> Atom | None:
+    """Return an array of `shape` of the one number that `x` repeats, or None if `x` is not a broadcast of one."""
+    source = operand_of(x, broadcast)
+    if source is None or source.type.size != 1:
+        return None
+    return broadcast(reshape(source, shape=()) if source.shape else source, shape=shape)
+
+
 # --- broadcast ----------------------------------------------------------------------------------------------------------
 
 
@@ -140,7 +148,9 @@ def reshape_element(b, index, operands, type, shape):
 def simplify_reshape(inputs, shape):
     (x,) = inputs
     inner = operand_of(x, reshape)
-    return x if x.shape == shape else None if inner is None else inner if inner.shape == shape else reshape(inner, shape=shape)
+    if x.shape == shape or inner is None:
+        return x if x.shape == shape else repeated(x, shape)
+    return inner if inner.shape == shape else reshape(inner, shape=shape)
 
 
 reshape = linear(Primitive(
@@ -178,8 +188,9 @@ def simplify_transpose(inputs, axes):
     if inner is not None:
         axes = tuple(x.equation.params["axes"][k] for k in axes)
         x = inner
-    identity = axes == tuple(range(x.ndim))
-    return x if identity else None if inner is None else transpose(x, axes=axes)
+    if axes == tuple(range(x.ndim)):
+        return x
+    return repeated(x, tuple(x.shape[axis] for axis in axes)) if inner is None else transpose(x, axes=axes)
 
 
 transpose = linear(Primitive(
@@ -263,6 +274,12 @@ def covers(start, step, part, whole) -> bool:
     return part == whole and not any(start) and all(stride == 1 or n < 2 for stride, n in zip(step, part, strict=True))
 
 
+
+def simplify_slice(inputs, start, shape, step):
+    (x,) = inputs
+    return x if covers(start, step, shape, x.shape) else repeated(x, shape)
+
+
 slice_ = linear(Primitive(
     "slice",
     type=slice_type,
@@ -274,7 +291,7 @@ slice_ = linear(Primitive(
     samples=lambda rng, dtype: [([sample(rng, dtype, shape=whole)], {"start": start, "shape": part, "step": step})
                                 for whole, start, part, step in SLICES],
     nonnegative=both,
-    simplify=lambda inputs, start, shape, step: inputs[0] if covers(start, step, shape, inputs[0].shape) else None,
+    simplify=simplify_slice,
     structural=True,
     selecting=True,
     dtypes=ANY,
