@@ -19,6 +19,7 @@ from jitad.frontend.cells import Cell, is_traced
 from jitad.frontend.control.bodies import Body, Pass, State, array_cells, commit, variable
 from jitad.frontend.control.bounds import bounds, counters
 from jitad.frontend.control.branches import branch, condition, decided, merged, refuse_globals, signal_left
+from jitad.frontend.control.equations import emit_loop, emit_while, while_below
 from jitad.frontend.control.iterables import Sequence, Unroll, is_long, progressed, sequence_of
 from jitad.frontend.control.lists import Appended, buffer_for
 from jitad.frontend.control.signals import NONE, NOTHING, Signal, after_loop, at_end_of_trip, is_none
@@ -42,11 +43,10 @@ from jitad.frontend.trace import capture, current_trace
 from jitad.frontend.trees import LEAF, TreeDef
 from jitad.ir import errors
 from jitad.ir.program import Atom, Program, Var, literal
-from jitad.ir.recorder import Recorder, build
+from jitad.ir.recorder import Recorder
 from jitad.ir.types import BOOL, INT, ArrayType
 from jitad.primitives.arithmetic import add
 from jitad.primitives.comparisons import lt
-from jitad.primitives.control import cond, loop, while_
 
 FALLBACK = 2000  # trips up to which a loop that cannot be staged is run trip by trip
 PATIENCE = 16  # trips of a while loop with known conditions before it is staged
@@ -474,54 +474,3 @@ class Staging:
             following = add(self.counter, literal(1, INT))
         whole = Program([*body.inputs, self.counter], recorder.equations, [*body.outputs, following])
         return emit_while(whole, test, held, held_starts, [*operands, literal(0, INT)], code)[:-1]
-
-
-def closed(inputs: list[Var], program: Program) -> Program:
-    return Program(inputs, program.equations, program.outputs)
-
-
-def free_of(*programs: Program, known: set) -> list[Var]:
-    return list(dict.fromkeys(var for program in programs for var in program.free_vars() if var not in known))
-
-
-def emit_loop(counter: Var, body: Program, length: int, held: int, held_starts, operands, code: Var | None) -> list[Atom]:
-    free = free_of(body, known={counter})
-    body = unless_ended(Program([counter, *free, *body.inputs], body.equations, body.outputs), 1 + len(free) + held, code)
-    return loop(*free, *held_starts, *operands, body=body, length=length, consts=len(free) + held, reverse=False)
-
-
-def emit_while(body: Program, test: Program, held: int, held_starts, operands, code: Var | None) -> list[Atom]:
-    known = set(body.inputs)
-    free = free_of(body, test, known=known)
-    inputs = [*free, *body.inputs]
-    decide = closed(inputs, test)
-    if code is not None:
-        with Recorder() as recorder:
-            outputs = cond(is_none(Signal(code)), *inputs,
-                           branches=(build(lambda *xs: [literal(False, BOOL)], [x.type for x in inputs]), decide))
-        decide = Program(inputs, recorder.equations, outputs)
-    return while_(*free, *held_starts, *operands, test=decide, body=closed(inputs, body), consts=len(free) + held)
-
-
-def while_below(counter: Var, length: Atom, body: Program, held: int) -> Program:
-    """Return a body that leaves what it carries as it is in trips from `length` on."""
-    free = free_of(body, known=set())
-    whole = Program([*free, *body.inputs], body.equations, body.outputs)
-    inputs = [Var(x.type) for x in body.inputs]
-    first = len(free) + held
-    unchanged = build(lambda *xs: list(xs[first:]), whole.input_types)
-    with Recorder() as recorder:
-        outputs = cond(lt(counter, length), *free, *inputs, branches=(unchanged, whole))
-    return Program(inputs, recorder.equations, outputs)
-
-
-def unless_ended(body: Program, first: int, code: Var | None) -> Program:
-    """Return a body that leaves what it carries, its inputs from `first` on, as it is once `code` is that of a signal."""
-    if code is None:
-        return body
-    inputs = [Var(x.type) for x in body.inputs]
-    place = body.inputs.index(code)
-    unchanged = build(lambda *xs: list(xs[first:]), [x.type for x in inputs])
-    with Recorder() as recorder:
-        outputs = cond(is_none(Signal(inputs[place])), *inputs, branches=(unchanged, body))
-    return Program(inputs, recorder.equations, outputs)
