@@ -25,6 +25,7 @@ STORE = 6.0
 LOAD = 1.0
 MOST = 1e4
 CONTEXTS = 12
+ROUNDS = 3
 
 
 @dataclass(eq=False)
@@ -44,16 +45,46 @@ class Schedule:
 
 
 def schedule(program: Program) -> Schedule:
-    """Choose the roots and group them."""
-    roots = forced_roots(program)
-    roots |= values_to_keep(program, roots)
-    groups: list[Group] | None = None
+    """Choose the roots and group them.
+
+    What is stored decides the groups, and the groups what is worth storing. So values are first stored as the groups so far suggest;
+    at last those that turn out to be read only in the nest that computes them are inlined again.
+    """
+    forced = forced_roots(program)
+    forced |= values_to_keep(program, forced)
+    roots, groups = settle(program, set(forced), None)
+    for _ in range(ROUNDS):
+        needless = read_only_where_computed(program, roots, groups) - forced
+        if not needless:
+            break
+        roots, groups = settle(program, roots - needless, groups)
+    return Schedule(groups, roots)
+
+
+def settle(program: Program, roots: set[Var], groups: list[Group] | None) -> tuple[set[Var], list[Group]]:
+    """Store more values until the groups give no reason to store another."""
     while True:
         before = len(roots)
         promote(program, roots, inline_costs(program, roots), groups)
         if groups is not None and len(roots) == before:
-            return Schedule(groups, roots)
+            return roots, assign_groups(program, roots)
         groups = assign_groups(program, roots)
+
+
+def read_only_where_computed(program: Program, roots: set[Var], groups: list[Group]) -> set[Var]:
+    """Return the roots whose every use is at the same index of the nest that computes them."""
+    nest_of = {var: number for number, group in enumerate(groups) for var in group.roots}
+    contexts: dict[Var, dict[tuple, int]] = defaultdict(dict)
+    found: set[Var] = set()
+    for equation in reversed(program.equations):
+        for var in equation.outputs:
+            own = contexts.pop(var, {})
+            if var in roots:
+                if kind_of(equation) == "inline" and own and set(own) == {(nest_of[var],)}:
+                    found.add(var)
+                own = {(nest_of[var],): max(var.type.size, 1)}
+            reach(equation, own, contexts)
+    return found
 
 
 KINDS = {Recurrence: "recurrence", Scatter: "scatter", Library: "call", Control: "control", Undefined: "undefined"}

@@ -128,7 +128,7 @@ class Check:
 
     @property
     def message(self) -> str:
-        return f"{self.source}: index out of bounds for axis {self.axis} with size {self.extent}"
+        return f"index out of bounds for axis {self.axis} with size {self.extent}"
 
 
 @dataclass(eq=False)
