@@ -1,9 +1,11 @@
-"""What a kernel raises: the number a body returns, the exception and its message."""
+"""What a kernel raises: the number a body returns, the exception, its message and its place."""
 
 from __future__ import annotations
 
 from jitad.ir import errors
+from jitad.ir.source import Source
 from jitad.lower.loops import Call, Loops
+from jitad.lower.walk import leaves
 
 FIRST_CALL = 1_000_000
 LIBRARY_MESSAGES = {
@@ -11,12 +13,13 @@ LIBRARY_MESSAGES = {
 }  # fmt: skip
 
 
-def failures(loops: Loops) -> dict[int, tuple[type, str]]:
-    """Return exception and message for each status that the body of `loops` may return."""
-    table: dict[int, tuple[type, str]] = {check.number: (errors.IndexError, check.message) for check in loops.checks}
-    for call in loops.steps:
+def failures(loops: Loops) -> dict[int, tuple[type, str, Source]]:
+    """Return exception, message and the user's line for each status that the body of `loops` may return."""
+    table: dict[int, tuple[type, str, Source]] = {
+        check.number: (errors.IndexError, check.message, check.source) for check in loops.checks}
+    for call in leaves(loops.steps):
         if isinstance(call, Call) and call.routine in LIBRARY_MESSAGES:
-            table[call_number(call)] = (errors.LinAlgError, f"{LIBRARY_MESSAGES[call.routine]} ({call.source})")
+            table[call_number(call)] = errors.LinAlgError, LIBRARY_MESSAGES[call.routine], call.source
     return table
 
 

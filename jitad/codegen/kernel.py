@@ -154,6 +154,6 @@ def raise_failures(context, builder, loops: Loops, status, arrays, result) -> No
         for typ, array in zip(result.types, arrays, strict=True):
             if array is not None:
                 context.nrt.decref(builder, typ, array)
-        for number, (exception, message) in table.items():
+        for number, (exception, message, source) in table.items():
             with builder.if_then(builder.icmp_signed("==", status, ir.Constant(I32, number)), likely=False):
-                context.call_conv.return_user_exc(builder, exception, (message,))
+                context.call_conv.return_user_exc(builder, exception, (message, source))

@@ -7,7 +7,7 @@ import linecache
 
 import numpy as np
 
-from jitad.ir.source import user_source
+from jitad.ir.source import Source, user_source
 
 
 class JitadError(Exception):
@@ -16,12 +16,13 @@ class JitadError(Exception):
     Attributes
     ----------
     source
-        The innermost line of the user's that was running.
+        The user's line that it is about: the last argument, by default the innermost one that is running.
     """
 
     def __init__(self, *args, **options):
-        super().__init__(*args, **options)
-        self.source = user_source()
+        given = bool(args) and isinstance(args[-1], Source)
+        self.source = args[-1] if given else user_source()
+        super().__init__(*args[: len(args) - given], **options)
 
     def __str__(self) -> str:
         file, line = self.source

@@ -114,10 +114,10 @@ def reverse_only(forward: Callable, backward: Callable, name: str) -> Callable:
     return jvp
 
 
-def refuse(*args, name, **params):
+def refuse(*args, name, source=None, **params):
     raise errors.NotImplementedError(
-        f"{name} has a custom_vjp rule, which serves reverse mode only; give it a rule for both modes with jitad.custom_jvp"
-    )
+        f"{name} has a custom_vjp rule, which serves reverse mode only; give it a rule for both modes with jitad.custom_jvp",
+        *([source] if source else []))
 
 
 def transpose_custom_linear(cotangents, inputs, backward, residuals, types, name):
@@ -152,6 +152,6 @@ custom_linear = Primitive(
     jvp=refuse,
     transpose=transpose_custom_linear,
     batch=batch_custom_linear,
-    expand=lambda inputs, name, **params: refuse(name=f"{current().source}: {name}"),
+    expand=lambda inputs, name, **params: refuse(name=name, source=current().source),
     multiple=True,
 )

@@ -42,9 +42,8 @@ def push_forward(program: Program, inputs: Sequence[Atom], tangents: Sequence[At
 
 def no_rule(equation: Equation):
     raise errors.NotImplementedError(
-        f"{equation.source}: jitad has no derivative of {equation.primitive.name}; "
-        "give one with jitad.custom_jvp, or hold the value constant with jitad.stop_gradient"
-    )
+        f"jitad has no derivative of {equation.primitive.name}; give one with jitad.custom_jvp, or hold the value constant with "
+        "jitad.stop_gradient", equation.source)
 
 
 def jvp(program: Program, active: Sequence[bool]) -> Program:

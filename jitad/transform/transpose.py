@@ -104,7 +104,7 @@ def transpose(equation: Equation, cts: dict[Var, Cotangent], moving: set[Var]) -
     if primitive.transpose is None and primitive.expand is not None:
         return transpose_expansion(equation, cts, moving)
     if primitive.transpose is None:
-        raise errors.NotImplementedError(f"{equation.source}: jitad has no reverse mode through {primitive.name}; use jacfwd or jvp")
+        raise errors.NotImplementedError(f"jitad has no reverse mode through {primitive.name}; use jacfwd or jvp", equation.source)
     inputs = [Linear(atom.type) if atom in moving else atom for atom in equation.inputs]
     outputs = [cts.pop(var, None) for var in equation.outputs]
     if primitive.multiple or not (primitive.pointwise or primitive.structural):
