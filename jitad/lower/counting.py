@@ -49,6 +49,6 @@ def count_call(call: Call) -> int:
         return math.prod(shape) * (shape[-1] - 1).bit_length()
     n, stack = shape[-1], math.prod(shape[:-2])
     if call.routine in ("lu", "cholesky"):
-        return stack * n**3 // (3 if call.routine == "cholesky" else 1) * 2 // 3
+        return stack * (1 if call.routine == "cholesky" else 2) * n**3 // 3
     columns = call.output_types[0].shape[-1]
     return stack * n * n * columns * (2 if call.routine == "lu_solve" else 1)

@@ -88,10 +88,14 @@ def adjoint_dot(ct: Atom, known: Atom, places: list[int], wanted: list[int]) -> 
     """Sum the cotangent times the known operand over what only those two share; put the axes where the other operand has them."""
     shared = [k for k in places if k < ct.ndim and k in wanted]
     summed = [k for k in places if k < ct.ndim and k not in wanted]
-    result = dot(ct, conj(known), contract=(tuple(summed), tuple(map(places.index, summed))),
-                 batch=(tuple(shared), tuple(map(places.index, shared))))
-    order = [*shared, *[k for k in range(ct.ndim) if k not in shared and k not in summed], *[k for k in places if k >= ct.ndim]]
-    return permute(result, tuple(map(order.index, wanted)))
+    free = [k for k in range(ct.ndim) if k not in shared and k not in summed]
+    rest = [k for k in places if k >= ct.ndim]
+    contract = tuple(summed), tuple(map(places.index, summed))
+    batch = tuple(shared), tuple(map(places.index, shared))
+    if wanted == [*shared, *rest, *free]:
+        return dot(conj(known), ct, contract=contract[::-1], batch=batch[::-1])
+    order = [*shared, *free, *rest]
+    return permute(dot(ct, conj(known), contract=contract, batch=batch), tuple(map(order.index, wanted)))
 
 
 def permute(x: Atom, axes: tuple[int, ...]) -> Atom:
