@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 import numpy as np
 
@@ -12,13 +12,17 @@ from jitad.frontend.trees import flatten
 from jitad.ir import errors
 from jitad.ir.interpreter import evaluate
 from jitad.ir.printer import Namer, print_equation
-from jitad.ir.program import Literal, Program
+from jitad.ir.program import Equation, Literal, Program, Var
 from jitad.ir.recorder import Recorder, inline
 from jitad.ir.verifier import verify
 from jitad.lower.printer import print_loops
+from jitad.optimize.dce import eliminate_dead_code
+from jitad.optimize.simplify import simplify
 from jitad.pipeline import optimize, to_kernel, to_loops
-from jitad.runtime.execute import as_input
+from jitad.primitives.declare import full, instantiate
 from jitad.transform.jvp import jvp
+from jitad.transform.linearize import linearize
+from jitad.transform.transpose import pull_back
 from jitad.transform.vjp import gradient, pullback
 
 STAGES = ("program", "derivative", "loops", "llvm", "asm")
@@ -96,42 +100,47 @@ def table(function: Callable, *args, mode: str = "forward", tangents: tuple | No
     Parameters
     ----------
     mode
-        ``"forward"``: tangents along `tangents` (default: 1 for the first argument, 0 for the others). ``"reverse"``: adjoints, for the
-        adjoint 1 of the result.
+        ``"forward"``: tangents along `tangents` (by default 1 for the first argument of a floating-point dtype, 0 for the others).
+        ``"reverse"``: adjoints, for the adjoint 1 of the result.
 
     Examples
     --------
     >>> import numpy as np, jitad
     >>> print(jitad.table(lambda x, y: np.log(x) + x * y, 2.0, 5.0, mode="reverse"))
-    v-1 = x0           =  2    adjoint  5.5
-    v0  = x1           =  5    adjoint  2
-    v1  = log v-1      =  0.6931472    adjoint  1
-    v2  = mul v-1 v0   =  10    adjoint  1
-    v3  = add v1 v2    =  10.69315    adjoint  1
+    v-1 = x0           =  2          adjoint  5.5
+    v0  = x1           =  5          adjoint  2
+    v1  = log v-1      =  0.6931472  adjoint  1
+    v2  = mul v-1 v0   =  10         adjoint  1
+    v3  = add v1 v2    =  10.69315   adjoint  1
     """
-    program = optimize(trace(function)(*args))
     if mode not in ("forward", "reverse"):
         raise errors.ValueError(f'mode is "forward" or "reverse", not {mode!r}')
-    values = [as_input(np.asarray(x), np.asarray(x).dtype) for x in flatten(args)[0]]
-    values += [np.asarray(array) for array, _ in captured_arrays(function, args)]
+    compiled = function if isinstance(function, Compiled) else jit(function)
+    entry, leaves = compiled.lookup(args, {})
+    program = entry.traced.program
+    for run in (eliminate_dead_code, simplify, eliminate_dead_code):
+        program = run(program)
+    numbers = [np.asarray(x, var.dtype) for x, var in zip(entry.operands(leaves), program.inputs, strict=True)]
     rows = [*program.inputs, *[var for equation in program.equations for var in equation.outputs]]
-    names = name_rows(program, rows)
     exposed = Program(program.inputs, program.equations, rows)
-    numbers = [np.asarray(x, var.dtype) for x, var in zip(values, program.inputs, strict=True)]
-    primal = evaluate(exposed, *numbers)
-    derivatives = forward_column(exposed, numbers, tangents) if mode == "forward" else reverse_column(program, rows, numbers)
-    what = {"forward": "tangent", "reverse": "adjoint"}[mode]
-    texts = row_texts(program, names)
+    values = evaluate(exposed, *numbers)
+    if mode == "forward":
+        what, derivatives = "tangent", forward_column(exposed, numbers, tangents)
+    else:
+        what, derivatives = "adjoint", reverse_column(program, dict(zip(rows, values, strict=True)))
+    names = name_rows(program, rows)
+    texts = aligned(row_texts(program, names))
     lines = []
-    for var, value, derivative_value, text in zip(rows, primal, derivatives, texts, strict=True):
-        shown = "" if derivative_value is None else f"    {what}  {number(derivative_value)}"
-        lines.append(f"{names[var]:<{max(map(len, names.values()))}} = {text:<{max(map(len, texts))}}   =  {number(value)}{shown}")
+    for name, text, value, derivative in zip(aligned(names.values()), texts, aligned(map(number, values)), derivatives, strict=True):
+        shown = "" if derivative is None else f"  {what}  {number(derivative)}"
+        lines.append(f"{name} = {text}   =  {value}{shown}".rstrip())
     return "\n".join(lines)
 
 
-def captured_arrays(function, args):
-    compiled = function if isinstance(function, Compiled) else jit(function)
-    return compiled.lookup(args, {})[0].traced.captured
+def aligned(texts: Iterable[str]) -> list[str]:
+    texts = list(texts)
+    width = max(map(len, texts), default=0)
+    return [text.ljust(width) for text in texts]
 
 
 def name_rows(program: Program, rows) -> dict:
@@ -145,44 +154,47 @@ def row_texts(program: Program, names: dict) -> list[str]:
     namer.update(names)
     texts = [f"x{k}" for k in range(len(program.inputs))]
     for equation in program.equations:
-        text = print_equation(equation, namer).split(" = ", 1)[1]
-        texts += [text] * len(equation.outputs)
+        params = {key: value for key, value in equation.params.items() if not isinstance(value, Program) and not callable(value)}
+        brief = Equation(equation.primitive, equation.inputs, params, [var.type for var in equation.outputs], equation.source)
+        texts += [print_equation(brief, namer).split(" = ", 1)[1]] * len(equation.outputs)
     return texts
 
 
-def forward_column(exposed: Program, numbers, tangents) -> list:
+def forward_column(exposed: Program, numbers: list, tangents: tuple | None) -> list:
+    """Return the tangent of every row; None where there is none."""
     active = [var.type.differentiable for var in exposed.inputs]
-    given = flatten(tangents)[0] if tangents is not None else [1.0]
-    dots = []
-    for k, (x, moves) in enumerate(zip(numbers, active, strict=True)):
-        if moves:
-            dots.append(np.broadcast_to(np.asarray(given[k] if k < len(given) else 0.0, x.dtype), x.shape))
-    results = evaluate(jvp(exposed, active), *numbers, *dots)
-    return results[len(exposed.outputs) :]
+    given = flatten(tangents)[0] if tangents is not None else [float(k == active.index(True)) for k in range(len(active)) if any(active)]
+    given += [0.0] * (len(active) - len(given))
+    dots = [np.broadcast_to(np.asarray(dot, x.dtype), x.shape) for x, dot, moves in zip(numbers, given, active, strict=True) if moves]
+    results = evaluate(jvp(exposed, active), *numbers, *dots)[len(exposed.outputs) :]
+    return [dot if var.type.differentiable else None for var, dot in zip(exposed.outputs, results, strict=True)]
 
 
-def reverse_column(program: Program, rows, numbers) -> list:
-    """Return the adjoint of every row: the gradient with respect to an addition to it."""
-    if len(program.outputs) != 1 or program.outputs[0].shape or isinstance(program.outputs[0], Literal):
-        raise errors.TypeError("table in reverse mode needs a function that returns one number")
-    column = []
-    for var in rows:
-        column.append(adjoint(program, var, numbers) if var.type.differentiable else None)
-    return column
+def reverse_column(program: Program, values: dict) -> list:
+    """Return the adjoint of every row, None where there is none; `values` has the rows and what they are."""
+    (result, *others) = program.outputs
+    if others or result.shape or result.dtype.kind != "f" or isinstance(result, Literal):
+        raise errors.TypeError("a table in reverse mode needs a function that returns one real number, computed from its arguments")
+    return [adjoint(program, var, values) if var.type.differentiable else None for var in values]
 
 
-def adjoint(program: Program, var, numbers):
-    """Return d(output)/d(var): what follows `var` is differentiated with respect to it, with what precedes it held."""
-    after = [equation for equation in program.equations if var not in equation.outputs]
-    opened = Program([*program.inputs, var], after, program.outputs) if var not in program.inputs else program
-    place = len(program.inputs) if var not in program.inputs else program.inputs.index(var)
-    active = [k == place for k in range(len(opened.inputs))]
-    (value,) = evaluate(Program(program.inputs, program.equations, [var]), *numbers)
-    operands = [*numbers, value] if var not in program.inputs else numbers
-    return evaluate(gradient(opened, active), *operands)[-1]
+def adjoint(program: Program, var: Var, values: dict):
+    """Return d(result)/d(var): what follows `var` is differentiated with respect to it, with what precedes it held."""
+    free = Var(var.type, var.equation)
+    renamed = {var: free}
+    with Recorder() as recorder:
+        for equation in program.equations:
+            outputs = recorder.repeat(equation, [renamed.get(atom, atom) for atom in equation.inputs])
+            renamed.update((old, new) for old, new in zip(equation.outputs, outputs, strict=True) if old is not var)
+        (result,) = [renamed.get(atom, atom) for atom in program.outputs]
+    opened = Program([*program.inputs, free], recorder.equations, [result])
+    with Recorder() as recorder:
+        outputs, linear = linearize(opened, opened.inputs, [x is free for x in opened.inputs])
+        (cotangent,) = map(instantiate, pull_back(linear, [full(1, result.type)]))
+    held = [*[values[x] for x in program.inputs], values[var]]
+    return evaluate(Program(opened.inputs, recorder.equations, [cotangent]), *held)[0]
 
 
 def number(x) -> str:
     x = np.asarray(x)
-    return f"{x[()]:.7g}" if not x.ndim else np.array2string(x, precision=6, threshold=6)
-
+    return f"{x[()]:.7g}" if not x.ndim else " ".join(np.array2string(x, precision=6, threshold=6).split())

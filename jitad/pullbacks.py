@@ -91,7 +91,7 @@ def checked_leaves(tree: Any, structure: TreeDef, results: list[Leaf], what: str
             raise errors.TypeError(f"{what} contains a {type(x).__name__}")
         if found.type.shape != leaf.type.shape:
             raise errors.ValueError(f"{what} has shape {found.type.shape}; it must have that of the value, {leaf.type.shape}")
-        if not np.can_cast(found.type.dtype, leaf.type.dtype, "same_kind"):
+        if leaf.type.differentiable and not np.can_cast(found.type.dtype, leaf.type.dtype, "same_kind"):
             raise errors.TypeError(f"{what} has dtype {found.type.dtype}; it must be convertible to that of the value, {leaf.type.dtype}")
     return leaves
 

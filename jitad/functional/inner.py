@@ -190,9 +190,9 @@ def tangent_atoms(tree: Any, primal: Any, what: str) -> list[Atom]:
         atom, type = to_atom(x), describe(y).type
         if atom.shape != type.shape:
             raise errors.ValueError(f"{what} has shape {atom.shape}; it must have that of the value, {type.shape}")
-        if not np.can_cast(atom.dtype, type.dtype, "same_kind") or not type.differentiable:
-            if type.differentiable or atom.dtype.kind not in "fc":
-                raise errors.TypeError(f"{what} has dtype {atom.dtype}; it must be convertible to that of the value, {type.dtype}")
+        if not type.differentiable:
             atom = full(0, type)
+        elif not np.can_cast(atom.dtype, type.dtype, "same_kind"):
+            raise errors.TypeError(f"{what} has dtype {atom.dtype}; it must be convertible to that of the value, {type.dtype}")
         atoms.append(atom if atom.dtype == type.dtype else convert(atom, dtype=type.dtype))
     return atoms

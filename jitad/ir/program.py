@@ -176,7 +176,7 @@ class Program:
                 free[atom] = None
         return list(free)
 
-    def __str__(self) -> str:
+    def __repr__(self) -> str:
         from jitad.ir.printer import print_program
 
         return print_program(self)
