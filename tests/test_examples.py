@@ -4,10 +4,13 @@ import subprocess
 import sys
 from pathlib import Path
 
+import acoustic
 import magnetotellurics as mt
 import numpy as np
 import pytest
 from edi import MU0, Sounding, read_edi
+
+import jitad
 
 EXAMPLES = Path(mt.__file__).parent
 OMEGA = 2 * np.pi * np.geomspace(1e-4, 1e3, 29)
@@ -135,3 +138,17 @@ def test_example_runs(tmp_path):
         assert (np.diff(progress[progress[:, 1] == weight, 2]) <= 0).all()
     assert progress[-1, 3] <= 1 < progress[0, 3] / 10
     assert output.read_bytes().startswith(b"\x89PNG")
+
+
+def test_gradient_of_the_waveform_misfit():
+    survey = acoustic.Survey(shape=(28, 30), steps=60, sources=(12,), edge=4, frequency=25.0)
+    velocity = acoustic.first_model(survey)
+
+    def energy(velocity):
+        return np.sum(acoustic.record(velocity, 12, survey) ** 2)
+
+    jitad.testing.check_grads(energy, (velocity,), modes=("rev",))
+    direction = np.random.default_rng(0).standard_normal(velocity.shape)
+    along = np.sum(jitad.grad(energy)(velocity) * direction)
+    slope = (energy(velocity + 1e-3 * direction) - energy(velocity - 1e-3 * direction)) / 2e-3
+    assert abs(along - slope) < 1e-6 * abs(slope)
