@@ -134,14 +134,16 @@ FUNCTIONS = {
     "arcsinh": Function(mp.asinh, 4, (uniform((-1, 1), (-10, 10)), close_to(0.0, 2.0**30, 2.0**60), any_bits)),
     "arccosh": Function(mp.acosh, 4, (uniform((1, 2), (1, 100)), close_to(1.0, 2.0**30, 2.0**60), any_bits)),
     "arctanh": Function(mp.atanh, 4, UNIT),
+    "erf": Function(mp.erf, 4, (uniform((-1, 1), (-7, 7)), close_to(0.0, 1.0), any_bits)),
+    "erfc": Function(lambda x: mp.erfc(min(x, 1000)), 4, (uniform((-6, 6), (0, 0.1), (0, 11), (0, 28)), close_to(0.0), any_bits)),
 }
 
 
 def arguments(function: Function, dtype: str, count: int) -> list[np.ndarray]:
     """Return arrays of finite arguments, about `count` in all."""
     rng, info = np.random.default_rng(count), np.finfo(dtype)
-    drawn = [draw(rng, info, count // len(function.draws) // 3 + 1) for draw in function.draws]
-    with np.errstate(over="ignore"):
+    drawn = [draw(rng, info, count // len(function.draws) // 2 + 1) for draw in function.draws]
+    with np.errstate(over="ignore", invalid="ignore"):
         arrays = [np.concatenate(parts).astype(dtype) for parts in (zip(*drawn, strict=True) if function.arity == 2 else [drawn])]
     finite = np.all(np.isfinite(arrays), axis=0)
     return [x[finite] for x in arrays]

@@ -10,10 +10,10 @@ from collections.abc import Callable
 
 from llvmlite import ir
 
-from jitad.codegen.elementary import exponential, hyperbolic, inverse, logarithm, power, trigonometric
+from jitad.codegen.elementary import exponential, hyperbolic, inverse, logarithm, power, special, trigonometric
 from jitad.codegen.elementary.arithmetic import Arithmetic, Scalar
 
-FAMILIES = (exponential, logarithm, power, trigonometric, inverse, hyperbolic)
+FAMILIES = (exponential, logarithm, power, special, trigonometric, inverse, hyperbolic, special)
 TABLE: dict[str, Callable[..., Scalar]] = {name: emit for family in FAMILIES for name, emit in family.TABLE.items()}
 
 

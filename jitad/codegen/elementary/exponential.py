@@ -89,4 +89,15 @@ def expm1(m: Arithmetic, x: Scalar) -> Scalar:
     return m.copysign(m.scale(y, n), x)
 
 
+def exp_pair(m: Arithmetic, high: Scalar, low: Scalar) -> tuple[Scalar, Scalar, Scalar]:
+    """y in two parts, and n, with exp(high + low) = 2**n y; `low` counts where `high` is in the range of the exponential."""
+    x = clamp(m, high, *m.pick((-746.0, 710.0), (-104.0, 89.0)))
+    first, second = ln2_parts(m)
+    whole, n = m.round(x, 1 / math.log(2.0))
+    exact = m.fma(whole, -first, x)
+    r, rest = m.fast_two_sum(exact, m.fma(whole, -second, m.select(x.equals(high), low, 0.0)))
+    total = 1.0 + r
+    return total, m.fma(r * r, tail_series(m, r), ((1.0 - total) + r) + rest), n
+
+
 TABLE = {"exp": exp, "exp2": exp2, "expm1": expm1}

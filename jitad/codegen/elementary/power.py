@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import math
 
-from jitad.codegen.elementary import exponential
 from jitad.codegen.elementary.arithmetic import Arithmetic, Scalar
-from jitad.codegen.elementary.exponential import clamp, tail_series
+from jitad.codegen.elementary.exponential import clamp, exp_pair
 from jitad.codegen.elementary.logarithm import ln2_parts, split
 
 # (log((1+s)/(1-s)) - 2s - 2/3 s**3) / s**5 in powers of s**2 for |s| <= 0.1716: minimax (Remez) for the relative error of the logarithm,
@@ -43,17 +42,6 @@ def log_pair(m: Arithmetic, x: Scalar) -> tuple[Scalar, Scalar]:
     return total, (m.fma(parts.k, low, first) + second) + m.fma(s_low, 2.0, rest_low)
 
 
-def exp_pair(m: Arithmetic, high: Scalar, low: Scalar) -> Scalar:
-    """exp(high + low); `low` counts where `high` is in the range of the exponential."""
-    x = clamp(m, high, *m.pick((-746.0, 710.0), (-104.0, 89.0)))
-    first, second = exponential.ln2_parts(m)
-    whole, n = m.round(x, 1 / math.log(2.0))
-    exact = m.fma(whole, -first, x)
-    r, rest = m.fast_two_sum(exact, m.fma(whole, -second, m.select(x.equals(high), low, 0.0)))
-    total = 1.0 + r
-    return m.scale(total + m.fma(r * r, tail_series(m, r), ((1.0 - total) + r) + rest), n)
-
-
 def pow(m: Arithmetic, x: Scalar, y: Scalar) -> Scalar:
     """exp(y log |x|), with the sign of an odd power, and the special cases of C99's Annex F."""
     size = abs(x)
@@ -61,7 +49,8 @@ def pow(m: Arithmetic, x: Scalar, y: Scalar) -> Scalar:
     log = m.select(size.equals(0.0), -math.inf, m.select(size < math.inf, log, size))
     exponent = clamp(m, y, -(2.0**80), 2.0**80)  # beyond, everything but 1 overflows or underflows
     high, low = m.two_product(exponent, log)
-    return with_special_cases(m, x, y, exp_pair(m, high, m.fma(exponent, log_low, low)))
+    value, rest, n = exp_pair(m, high, m.fma(exponent, log_low, low))
+    return with_special_cases(m, x, y, m.scale(value + rest, n))
 
 
 def with_special_cases(m: Arithmetic, x: Scalar, y: Scalar, value: Scalar) -> Scalar:
