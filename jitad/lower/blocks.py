@@ -10,11 +10,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from jitad.ir.program import Equation, Program, Var
-from jitad.lower.fusion import Group, is_alias, kind_of, schedule
+from jitad.lower.fusion import Group, is_alias, schedule
 from jitad.lower.index import linear, loop_variable
 from jitad.lower.loops import Buffer, Call, Choice, Counter, Nest, Repeat, Step
 from jitad.lower.nests import Body, Context, build, cut, stores, whole
 from jitad.lower.prepare import prepare
+from jitad.lower.reads import kind_of
 from jitad.lower.reuse import share_memory
 
 

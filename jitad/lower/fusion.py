@@ -1,8 +1,8 @@
 """Deciding which values are stored and which equations share a loop nest.
 
 In: a Program. Out: a `Schedule`: groups of *roots*, the Vars that get a buffer, in an order in which they can be computed. All
-other Vars are *inlined*: computed again, in registers, wherever they are used. Invariant: roots of one group have the same iteration
-box, and read one another only at the same index.
+other Vars are *inlined*: computed again, in registers, wherever they are used. Invariant: the iteration boxes of the roots of one group are
+nearly the same, and those that read one another do so only at the same index of the same box.
 
 The cost model: an inlined value is recomputed in each *context*, that is each (nest, index map) pair it is reached through. A value
 whose recomputation would cost more than `STORE` additions per element over computing it once is made a root.
@@ -14,12 +14,11 @@ import math
 from collections import defaultdict
 from dataclasses import dataclass, field
 
-from jitad.ir.lowering import Control, Library, Pointwise, Pull, Recurrence, Reduce, Scatter, Undefined
+from jitad.ir.lowering import Pointwise, Pull, Reduce
 from jitad.ir.program import Equation, Literal, Program, Var
-from jitad.lower.index import ZERO, Index, loop_variable
 from jitad.lower.order import overwrites, readers_of_overwritten, values_to_keep
 from jitad.lower.products import blas_operands
-from jitad.lower.scalars import Builder
+from jitad.lower.reads import Reads, iteration_box, kind_of
 
 STORE = 6.0
 LOAD = 1.0
@@ -50,28 +49,29 @@ def schedule(program: Program) -> Schedule:
     What is stored decides the groups, and the groups what is worth storing. So values are first stored as the groups so far suggest;
     at last those that turn out to be read only in the nest that computes them are inlined again.
     """
+    reads = Reads(program)
     forced = forced_roots(program)
     forced |= values_to_keep(program, forced)
-    roots, groups = settle(program, set(forced), None)
+    roots, groups = settle(program, reads, set(forced), None)
     for _ in range(ROUNDS):
-        needless = read_only_where_computed(program, roots, groups) - forced
+        needless = read_only_where_computed(program, reads, roots, groups) - forced
         if not needless:
             break
-        roots, groups = settle(program, roots - needless, groups)
+        roots, groups = settle(program, reads, roots - needless, groups)
     return Schedule(groups, roots)
 
 
-def settle(program: Program, roots: set[Var], groups: list[Group] | None) -> tuple[set[Var], list[Group]]:
+def settle(program: Program, reads: Reads, roots: set[Var], groups: list[Group] | None) -> tuple[set[Var], list[Group]]:
     """Store more values until the groups give no reason to store another."""
     while True:
         before = len(roots)
-        promote(program, roots, inline_costs(program, roots), groups)
+        promote(program, reads, roots, inline_costs(program, roots), groups)
         if groups is not None and len(roots) == before:
-            return roots, assign_groups(program, roots)
-        groups = assign_groups(program, roots)
+            return roots, assign_groups(program, reads, roots)
+        groups = assign_groups(program, reads, roots)
 
 
-def read_only_where_computed(program: Program, roots: set[Var], groups: list[Group]) -> set[Var]:
+def read_only_where_computed(program: Program, reads: Reads, roots: set[Var], groups: list[Group]) -> set[Var]:
     """Return the roots whose every use is at the same index of the nest that computes them."""
     nest_of = {var: number for number, group in enumerate(groups) for var in group.roots}
     contexts: dict[Var, dict[tuple, int]] = defaultdict(dict)
@@ -83,20 +83,8 @@ def read_only_where_computed(program: Program, roots: set[Var], groups: list[Gro
                 if kind_of(equation) == "inline" and own and set(own) == {(nest_of[var],)}:
                     found.add(var)
                 own = {(nest_of[var],): max(var.type.size, 1)}
-            reach(equation, own, contexts)
+            reach(equation, reads, own, contexts)
     return found
-
-
-KINDS = {Recurrence: "recurrence", Scatter: "scatter", Library: "call", Control: "control", Undefined: "undefined"}
-
-
-def kind_of(equation: Equation) -> str:
-    record = equation.primitive.lower
-    if isinstance(record, Pointwise | Pull):
-        return "inline"
-    if isinstance(record, Reduce):
-        return "call" if blas_operands(equation) else "nest"
-    return KINDS[type(record)]
 
 
 def forced_roots(program: Program) -> set[Var]:
@@ -164,7 +152,7 @@ def inline_costs(program: Program, roots: set[Var]) -> dict[Var, float]:
     return costs
 
 
-def promote(program: Program, roots: set[Var], costs: dict[Var, float], groups: list[Group] | None) -> None:
+def promote(program: Program, reads: Reads, roots: set[Var], costs: dict[Var, float], groups: list[Group] | None) -> None:
     """Add to `roots` the Vars that are cheaper to store than to recompute in each of their contexts."""
     nest_of = {var: number for number, group in enumerate(groups or []) for var in group.roots}
     contexts: dict[Var, dict[tuple, int]] = defaultdict(dict)
@@ -174,8 +162,8 @@ def promote(program: Program, roots: set[Var], costs: dict[Var, float], groups: 
             if var not in roots and own and not stays_inlined(equation, roots) and expensive(var, own, costs[var]):
                 roots.add(var)
             if var in roots:
-                own = {(nest_of.get(var, var.shape),): max(var.type.size, 1)}
-            reach(equation, own, contexts)
+                own = {(nest_of.get(var, reads.frame(equation)),): max(var.type.size, 1)}
+            reach(equation, reads, own, contexts)
 
 
 def stays_inlined(equation: Equation, roots: set[Var]) -> bool:
@@ -190,7 +178,7 @@ def expensive(var: Var, contexts: dict[tuple, int], cost: float) -> bool:
     return cost * repeats > STORE or (len(contexts) > CONTEXTS and cost > 0)
 
 
-def reach(equation: Equation, own: dict[tuple, int], contexts) -> None:
+def reach(equation: Equation, reads: Reads, own: dict[tuple, int], contexts) -> None:
     """Hand the contexts of an equation's result on to its operands."""
     record = equation.primitive.lower
     for place, x in enumerate(equation.inputs):
@@ -201,80 +189,49 @@ def reach(equation: Equation, own: dict[tuple, int], contexts) -> None:
             contexts[x].update(own if same else {(*key, x.shape): n for key, n in own.items()})
         elif isinstance(record, Pull):
             limit = math.inf if record.repeats else max(x.type.size, 1)
-            contexts[x].update({(*key, equation): min(n, limit) for key, n in own.items()})
+            step = () if reads.through(equation, x) else (equation,)
+            contexts[x].update({(*key, *step): min(n, limit) for key, n in own.items()})
         elif isinstance(record, Reduce):
-            box, _ = record.box(*[atom.type for atom in equation.inputs], **equation.params)
-            (nest,) = [key[0] for key in own] if own else [box]
-            key = (box if nest == equation.outputs[0].shape else nest,) if reads_here(equation, x, box) else (equation, place)
-            contexts[x][key] = math.prod(box)
+            trips = math.prod(iteration_box(equation))
+            contexts[x].update({key if reads.here(equation, x) else (equation, place): trips for key in own})
         else:
             contexts[x][(equation, place)] = max(x.type.size, 1)
 
 
-def assign_groups(program: Program, roots: set[Var]) -> list[Group]:
-    """Give each root a level at which what it reads is there, and group equal boxes of one level."""
-    levels = latest_levels(program, roots, earliest_levels(program, roots))
+def assign_groups(program: Program, reads: Reads, roots: set[Var]) -> list[Group]:
+    """Give each root a level at which what it reads is there, and group those of one level that run over nearly the same box."""
+    levels = latest_levels(program, reads, roots, earliest_levels(program, reads, roots))
     groups: dict[tuple, Group] = {}
     for number, equation in enumerate(program.equations):
         for var in equation.outputs:
             if var in roots:
                 kind, box = kind_of(equation), iteration_box(equation)
                 kind = "nest" if kind == "inline" else kind
-                key = (levels[var], kind, box if kind == "nest" else number)
-                groups.setdefault(key, Group(kind, levels[var], box)).roots.append(var)
+                key = (levels[var], kind, reads.frame(equation) if kind == "nest" else number)
+                group = groups.setdefault(key, Group(kind, levels[var], box))
+                group.box = tuple(map(max, group.box, box))
+                group.roots.append(var)
     return sorted(groups.values(), key=lambda group: group.level)
 
 
-def reads_here(equation: Equation, x: Var, box: tuple[int, ...]) -> bool:
-    """Whether the equation, evaluated at an index of `box`, reads `x` at that very index."""
-    if x.shape != box or kind_of(equation) == "call":
-        return False
-    record = equation.primitive.lower
-    return isinstance(record, Pointwise) or (isinstance(record, Reduce) and set(reduced_at(equation, x)) == {identity(box)})
-
-
-def reduced_at(equation: Equation, x: Var) -> list[tuple[Index, ...]]:
-    """Return the indices at which a reduction reads `x` for an element of its box."""
-    box = iteration_box(equation)
-    builder, places = Builder([(0, extent - 1) for extent in box]), []
-
-    def reader(operand):
-        def read(index):
-            if operand is x:
-                places.append(tuple(index))
-            return builder.const(0, operand.dtype)
-
-        read.type = operand.type
-        return read
-
-    equation.primitive.lower.element(builder, identity(box), [reader(operand) for operand in equation.inputs], **equation.params)
-    return places
-
-
-def identity(box: tuple[int, ...]) -> tuple[Index, ...]:
-    """Return the index of an iteration of a nest; the only one along an axis of extent 1 is zero."""
-    return tuple([loop_variable(dim) if extent != 1 else ZERO for dim, extent in enumerate(box)])
-
-
-def earliest_levels(program: Program, roots: set[Var]) -> dict[Var, int]:
+def earliest_levels(program: Program, reads: Reads, roots: set[Var]) -> dict[Var, int]:
     """Return the first level at which each Var can be had at the same index of the same nest.
 
     `done` is the level from which on it can be had at any index.
     """
     ready: dict[Var, int] = {}
     done: dict[Var, int] = {}
-    reads = readers_of_overwritten(program, roots)
+    overwritten = readers_of_overwritten(program, roots)
     last_read: dict[Var, int] = defaultdict(int)
     for equation in program.equations:
-        box = iteration_box(equation)
         inputs = [x for x in equation.inputs if isinstance(x, Var)]
-        level = max([ready.get(x, 0) if reads_here(equation, x, box) else done.get(x, 0) for x in inputs], default=0)
+        level = max([ready.get(x, 0) if reads.here(equation, x) else done.get(x, 0) for x in inputs], default=0)
         if overwrites(equation):
             level = max(level, last_read[equation.inputs[0]])
         after = max([level, *[done.get(x, 0) for x in inputs]])
         for var in equation.outputs:
             if var in roots:
-                for base in reads.get(var, ()):
+                for base in overwritten.get(var, ()):
                     last_read[base] = max(last_read[base], level + 1)
             stored = var in roots
             ready[var] = level + (stored and kind_of(equation) != "inline")
@@ -282,15 +239,15 @@ def earliest_levels(program: Program, roots: set[Var]) -> dict[Var, int]:
     return {var: ready[var] - (kind_of(var.equation) != "inline") for var in roots}
 
 
-def latest_levels(program: Program, roots: set[Var], earliest: dict[Var, int]) -> dict[Var, int]:
+def latest_levels(program: Program, reads: Reads, roots: set[Var], earliest: dict[Var, int]) -> dict[Var, int]:
     """Delay whole groups, as far as what reads them allows, to a level where a nest with their box runs anyway."""
-    groups = {var: (iteration_box(var.equation), level) for var, level in earliest.items()}
-    delayed = delay(program, roots, earliest, groups, set(groups.values()))
+    groups = {var: (reads.frame(var.equation), level) for var, level in earliest.items()}
+    delayed = delay(program, reads, roots, earliest, groups, set(groups.values()))
     stuck = {groups[var] for var, level in delayed.items() if level == earliest[var]}
-    return delay(program, roots, earliest, groups, set(groups.values()) - stuck)
+    return delay(program, reads, roots, earliest, groups, set(groups.values()) - stuck)
 
 
-def delay(program: Program, roots: set[Var], earliest: dict[Var, int], groups: dict[Var, tuple], movable: set[tuple]) -> dict:
+def delay(program: Program, reads: Reads, roots: set[Var], earliest: dict[Var, int], groups: dict[Var, tuple], movable: set[tuple]) -> dict:
     """Move the roots of `movable` groups to the latest level that has a nest with their box and precedes their readers.
 
     A nest of one iteration costs next to nothing: it may stand at any level, so that it does not hold up what it reads.
@@ -300,17 +257,18 @@ def delay(program: Program, roots: set[Var], earliest: dict[Var, int], groups: d
     for box, level in groups.values():
         runs[box].add(level)
     levels, end = dict(earliest), max(earliest.values(), default=0) + 1
-    reads = readers_of_overwritten(program, roots)
+    overwritten = readers_of_overwritten(program, roots)
     written = {equation.inputs[0]: earliest[equation.outputs[0]] for equation in program.equations if overwrites(equation)}
     here: dict[Var, float] = defaultdict(lambda: math.inf)
     anywhere: dict[Var, float] = defaultdict(lambda: math.inf)
     for equation in reversed(program.equations):
-        box, kind = iteration_box(equation), kind_of(equation)
+        kind = kind_of(equation)
         (var, *_) = equation.outputs
         if var in roots:
             if kind in ("inline", "nest") and groups[var] in movable:
                 limit = min(here[var] if kind == "inline" else here[var] - 1, anywhere[var] - 1)
-                limit = max(earliest[var], min([limit, *[written[base] - 1 for base in reads.get(var, ())]]))
+                limit = max(earliest[var], min([limit, *[written[base] - 1 for base in overwritten.get(var, ())]]))
+                box, _ = groups[var]
                 if math.prod(box) == 1:
                     levels[var] = min(limit, end)
                 else:
@@ -319,15 +277,8 @@ def delay(program: Program, roots: set[Var], earliest: dict[Var, int], groups: d
         for x in equation.inputs:
             if isinstance(x, Literal):
                 continue
-            if reads_here(equation, x, box):
+            if reads.here(equation, x):
                 here[x], anywhere[x] = min(here[x], here[var]), min(anywhere[x], anywhere[var])
             else:
                 anywhere[x] = min(anywhere[x], here[var], anywhere[var])
     return levels
-
-
-def iteration_box(equation: Equation) -> tuple[int, ...]:
-    record = equation.primitive.lower
-    if isinstance(record, Reduce):
-        return tuple(record.box(*[atom.type for atom in equation.inputs], **equation.params)[0])
-    return equation.outputs[0].shape

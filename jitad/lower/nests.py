@@ -14,12 +14,13 @@ import numpy as np
 from jitad.ir.lowering import Pointwise, Pull, Reduce
 from jitad.ir.program import Atom, Equation, Literal, Var
 from jitad.ir.types import ArrayType, real_dtype
-from jitad.lower.fusion import Group, identity, is_alias, kind_of, storage
+from jitad.lower.fusion import Group, is_alias, storage
 from jitad.lower.index import ZERO, Index, Range, loop_variable
 from jitad.lower.index import linear as linear_position
 from jitad.lower.loops import Accumulate, Buffer, Call, Check, Counter, Nest, Reduction, Region, ScatterStore, Store
 from jitad.lower.products import blas_matrices
-from jitad.lower.regions import regions
+from jitad.lower.reads import identity, iteration_box, kind_of
+from jitad.lower.regions import regions, tiles
 from jitad.lower.scalars import Builder, Complex
 
 
@@ -168,20 +169,26 @@ def whole(box: Sequence[int]) -> tuple[Range, ...]:
 
 
 def build_nest(context: Context, group: Group) -> list[Nest]:
+    """Each part of the box is run by the roots whose own boxes it lies in."""
     here = identity(group.box)
+    boxes = {var: iteration_box(var.equation) for var in group.roots}
     stored = [var for var in group.roots if kind_of(var.equation) == "inline" and not in_place(context, var)]
-    reduced = [(var, make_reduction(context, var, group.box)) for var in group.roots if kind_of(var.equation) != "inline"]
+    reduced = [(var, make_reduction(context, var, boxes[var])) for var in group.roots if kind_of(var.equation) != "inline"]
 
     def body_of(ranges):
+        def runs(var):
+            return all(high < extent for (_, high), extent in zip(ranges, boxes[var], strict=True))
+
         body = Body(context, group, ranges, here)
         statements = []
-        for var in stored:
+        for var in filter(runs, stored):
             statements += stores(context.buffers[var], linear_position(here, var.shape), body.value(var, here))
         for var, reduction in reduced:
-            statements.append(Accumulate(reduction, parts_of(body.element(var.equation, here))))
+            if runs(var):
+                statements.append(Accumulate(reduction, parts_of(body.element(var.equation, here))))
         return body.builder, statements
 
-    parts = cut(whole(group.box), body_of)
+    parts = [region for tile in tiles(boxes.values()) for region in cut(tile, body_of) if region.statements]
     reductions = [reduction for _, reduction in reduced]
     for reduction in reductions:
         reduction.partial = reduction.partial or len(parts) != 1

@@ -7,7 +7,8 @@ of a dimension would be shells, as in an array put together from single elements
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import product
 from math import prod
 
 from jitad.lower.index import Range
@@ -27,6 +28,15 @@ def regions(box: Sequence[Range], thresholds: Sequence[set[int]], guards: int = 
         cuts = [[(bounds, True)] if is_crowded(pieces) else pieces for bounds, pieces in zip(box, cuts, strict=True)]
     cuts = [[(piece, True) for piece, _ in pieces] if is_crowded(pieces) else join(pieces) for pieces in cuts]
     return list(split(cuts, list(box)))
+
+
+def tiles(boxes: Iterable[Sequence[int]]) -> list[tuple[Range, ...]]:
+    """Cut the smallest box that holds all `boxes`, which start at the same corner, along their ends."""
+    cuts = []
+    for extents in zip(*boxes, strict=True):
+        bounds = [0, *sorted(set(extents))]
+        cuts.append([(low, end - 1) for low, end in zip(bounds, bounds[1:], strict=False) if low < end])
+    return list(product(*cuts))
 
 
 def segments(whole: Range, marks: set[int]) -> list[tuple[Range, bool]]:
