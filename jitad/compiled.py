@@ -17,7 +17,7 @@ import numpy as np
 
 from jitad.codegen.kernel import Kernel
 from jitad.frontend.array import Array
-from jitad.frontend.captures import Captures
+from jitad.frontend.captures import Captures, overlap
 from jitad.frontend.programs import Leaf, Static, Traced, check_results, describe, trace_function
 from jitad.frontend.trace import Concretize, Trace, tracing
 from jitad.frontend.trees import LEAF, TreeDef, flatten, unflatten
@@ -100,6 +100,17 @@ class Entry:
         own = [as_result(x, leaf) for x, leaf in zip(outputs, self.traced.results[: self.treedef.size], strict=False)]
         return unflatten(self.treedef, own)
 
+    def check_aliases(self, leaves: list) -> None:
+        """Raise if the function changes an array in place and is given its memory in another array too."""
+        arguments = {number: leaves[number] for number, _ in self.inputs if isinstance(leaves[number], np.ndarray)}
+        pairs = [(arguments[k], y) for k in self.changed for number, y in arguments.items() if number != k]
+        pairs += [(arguments[k], array) for k in self.changed for array, _ in self.captured]
+        pairs += [(array, y) for array in self.written for y in arguments.values()]
+        for x, y in pairs:
+            if overlap(x, y):
+                raise errors.ValueError(f"an array of shape {x.shape} is changed in place, and its memory is used through another one, of "
+                                        f"shape {y.shape}, too; pass a copy of one of them")
+
     def write_back(self, leaves: list, outputs) -> None:
         """Copy what the function changed in place to where it came from."""
         targets = [*[leaves[number] for number in self.changed], *self.written]
@@ -142,6 +153,8 @@ class Compiled:
             if found:
                 return found[0]
         entry, leaves = self.lookup(args, kwargs)
+        if entry.changed or entry.written:
+            entry.check_aliases(leaves)
         outputs = entry.run(*entry.operands(leaves))
         config.counters.calls += 1
         if not kwargs and not self.static_argnums:

@@ -88,6 +88,36 @@ def test_everything_nests_to_any_depth():
         np.testing.assert_allclose(function(0.7), WAVES[order](0.7), rtol=1e-12, err_msg=" of ".join(reversed(names)))
 
 
+@custom_jvp
+def wave_with_rule(x):
+    return np.sin(x) * x
+
+
+wave_with_rule.defjvp(lambda primals, tangents: (
+    wave_with_rule(*primals), tangents[0] * (np.sin(primals[0]) + primals[0] * np.cos(primals[0]))))
+
+
+@jitad.custom_vjp
+def wave_with_adjoint(x):
+    return np.sin(x) * x
+
+
+wave_with_adjoint.defvjp(lambda x: (np.sin(x) * x, x), lambda x, ct: (ct * (np.sin(x) + x * np.cos(x)),))
+REVERSE = {name: DERIVATIVES[name] for name in ("grad", "value_and_grad", "jacrev", "vjp")}
+
+
+@pytest.mark.parametrize("function, derivatives", [(wave_with_rule, DERIVATIVES), (wave_with_adjoint, REVERSE)], ids=["jvp", "vjp"])
+def test_functions_with_rules_nest_too(function, derivatives):
+    choose, transformations = random.Random(1), derivatives | WRAPPERS
+    for _ in range(25):
+        names = choose.choices(list(transformations), k=4)
+        result = function
+        for name in names:
+            result = transformations[name](result)
+        order = sum(name in derivatives for name in names)
+        np.testing.assert_allclose(result(0.7), WAVES[order](0.7), rtol=1e-12, err_msg=" of ".join(reversed(names)))
+
+
 def test_fifth_derivative_of_an_array_function():
     function = wave
     for _ in range(5):
@@ -351,6 +381,15 @@ def test_vmap_axes():
     close(vmap(lambda t, s: t["x"] * s, in_axes=(0, None))({"x": X}, 2.0), 2 * X)
     close(vmap(lambda x: (x, 1.0, np.ones(2)))(X), (X, np.ones(3), np.ones((3, 2))))
     close(vmap(vmap(np.dot, in_axes=(None, 0)), in_axes=(0, None))(np.eye(3), np.eye(3) * X), np.diag(X))
+
+
+def test_vmap_axes_of_containers():
+    close(vmap(lambda d: d.weights * d.bias, in_axes=(Layer(0, None),))(Layer(X, 2.0)), 2 * X)
+    close(vmap(lambda p: p.a * p.b, in_axes=(Pair(0, None),))(Pair(X, 2.0)), 2 * X)
+    close(vmap(lambda t: t["a"] * t["b"], in_axes=({"b": None, "a": 0},))({"a": X, "b": 2.0}), 2 * X)
+    close(vmap(lambda t: t["a"][0] * t["a"][1], in_axes=[{"a": 0}])({"a": (X, X)}), X**2)
+    close(vmap(lambda x: Layer(x, x * np.ones(2)), out_axes=Layer(0, 1))(X), Layer(X, np.stack([X, X])))
+    close(vmap(lambda x: Layer(x), out_axes=0)(X), Layer(X))
 
 
 def test_vmap_of_shared_results():

@@ -146,6 +146,9 @@ def test_batches():
     check(ValueError, r"argument 0\['a'\] has shape \(\) and no axis 0", lambda: vmap(lambda t: t["a"])({"a": 1.0}))
     check(TypeError, "vmap cannot map over argument 1, a str; give None for it in in_axes", lambda: vmap(lambda x, s: x)(X, "a"))
     check(ValueError, "in_axes has 1 entries for 2 values", lambda: vmap(np.add, in_axes=(0,))(X, X))
+    check(ValueError, "out_axes has 1 entries for 2 values", lambda: vmap(lambda x: (x, x), out_axes=(0,))(X))
+    check(TypeError, "in_axes has 0.0 for .*; give the number of an axis, None, or a container of them", lambda: vmap(abs, in_axes=0.0)(X))
+    check(ValueError, r"out_axes has axis 1 for a result of shape \(3,\), the batch included", lambda: vmap(np.sin, out_axes=1)(X))
     check(ValueError, "None in out_axes depends on the member", lambda: vmap(np.sin, out_axes=None)(X))
 
 

@@ -436,6 +436,25 @@ def test_arguments_that_share_memory():
     np.testing.assert_array_equal(jit(lambda a: a + x)(x), 2 * x)
 
 
+def test_an_array_that_is_changed_under_two_names_is_refused():
+    """What NumPy would make of it depends on the order of reads and writes."""
+    def change(a, b):
+        a[0] = 9
+        return b.sum()
+
+    def change_captured(b):
+        captured[0] = 9
+        return b.sum()
+
+    captured, x = np.ones(3), np.ones(6)
+    jit(change)(x[::2], x[1::2])
+    for call in (lambda: jit(change)(x, x), lambda: jit(change)(x[1:], x[:-1]), lambda: jit(change_captured)(captured),
+                 lambda: jit(lambda a: change(a, captured))(captured)):
+        with pytest.raises(ValueError, match="is changed in place, and its memory is used through another one"):
+            call()
+    assert captured.sum() == 3
+
+
 def test_arrays_changed_in_place():
     def change(a):
         a[0] = 9

@@ -97,6 +97,15 @@ class _Parts(dict):
 _parts = _Parts({tuple: no_keys, list: no_keys, dict: dict_entries, OrderedDict: dict_entries, type(None): nothing})
 
 
+def parts_of(node: Any) -> tuple[tuple, list] | None:
+    """Return what identifies the children of a node, and the children; None for a leaf."""
+    found = _parts[node.__class__]
+    if found is None:
+        return None
+    keys, children = found(node)
+    return keys, list(children)
+
+
 def flatten(tree: Any) -> tuple[list, TreeDef]:
     """Return the leaves of `tree`, from left to right, and its structure."""
     leaves: list = []

@@ -8,7 +8,7 @@ import numpy as np
 
 from jitad.frontend.array import to_atom, wrap
 from jitad.frontend.programs import Leaf, describe, trace_function
-from jitad.frontend.trees import flatten, leaf_paths, unflatten
+from jitad.frontend.trees import LEAF, TreeDef, flatten, leaf_paths, parts_of, unflatten
 from jitad.functional.inner import present, private
 from jitad.ir import errors
 from jitad.ir.program import Atom
@@ -19,8 +19,8 @@ from jitad.transform.batch import push_batch, spread
 
 def vmap(function: Callable, in_axes, out_axes, args: tuple, kwargs: dict):
     """Return the results of `function` on all members of a batch."""
-    axes = prefix_axes(in_axes, args, "in_axes")
     leaves, treedef = flatten(args)
+    axes = prefix_axes(in_axes, treedef, "in_axes")
     mapped = [(k, axis_of(leaves[k], axis, path)) for k, (axis, path) in enumerate(zip(axes, leaf_paths(treedef), strict=True))
               if axis is not None]
     if not mapped:
@@ -36,12 +36,13 @@ def vmap(function: Callable, in_axes, out_axes, args: tuple, kwargs: dict):
         rest = list(map(private, leaves))
         for (k, _), value in zip(mapped, chosen, strict=True):
             rest[k] = value
-        return function(*unflatten(treedef, rest), **kwargs)
+        named, names = flatten(kwargs)
+        return function(*unflatten(treedef, rest), **unflatten(names, list(map(private, named))))
 
     traced = trace_function(call, members, flatten(tuple(inputs))[1])
     where = [axis for _, axis in mapped] + [None] * len(traced.free)
     outputs, out = push_batch(traced.program, [*inputs, *traced.free], where, size)
-    targets = prefix_axes(out_axes, unflatten(traced.treedef, list(traced.results)), "out_axes", is_leaf=Leaf)
+    targets = prefix_axes(out_axes, traced.treedef, "out_axes")
     return unflatten(traced.treedef, [
         wrap(place_axis(spread(x, axis, size), target), scalar=False) if target is not None else common(x, axis, leaf)
         for x, axis, target, leaf in zip(outputs, out, targets, traced.results, strict=True)])
@@ -72,26 +73,21 @@ def member_leaf(type: ArrayType, axis: int) -> Leaf:
 
 def place_axis(x: Atom, axis: int) -> Atom:
     """Move the batch from axis 0 to `axis`."""
+    if not -x.ndim <= axis < x.ndim:
+        raise errors.ValueError(f"vmap: out_axes has axis {axis} for a result of shape {x.shape}, the batch included")
     axis %= x.ndim
     return transpose(x, axes=(*range(1, axis + 1), 0, *range(axis + 1, x.ndim))) if axis else x
 
 
-def prefix_axes(axes, tree, name: str, is_leaf: type | None = None) -> list[int | None]:
-    """Return an axis for each leaf of `tree`, given one for all of it or a tree of them that may end early."""
-    if is_leaf is not None and isinstance(tree, is_leaf):
-        return [axes]
-    leaves, treedef = flatten(tree) if is_leaf is None else (None, None)
+def prefix_axes(axes, structure: TreeDef, name: str) -> list[int | None]:
+    """Return an axis for each leaf, given one for all of them or a tree of them that may end early."""
     if axes is None or isinstance(axes, int):
-        count = len(leaves) if leaves is not None else count_leaves(tree, is_leaf)
-        return [axes] * count
-    children = list(tree.values()) if isinstance(tree, dict) else list(tree)
-    given = [axes[key] for key in tree] if isinstance(tree, dict) else list(axes)
-    if len(given) != len(children):
-        raise errors.ValueError(f"vmap: {name} has {len(given)} entries for {len(children)} values")
-    return [axis for sub, child in zip(given, children, strict=True) for axis in prefix_axes(sub, child, name, is_leaf)]
-
-
-def count_leaves(tree, is_leaf: type) -> int:
-    if isinstance(tree, is_leaf):
-        return 1
-    return sum(count_leaves(child, is_leaf) for child in (tree.values() if isinstance(tree, dict) else tree or ()))
+        return [axes] * structure.size
+    keys, children = parts_of(axes) or ((), None)
+    if children is None or structure is LEAF:
+        raise errors.TypeError(f"vmap: {name} has {axes!r} for {structure}; give the number of an axis, None, or a container of them")
+    if issubclass(structure.cls, dict) and set(keys) == set(structure.keys):
+        children = [axes[key] for key in structure.keys]
+    if len(children) != len(structure.children):
+        raise errors.ValueError(f"vmap: {name} has {len(children)} entries for {len(structure.children)} values")
+    return [axis for sub, child in zip(children, structure.children, strict=True) for axis in prefix_axes(sub, child, name)]
