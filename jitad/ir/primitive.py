@@ -45,8 +45,8 @@ class Primitive:
     depends : ``(flags, **params) -> list of bool``
         For a primitive with bodies: which results depend on the operands in `flags`. Without it, all depend on any.
     split : ``(inputs, unknown, linear, **params) -> outputs``
-        For a primitive with bodies, some operands of which are tangents: records what does not depend on them in the current recorder and the rest
-        in the recorder `linear`.
+        For a primitive with bodies, some operands of which are tangents: records what does not depend on them in the current
+        recorder and the rest in the recorder `linear`.
     prune : ``(inputs, used, **params) -> outputs``
         For a primitive with bodies: records a version that computes the results in `used`; the others may be anything.
     nonnegative : ``(equation, known) -> bool``
