@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from jitad.lower.loops import Accumulate, Buffer, Nest, Region, ScatterStore, Step, Store
+from jitad.lower.scalars import Expr
 from jitad.lower.walk import reachable, reads, roots, writes
 
 
@@ -45,10 +46,21 @@ def may_overwrite(steps: list[Step], first: int, target: Buffer, source: Buffer,
     for step in steps[first:]:
         if source in writes(step):
             return False
+    changes = not copies(steps[first], target, source)
     for step in steps[first + 1 :]:
-        if source in reads(step) and not (isinstance(step, Nest) and step.trips == 1 and target in writes(step)):
+        if source in reads(step) and (changes or not (isinstance(step, Nest) and step.trips == 1 and target in writes(step))):
             return False
     return True
+
+
+def copies(nest: Nest, target: Buffer, source: Buffer) -> bool:
+    """Whether a nest makes `target` the same as `source`."""
+    statements = [s for region in nest.regions for s in region.statements if not isinstance(s, Accumulate) and s.buffer.memory is target]
+    return all(loads(s.value, source) and s.value.args[1] == s.position for s in statements)
+
+
+def loads(value: Expr, buffer: Buffer) -> bool:
+    return value.op == "load" and value.args[0].memory is buffer
 
 
 def reads_where_it_writes(nest: Nest, target: Buffer, source: Buffer) -> bool:
@@ -80,5 +92,4 @@ def without_self_copies(step: Step) -> Step | None:
 def copies_itself(statement) -> bool:
     if isinstance(statement, Accumulate) or not isinstance(statement, Store):
         return False
-    value = statement.value
-    return value.op == "load" and value.args[0].memory is statement.buffer.memory and value.args[1] == statement.position
+    return loads(statement.value, statement.buffer.memory) and statement.value.args[1] == statement.position
