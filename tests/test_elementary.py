@@ -239,14 +239,41 @@ def test_special_values_are_those_of_numpy(name, dtype):
         np.testing.assert_array_equal(property(got[numbers]), property(want[numbers]))
 
 
-@pytest.mark.skipif(not get_host_cpu_features().get("avx2"), reason="needs AVX2")
+def program_of_uses(name: str, dtype: str, uses: int) -> Program:
+    """Return the Program that applies a function to x, x + 1, x + 2, ..."""
+    with Recorder(Source(name, 1)) as recorder:
+        x = Var(ArrayType(np.dtype(dtype), (1000,)))
+        outputs = [recorder.record(REGISTRY[name], [x + float(k)], {})[0] for k in range(uses)]
+    return Program([x], recorder.equations, outputs)
+
+
+def code_of_first_nest(program: Program) -> str:
+    return re.search(r"\n\S*jitad_kernel_\d+\.0\S*:\n(.*?)\n\.Lfunc_end", to_kernel(program).assembly, re.DOTALL)[1]
+
+
+needs_avx2 = pytest.mark.skipif(not get_host_cpu_features().get("avx2"), reason="needs AVX2")
+
+
+@needs_avx2
 @pytest.mark.parametrize("name", ["exp", "log", "tanh", "sin", "cos"])
 def test_loops_vectorise(name):
-    with Recorder(Source(name, 1)) as recorder:
-        x = Var(ArrayType(np.dtype("float64"), (1000,)))
-        outputs = recorder.record(REGISTRY[name], [x], {})
-    code = to_kernel(Program([x], recorder.equations, outputs)).assembly
-    nest = re.search(r"\n\S*jitad_kernel_\d+\.0\S*:\n(.*?)\n\.Lfunc_end", code, re.DOTALL)[1]
-    assert re.search(r"vfn?m\w+pd\s.*%[yz]mm", nest), "no packed arithmetic"
-    called = set(re.findall(rf"jitad\.{name}\.double\.large\S*\b", nest))
-    assert "\tcall" not in nest or any(name[-1].isdigit() for name in called), f"calls a function for each element: {called}"
+    code = code_of_first_nest(program_of_uses(name, "float64", 1))
+    assert re.search(r"vfn?m\w+pd\s.*%[yz]mm", code), "no packed arithmetic"
+    called = set(re.findall(rf"jitad\.{name}\.double\.large\S*\b", code))
+    assert "\tcall" not in code or any(name[-1].isdigit() for name in called), f"calls a function for each element: {called}"
+
+
+@needs_avx2
+@pytest.mark.parametrize("name", ["exp", "sin"])
+def test_many_uses_are_calls_of_vector_functions(name):
+    code = code_of_first_nest(program_of_uses(name, "float64", 8))
+    assert re.search(rf"jitad\.{name}\.double\.\d", code)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("name", ["exp", "log1p", "sin", "tanh", "erfc"])
+def test_many_uses_compute_what_one_computes(name, dtype):
+    x = np.geomspace(1e-5, 1e20, 1000).astype(dtype)
+    many = runner(to_kernel(program_of_uses(name, dtype, 8)))(x)
+    for k, got in enumerate(many):
+        np.testing.assert_array_equal(got, compute(name, x + np.dtype(dtype).type(k)))

@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 from llvmlite import ir
 
-from jitad.codegen import elementary, libm
+from jitad.codegen import elementary
 from jitad.lower.scalars import Expr
 
 I1, I8, I32, I64 = ir.IntType(1), ir.IntType(8), ir.IntType(32), ir.IntType(64)
@@ -76,8 +76,7 @@ class ScalarEmitter:
             type = operands[0].type
             function = b.module.declare_intrinsic(f"llvm.{INTRINSICS[expr.op]}", [type], ir.FunctionType(type, [type] * len(operands)))
             return b.call(function, operands)
-        library = elementary if expr.op in elementary.TABLE else libm
-        return library.call(b, expr.op, operands)
+        return elementary.call(b, expr.op, operands)
 
     def integer(self, expr: Expr, kind: str, operands):
         b, op = self.builder, expr.op

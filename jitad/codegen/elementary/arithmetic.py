@@ -1,7 +1,8 @@
-"""Arithmetic on LLVM scalars, written as formulas.
+"""Arithmetic on LLVM values, written as formulas.
 
 In: an LLVM builder. Out: `Scalar`, an LLVM value with Python's operators; each operator emits exactly one IEEE operation, without fast-math
 flags, so that compensated arithmetic keeps its meaning. Invariant: everything emitted here is straight-line code that LLVM vectorises.
+The same formulas serve scalars and vectors of them.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ class Scalar:
         return self.value.type == self.m.type
 
     def operand(self, other) -> ir.Value:
-        return other.value if isinstance(other, Scalar) else ir.Constant(self.value.type, other)
+        return other.value if isinstance(other, Scalar) else constant(self.value.type, other)
 
     def binary(self, name: str, other, reverse: bool = False) -> Scalar:
         operands = (self.value, self.operand(other))
@@ -102,6 +103,10 @@ class Scalar:
         return self.compare("!=", other)
 
 
+def constant(type: ir.Type, value) -> ir.Constant:
+    return ir.Constant(type, [value] * type.count if isinstance(type, ir.VectorType) else value)
+
+
 def zip_pairs(items: Sequence) -> list[Sequence]:
     return [items[k : k + 2] for k in range(0, len(items), 2)]
 
@@ -111,6 +116,8 @@ class Arithmetic:
 
     Attributes
     ----------
+    lanes, element
+        The number of elements of a vector, 0 for a scalar; the LLVM type of one.
     double
         Whether the format is that of doubles.
     width, mantissa, bias
@@ -119,10 +126,12 @@ class Arithmetic:
 
     def __init__(self, builder: ir.IRBuilder, type: ir.Type):
         self.builder, self.type = builder, type
-        self.double = isinstance(type, ir.DoubleType)
+        self.lanes = type.count if isinstance(type, ir.VectorType) else 0
+        self.element = type.element if self.lanes else type
+        self.double = isinstance(self.element, ir.DoubleType)
         self.mantissa, self.bias = (52, 1023) if self.double else (23, 127)
         self.width = 64 if self.double else 32
-        self.integer = ir.IntType(self.width)
+        self.integer = ir.VectorType(ir.IntType(self.width), self.lanes) if self.lanes else ir.IntType(self.width)
         self.sign_bit = 1 << (self.width - 1)
         self.smallest_normal = 2.0 ** (1 - self.bias)
         self.huge = 2.0 ** (self.bias - 1)
@@ -132,11 +141,12 @@ class Arithmetic:
         return double if self.double else single
 
     def const(self, value: float) -> Scalar:
-        return Scalar(self, ir.Constant(self.type, value))
+        return Scalar(self, constant(self.type, value))
 
     def intrinsic(self, name: str, *operands: Scalar) -> Scalar:
-        signature = ir.FunctionType(self.type, [self.type] * len(operands))
-        function = self.builder.module.declare_intrinsic(f"llvm.{name}", [self.type], signature)
+        symbol = f"llvm.{name}.{f'v{self.lanes}' if self.lanes else ''}f{self.width}"
+        module, signature = self.builder.module, ir.FunctionType(self.type, [self.type] * len(operands))
+        function = module.globals.get(symbol) or ir.Function(module, signature, symbol)
         return Scalar(self, self.builder.call(function, [x.value for x in operands]))
 
     def lift(self, x) -> Scalar:

@@ -1,0 +1,47 @@
+"""The code of one elementary function in one module.
+
+At its first uses it is inlined, where LLVM can keep its constants in registers and share what it has in common with others (sine and
+cosine). A module with many uses would take long to compile: from then on all uses are calls, which vectorise too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from llvmlite import ir
+
+from jitad.codegen.elementary.arithmetic import Arithmetic, Scalar
+from jitad.codegen.elementary.variants import PURE, add_variants, mark
+
+INLINE_USES = 4
+
+
+class Routine(ir.Function):
+    """An internal function that computes ``emit(m, *operands)``."""
+
+    def __init__(self, module: ir.Module, name: str, emit: Callable[..., Scalar], type: ir.Type, arity: int):
+        super().__init__(module, ir.FunctionType(type, [type] * arity), name)
+        self.linkage = "internal"
+        self.emit = emit
+        self.uses: list[ir.CallInstr] = []
+        mark(self, "alwaysinline", *PURE)
+        self.define(self)
+
+    def define(self, function: ir.Function) -> None:
+        """Write the body of this function, or of one like it on vectors."""
+        builder = ir.IRBuilder(function.append_basic_block("entry"))
+        m = Arithmetic(builder, function.args[0].type)
+        builder.ret(self.emit(m, *[Scalar(m, x) for x in function.args]).value)
+
+    def call(self, builder: ir.IRBuilder, operands: list[ir.Value]) -> ir.Value:
+        use = builder.call(self, operands, cconv=self.calling_convention)
+        self.uses.append(use)
+        if len(self.uses) == INLINE_USES + 1:
+            self.take_out_of_line()
+        return use
+
+    def take_out_of_line(self) -> None:
+        self.attributes.discard("alwaysinline")
+        add_variants(self, self.define)
+        for use in self.uses:
+            use.cconv = self.calling_convention
