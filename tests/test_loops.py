@@ -1,0 +1,101 @@
+"""The shape of compiled loops: what is carried stays where it is, what is not needed is not kept."""
+
+import numpy as np
+import pytest
+
+import jitad
+from jitad.lower.loops import Nest, Repeat
+from jitad.lower.walk import leaves, reachable, roots
+from jitad.pipeline import to_loops
+
+N = 50
+
+
+def recurrence(x):
+    a = np.zeros(N)
+    a[0] = x[0]
+    for i in range(1, N):
+        a[i] = np.sin(a[i - 1]) + x[i] ** 2
+    return np.sum(a)
+
+
+def thomas(d):
+    c, y = np.zeros(N), np.zeros(N)
+    c[0], y[0] = -0.4, d[0] / 2.5
+    for i in range(1, N):
+        pivot = 2.5 + c[i - 1]
+        c[i] = -1 / pivot
+        y[i] = (d[i] + y[i - 1]) / pivot
+    for i in range(N - 2, -1, -1):
+        y[i] = y[i] - c[i] * y[i + 1]
+    return np.sum(y**2)
+
+
+def leapfrog(x):
+    before, now = x * 0.5, x
+    for _ in range(N):
+        following = 1.9 * now - before
+        before, now = now, following
+    return np.sum(now**2)
+
+
+def loops_of(function, x):
+    return to_loops(jitad.trace(function)(x))
+
+
+def repeats(loops):
+    return [step for step in loops.steps if isinstance(step, Repeat)]
+
+
+@pytest.mark.parametrize("function", [recurrence, thomas])
+@pytest.mark.parametrize("transform", [jitad.jit, jitad.value_and_grad])
+def test_element_recurrences_touch_single_elements(function, transform):
+    x = np.linspace(0.1, 1, N)
+    for step in repeats(loops_of(transform(function), x)):
+        assert all(isinstance(inner, Nest) and inner.trips == 1 for inner in leaves(step.steps))
+        assert not any(expr.op == "checked" for inner in leaves(step.steps) for expr in expressions(inner))
+
+
+def expressions(nest):
+    return [expr for region in nest.regions for expr in reachable(roots(region))]
+
+
+def test_time_steps_change_places_or_overwrite():
+    loops = loops_of(jitad.jit(leapfrog), np.ones(100))
+    (step,) = repeats(loops)
+    assert sum(1 for _ in leaves(step.steps)) == 1
+    assert loops.work_bytes <= 2 * 100 * 8 + 64
+
+
+def test_linear_loops_keep_nothing():
+    loops = loops_of(jitad.value_and_grad(leapfrog), np.ones(1000))
+    assert loops.work_bytes < 8 * 1000 * 8
+
+
+def test_the_same_loop_compiles_once_for_any_number_of_trips():
+    def total(x, n):
+        s = 0.0
+        for i in range(n):
+            s = 0.5 * s + np.sin(x * i)
+        return s
+
+    sizes = [len(str(jitad.trace(lambda x, n=n: total(x, n))(1.0)).splitlines()) for n in (100, 100_000)]
+    assert sizes[0] == sizes[1]
+    np.testing.assert_allclose(jitad.jit(lambda x: total(x, 1000))(0.3), total(0.3, 1000), rtol=1e-12)
+
+
+def test_while_loops():
+    def root(a):
+        x, trips = a, 0
+        while abs(x * x - a) > 1e-12:
+            x, trips = 0.5 * (x + a / x), trips + 1
+        return x, trips
+
+    value, trips = jitad.jit(root)(2.0)
+    assert (float(value), int(trips)) == root(2.0)
+    slope = jitad.jvp(lambda a: root(a)[0], (2.0,), (1.0,))[1]
+    np.testing.assert_allclose(slope, 0.5 / np.sqrt(2), rtol=1e-10)
+    batch = jitad.vmap(lambda a: root(a)[0])(np.array([2.0, 9.0, 25.0]))
+    np.testing.assert_allclose(batch, np.sqrt([2.0, 9.0, 25.0]), rtol=1e-12)
+    with pytest.raises(NotImplementedError, match="reverse mode through a while loop"):
+        jitad.grad(lambda a: root(a)[0])(2.0)
