@@ -6,6 +6,7 @@ evaluated with NumPy while the program is drawn, and kept only if its values are
 
 import math
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,22 +20,23 @@ DTYPES = ["d", "d", "d", "d", "f", "D", "l", "?", "i"]
 
 
 @dataclass
-class RandomProgram:
-    """`function` is what `source` defines; `constants` are the arrays that it reads from outside."""
+class Given:
+    """A function and the arrays to call it on; `single` says that something is computed in single precision."""
 
-    source: str
+    function: Callable
     arrays: list
-    constants: dict
+    single: bool = False
 
-    def __post_init__(self):
-        namespace = {"np": np, **self.constants}
-        exec(self.source, namespace)
-        self.function = namespace["program"]
 
-    @property
-    def single(self) -> bool:
-        """Whether anything is computed in single precision."""
-        return "32" in self.source or "complex64" in self.source or any(x.dtype.char in "fF" for x in self.arrays)
+class RandomProgram(Given):
+    """What `source` defines; `constants` are the arrays that it reads from outside."""
+
+    def __init__(self, source: str, arrays: list, constants: dict):
+        namespace = {"np": np, **constants}
+        exec(source, namespace)
+        single = "32" in source or "complex64" in source or any(x.dtype.char in "fF" for x in arrays)
+        super().__init__(namespace["program"], arrays, single)
+        self.source, self.constants = source, constants
 
     def __repr__(self) -> str:
         values = [f"{name} = np.{array!r}" for name, array in self.constants.items()]
@@ -397,7 +399,7 @@ def write_program(w: Writer, steps: int) -> RandomProgram:
     w.values = {f"x{k}": x for k, x in enumerate(arrays)}
     for _ in range(steps):
         w.choose(*STEPS)(w)
-    outputs = [list(w.values)[-1], *[w.pick() for _ in range(w.integer(0, 3))]]
+    outputs = [*list(w.values)[-w.integer(1, 3) :], *[w.pick() for _ in range(w.integer(0, 2))]]
     if w.integer(0, 9) == 0:
         outputs.append(w.choose("2.5", "np.float32(1.5)", *w.constants))
     return assemble(w.lines, outputs, arrays, w.constants)
@@ -417,6 +419,6 @@ def assemble(lines: list[str], outputs: list[str], arrays: list, constants: dict
 
 @st.composite
 def programs(draw, most_steps: int = 16) -> RandomProgram:
-    """Draw a program of three to `most_steps` lines, less those that turn out not to be needed."""
+    """Draw a program of up to `most_steps` lines, less those that are out of bounds or turn out not to be needed."""
     w = Writer(draw)
-    return write_program(w, w.integer(3, most_steps))
+    return write_program(w, most_steps - w.integer(0, most_steps // 2))
