@@ -107,6 +107,16 @@ CASES = {
         "padded with edges": (lambda x: np.pad(np.sqrt(x), 1, mode="edge")[2:], [0.0, 4.0], [0, 0.5], [0, -1 / 16]),
         "repeated": (lambda x: np.tile(np.repeat(np.sqrt(x), 2), 2)[6:], [0.0, 4.0], [0, 0.5], [0, -1 / 16]),
         "of a running sum": (lambda x: np.cumsum(np.sqrt(x))[0], [4.0, 0.0], [0.25, 0], [-1 / 32, 0]),
+        "of a running product": (lambda x: np.cumprod(np.sqrt(x))[0], [4.0, 0.0], [0.25, 0], None),
+        "column of a product": (lambda x: (np.ones((2, 2)) @ np.sqrt(x))[0, :1], [[1.0, 0], [4, 0]], [[0.5, 0], [0.25, 0]],
+                                [[-0.25, 0], [-1 / 32, 0]]),
+        "row of a product": (lambda x: (np.sqrt(x) @ np.ones(2))[0], [[1.0, 4], [0, 0]], [[0.5, 0.25], [0, 0]], [[-0.25, -1 / 32], [0, 0]]),
+        "row of an einsum": (lambda x: np.einsum("ij,jk->ki", np.sqrt(x), np.ones((2, 2)))[:1, 0], [[1.0, 4], [0, 0]],
+                             [[0.5, 0.25], [0, 0]], [[-0.25, -1 / 32], [0, 0]]),
+        "row after a product": (lambda x: np.where([True, False], np.log(x) @ np.ones(2), 0.0), [[1.0, 2], [0, 3]], [[1, 0.5], [0, 0]],
+                                [[-1, -0.25], [0, 0]]),
+        "column of a solution": (lambda x: np.linalg.solve(np.eye(2), np.sqrt(x))[:, 0], [[1.0, 0], [4, 0]], [[0.5, 0], [0.25, 0]],
+                                 [[-0.25, 0], [-1 / 32, 0]]),
         "lower triangle": (lambda x: np.tril(np.sqrt(x)), [[1.0, 0.0], [4.0, 1.0]], [[0.5, 0], [0.25, 0.5]],
                            [[-0.25, 0], [-1 / 32, -0.25]]),
         "diagonal": (lambda x: np.diag(np.sqrt(x)), [[1.0, 0.0], [0.0, 1.0]], [[0.5, 0], [0, 0.5]], [[-0.25, 0], [0, -0.25]]),
@@ -302,7 +312,8 @@ def test_complex_functions_at_zero():
         np.testing.assert_allclose(jvp(function, (z,), (z,))[1], np.abs(z), atol=1e-15)
     np.testing.assert_allclose(grad(lambda z: np.sum(np.abs(z) ** 2))(z), 2 * z)
     np.testing.assert_allclose(grad(lambda z: np.sum(np.where(z != 0, np.abs(np.log(z)), 0)))(z)[0], 0)
-    np.testing.assert_allclose(grad(lambda z: np.linalg.norm(z))(0 * z), 0)
+    for norm in (np.linalg.norm, lambda z: np.sqrt(np.vdot(z, z).real), lambda z: np.sqrt(np.real(z.conj() @ z))):
+        np.testing.assert_allclose(grad(norm)(0 * z), 0)
 
 
 def test_single_precision_and_batches():

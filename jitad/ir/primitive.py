@@ -36,6 +36,9 @@ class Primitive:
         For a primitive that is linear in the inputs given as `Linear(type)`: their cotangents (an atom, `Masked` or
         `Zero`) from those of the outputs (atoms, one per output); None for the inputs that are known. It is the adjoint
         for the inner product Re<a, b>.
+    reach : ``(mask, which, inputs, **params) -> mask``
+        For a linear primitive that is neither pointwise nor structural: the elements of operand `which` on which results depend where the
+        boolean atom `mask` is true; `inputs` as for `transpose`.
     batch : ``(size, inputs, axes, **params) -> (outputs, axes)``
         The operation on operands with an extra axis of extent `size` (at ``axes[i]``; None where there is none).
     lower
@@ -74,6 +77,7 @@ class Primitive:
     evaluate: Callable
     jvp: Callable | None = None
     transpose: Callable | None = None
+    reach: Callable | None = None
     batch: Callable | None = None
     depends: Callable | None = None
     split: Callable | None = None

@@ -34,12 +34,18 @@ def imaginary(ct):
 
 
 def is_square(equation, known) -> bool:
-    """The real part of conj(z) z."""
+    """The real part of conj(z) z, or of a sum of such products."""
     product = getattr(equation.inputs[0], "equation", None)
-    if product is None or product.primitive is not REGISTRY["mul"]:
+    if product is None or not (product.primitive is REGISTRY["mul"] or product.primitive is REGISTRY["dot"] and is_paired(product)):
         return False
     return any(getattr(x, "equation", None) is not None and x.equation.primitive is conj and same(x.equation.inputs[0], y)
                for x, y in (product.inputs, product.inputs[::-1]))
+
+
+def is_paired(product) -> bool:
+    """Whether a `dot` multiplies each element of one operand with the one at the same place in the other."""
+    contract, batch = product.params["contract"], product.params["batch"]
+    return contract[0] == contract[1] and batch[0] == batch[1] and len(contract[0]) + len(batch[0]) == product.inputs[0].ndim
 
 
 real = elementwise("real", np.real, kinds="c", result=to_real, element=lambda b, z: z.real, cost=0, nonnegative=is_square,

@@ -24,7 +24,8 @@ from jitad.primitives.complexes import complex_, convert, imag, real
 from jitad.primitives.declare import add_tangents, common_dtype, full, sample
 from jitad.primitives.indexing import move_axis
 from jitad.primitives.products import adjoint, dot, matmul
-from jitad.primitives.shaping import all_to_front, iota, reshape
+from jitad.primitives.reductions import reduce_or
+from jitad.primitives.shaping import all_to_front, broadcast, iota, reshape
 
 
 def triangle(x: Atom, lower: bool, strict: bool = False) -> Atom:
@@ -214,6 +215,11 @@ def solver(
         params["adjoint"] = not params["adjoint"]
         return [*[None for _ in inputs[1:]], primitive(*inputs[:-1], cotangents[0], **params)]
 
+    def reach(mask, which, inputs, **params):
+        """All elements of a solution depend on all of its right-hand side."""
+        *stack, n, k = mask.shape
+        return broadcast(reshape(reduce_or(mask, axes=(mask.ndim - 2,)), shape=(*stack, 1, k)), shape=mask.shape)
+
     def batch(size, inputs, where, **params):
         """Right-hand sides of one matrix are columns beside each other."""
         *known, b = inputs
@@ -230,6 +236,7 @@ def solver(
         evaluate=evaluate,
         jvp=jvp,
         transpose=transpose_rule,
+        reach=reach,
         batch=batch,
         lower=Library(name),
         samples=lambda rng, dtype: [([*knowns(rng, dtype, a), sample(rng, dtype, shape=b)], params)

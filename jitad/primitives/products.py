@@ -15,9 +15,11 @@ from jitad.ir.primitive import Primitive
 from jitad.ir.program import Atom
 from jitad.ir.symbolic import Zero, is_zero
 from jitad.ir.types import ArrayType
+from jitad.primitives.complexes import is_paired
 from jitad.primitives.declare import add_tangents, common_dtype, conj, is_linear, sample
 from jitad.primitives.indexing import move_axis
-from jitad.primitives.shaping import shape_text, transpose
+from jitad.primitives.reductions import reduce_or
+from jitad.primitives.shaping import broadcast, reshape, shape_text, transpose
 
 
 def box_axes(x_ndim: int, y_ndim: int, contract, batch) -> tuple[list[int], list[int]]:
@@ -102,6 +104,17 @@ def permute(x: Atom, axes: tuple[int, ...]) -> Atom:
     return x if axes == tuple(range(x.ndim)) else transpose(x, axes=axes)
 
 
+def reach_dot(mask: Atom, which: int, inputs, contract, batch) -> Atom:
+    """What is summed reaches all results of the sum."""
+    places = box_axes(inputs[0].type.ndim, inputs[1].type.ndim, contract, batch)[which]
+    kept = [k for k in range(mask.ndim) if k in places]
+    order = tuple(kept.index(k) for k in places if k in kept)
+    shape = inputs[which].type.shape
+    mask = permute(reduce_or(mask, axes=tuple(k for k in range(mask.ndim) if k not in places)), order)
+    mask = reshape(mask, shape=tuple(extent if k in kept else 1 for k, extent in zip(places, shape, strict=True)))
+    return broadcast(mask, shape=shape)
+
+
 def batch_dot(size, inputs, where, contract, batch):
     """Two batched operands share one more batch axis; a single one gets one more free axis."""
     (x, y), (x_axis, y_axis) = inputs, where
@@ -118,9 +131,8 @@ def batch_dot(size, inputs, where, contract, batch):
 
 def dot_is_nonnegative(equation, known) -> bool:
     """Sums of products of non-negative numbers, or of squares of the elements of one array."""
-    (x, y), contract, batch = equation.inputs, equation.params["contract"], equation.params["batch"]
-    paired = contract[0] == contract[1] and batch[0] == batch[1] and len(contract[0]) + len(batch[0]) == x.ndim
-    return (paired and same(x, y)) or (known(x) and known(y))
+    x, y = equation.inputs
+    return (is_paired(equation) and same(x, y)) or (known(x) and known(y))
 
 
 DOTS = (((3,), (3,), ((0,), (0,)), ((), ())), ((2, 3), (3, 4), ((1,), (0,)), ((), ())), ((3, 2), (4, 3), ((0,), (1,)), ((), ())),
@@ -134,6 +146,7 @@ dot = Primitive(
     evaluate=evaluate_dot,
     jvp=jvp_dot,
     transpose=transpose_dot,
+    reach=reach_dot,
     batch=batch_dot,
     lower=Reduce("add", dot_box, dot_element),
     samples=lambda rng, dtype: [([sample(rng, dtype, shape=x), sample(rng, dtype, shape=y)], {"contract": contract, "batch": batch})

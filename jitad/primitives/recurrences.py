@@ -91,7 +91,8 @@ def transpose_linear_recurrence(cotangents, inputs, axis, reverse):
 
 linear_recurrence = recurrence(
     "linear_recurrence", evaluate_linear_recurrence, lambda b, state, factor, x: factor * state + x, lambda dtype: dtype.type(0),
-    "iufc", arity=2, jvp=jvp_linear_recurrence, transpose=transpose_linear_recurrence, nonnegative=both)
+    "iufc", arity=2, jvp=jvp_linear_recurrence, transpose=transpose_linear_recurrence, nonnegative=both,
+    reach=lambda mask, which, inputs, axis, reverse: cummax(mask, axis=axis, reverse=not reverse))
 
 # --- sums and products ------------------------------------------------------------------------------------------------------
 

@@ -18,7 +18,7 @@ from jitad.ir.passes import PASSES
 from jitad.ir.program import Atom, Equation, Literal, Program, Var
 from jitad.ir.recorder import Env, Recorder, build, current, inline
 from jitad.ir.symbolic import Linear, Masked, Zero, is_zero
-from jitad.ir.types import ArrayType
+from jitad.ir.types import BOOL, ArrayType
 from jitad.primitives.comparisons import ne, select
 from jitad.primitives.declare import full, instantiate
 from jitad.primitives.reductions import reduce_sum
@@ -112,7 +112,8 @@ def transpose(equation: Equation, cts: dict[Var, Cotangent], moving: set[Var]) -
             instantiate(Zero(var.type)) if ct is None else ct.settle() for var, ct in zip(equation.outputs, outputs, strict=True)
         ]
         results = primitive.transpose(settled, inputs, **equation.params)
-        return [None if skip(result, x) else Cotangent(result) for result, x in zip(results, inputs, strict=True)]
+        return [None if skip(result, x) else reached(equation, outputs[0], inputs, k, result)
+                for k, (result, x) in enumerate(zip(results, inputs, strict=True))]
     apply = transpose_pointwise if primitive.pointwise else transpose_structural
     return apply(equation, outputs[0], inputs)
 
@@ -130,6 +131,21 @@ def transpose_expansion(equation: Equation, cts: dict[Var, Cotangent], moving: s
     found = dict(zip(inputs, results, strict=True))
     cotangents = [found.pop(atom, None) for atom in equation.inputs]
     return [None if ct is None or is_zero(ct) else Cotangent(ct) for ct in cotangents]
+
+
+def reached(equation: Equation, ct: Cotangent | None, inputs, which: int, result: Atom) -> Cotangent:
+    """Return the cotangent of an operand with the mask that follows from that of the results."""
+    reach = equation.primitive.reach
+    if reach is None or ct is None or ct.mask is None:
+        return Cotangent(result)
+
+    def move(mask: Atom) -> Atom:
+        return reach(mask, which, inputs, **equation.params)
+
+    known = None
+    if ct.known is not None:
+        (known,) = evaluate(build(lambda mask: [move(mask)], [ArrayType(BOOL, ct.value.shape)]), ct.known)
+    return Cotangent(result) if known is not None and known.all() else Cotangent(result, once(lambda: move(ct.mask())), known=known)
 
 
 def skip(result, operand) -> bool:
