@@ -62,7 +62,7 @@ WRAPPERS = {
 }
 
 
-@pytest.mark.parametrize("names", itertools.product(DERIVATIVES, repeat=2), ids="-".join)
+@pytest.mark.parametrize("names", list(itertools.product(DERIVATIVES, repeat=2)), ids="-".join)
 def test_derivatives_nest_in_any_order(names):
     choices = list(DERIVATIVES)
     third = choices[sum(map(choices.index, names)) % len(choices)]
