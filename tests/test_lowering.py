@@ -225,11 +225,12 @@ def returned_twice(x):
     return x, x, np.reshape(x, (-1, 2)), 2.5, x * 1.0, x + 0.0
 
 
-PLACES = np.array([[0, 1, 2, 3] * 5, [3, 2, 1, 0] * 5, [1, 1, 0, 0] * 5])
+PLACES = np.array([[0, 1, 2, 3] * 5, [3, 2, 1, 0] * 5, [3, 2, 1, *[0] * 17]])
 CASES = [
     (short_recurrence, np.arange(1.0, 5.0)), (product_with_result, np.arange(9.0).reshape(3, 3), np.arange(1.0, 4.0)),
-    (outer_difference, np.arange(2.0), np.arange(1.0, 3.0), np.array([1.5, 2.5])), (last_write_wins, np.arange(60.0).reshape(3, 20), PLACES),
-    (write_in_one_element, np.array([0.79]), np.array([0])), (reshaped_chain, np.array([0.5, 1.5])), (returned_twice, np.arange(6.0)),
+    (outer_difference, np.arange(2.0), np.arange(1.0, 3.0), np.array([1.5, 2.5])), (reshaped_chain, np.array([0.5, 1.5])),
+    (last_write_wins, np.arange(60.0).reshape(3, 20), PLACES), (write_in_one_element, np.array([0.79]), np.array([0])),
+    (returned_twice, np.arange(6.0)),
 ]  # fmt: skip
 
 
