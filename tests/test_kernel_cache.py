@@ -1,5 +1,7 @@
 """Kernels are found again and never go stale; any array may be an input; threads may share a compiled function."""
 
+import array
+import collections
 import dataclasses
 import functools
 import threading
@@ -268,6 +270,29 @@ def test_containers():
     check_fresh(lambda x: x * len(list(table)), lambda: table.update(y=1.0))
     chosen = {1, 2}
     check_fresh(lambda x: x * sum(chosen), lambda: chosen.add(5))
+
+
+class Settings:
+    def __init__(self):
+        self.values = {"k": 2.0}
+
+    def __len__(self):
+        return len(self.values)
+
+    def __float__(self):
+        return self.values["k"]
+
+
+def test_containers_of_other_classes():
+    queue, numbers, frozen = collections.deque([1.0, 2.0]), array.array("d", [1.0, 2.0]), types.MappingProxyType({"a": [1.0]})
+    users, chain, settings = collections.UserDict(a=1.0), collections.ChainMap({"a": 1.0}, {"b": 2.0}), Settings()
+    check_fresh(lambda x: x * queue[0] * len(queue), lambda: queue.append(3.0), lambda: queue.__setitem__(0, 5.0))
+    check_fresh(lambda x: x * numbers[0] * len(numbers), lambda: numbers.append(3.0), lambda: numbers.__setitem__(0, 5.0))
+    check_fresh(lambda x: x * frozen["a"][0], lambda: frozen["a"].__setitem__(0, 5.0))
+    check_fresh(lambda x: x * users["a"], lambda: users.update(a=5.0))
+    check_fresh(lambda x: x * chain["b"], lambda: chain.update(b=5.0))
+    check_fresh(lambda x: x * len(settings), lambda: settings.values.update(z=5.0))
+    check_fresh(lambda x: x * float(settings), lambda: settings.values.update(k=5.0))
 
 
 def test_nested_parameters():

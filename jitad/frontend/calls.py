@@ -17,7 +17,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from jitad.frontend.captures import Captures, active
+from jitad.frontend.captures import CONTAINERS, Captures, active
 from jitad.frontend.functions import is_rewritten, rewritten, rewritten_code
 from jitad.frontend.introspection import attribute_reader, has_attribute, instance_of
 from jitad.frontend.numpy_api import BUILTINS, REDIRECTS
@@ -37,6 +37,7 @@ KINDS = {
 }  # fmt: skip
 GENERATORS = (np.random.Generator, np.random.RandomState, random.Random)
 SHARED = (np.random.rand.__self__, random.random.__self__)
+OBSERVERS = frozenset([bool, complex, float, int, len])
 FUNCTIONS = (types.FunctionType, types.MethodType, functools.partial)
 
 
@@ -71,7 +72,17 @@ def resolve(captures: Captures, function):
 def replacement(captures: Captures, function):
     """Return what the tables of `numpy_api` have for a function, else the function."""
     found = REDIRECTS.get(function) or BUILTINS.get(function) or INTROSPECTION.get(function) or function
+    if function in OBSERVERS:
+        return functools.partial(observed, captures, function, found)
     return functools.partial(with_resolved, captures, found) if function in HIGHER_ORDER else found
+
+
+def observed(captures: Captures, function, found, *args, **kwargs):
+    """Call a builtin that says something of an object, and note what, if the object was reached from outside."""
+    result = found(*args, **kwargs)
+    if len(args) != 1 or kwargs or isinstance(args[0], CONTAINERS) or id(args[0]) not in captures.watched:
+        return result
+    return captures.read("call", args[0], function, result)
 
 
 def with_resolved(captures: Captures, function, *args, **kwargs):

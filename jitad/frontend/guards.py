@@ -22,6 +22,7 @@ READS = {
     "cell": "{c}.cell_contents",
     "attribute": "{a}",
     "method": "{a}.__func__",
+    "call": "{k}({c})",
 }
 CONDITIONS = {
     "builtin": "{k} not in {c}",
@@ -36,7 +37,8 @@ CONDITIONS = {
 class Guard(NamedTuple):
     """A value and where it was found.
 
-    `kind` says how: ``item`` and ``attribute`` `key` of `container`, the content of a ``cell``, the function behind a ``method``,
+    `kind` says how: ``item`` and ``attribute`` `key` of `container`, the content of a ``cell``, the function behind a ``method``, the ``call``
+    of the function `key`,
     the absence of a global that would hide a ``builtin``, all ``elements`` of a container, the ``shape`` or all ``bytes`` of an array,
     that an attribute is ``present`` or ``missing``.
     """

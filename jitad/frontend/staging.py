@@ -19,6 +19,7 @@ import numpy as np
 from jitad.frontend.captures import CONTAINERS, Captures, active
 from jitad.frontend.cells import is_traced, wrap
 from jitad.frontend.control import branches, loops, signals
+from jitad.frontend.guards import same
 from jitad.frontend.operators import Operators, class_attribute, is_users
 from jitad.frontend.trace import capture
 from jitad.ir.libraries import is_library
@@ -164,7 +165,8 @@ class Stage(Operators):
             if isinstance(value, types.MethodType):
                 captures.read("method", base, name, value.__func__)
             return value
-        if hasattr(type(descriptor), "__set__") and not isinstance(descriptor, types.MemberDescriptorType):
+        computed = hasattr(type(descriptor), "__set__") and not isinstance(descriptor, types.MemberDescriptorType)
+        if computed and not same(value, getattr(base, name)):
             return captures.taken(value)
         return captures.read("attribute", base, name, value)
 
@@ -188,13 +190,15 @@ class Stage(Operators):
             return wrap(capture(base), scalar=False)[key] if has_traced_index(key) else base[key]
         getter = class_attribute(type(base), "__getitem__")
         if isinstance(getter, types.FunctionType):
-            return self.resolve(captures, getter)(base, key)
+            resolved = self.resolve(captures, getter)
+            if resolved is not getter:
+                return resolved(base, key)
         if id(base) not in captures.watched:
             return base[key]
         if isinstance(key, slice):
             return captures.contents(base)[key]
         value = base[key]
-        if isinstance(base, list | dict | deque) and not is_traced(key):
+        if not is_traced(key) and (isinstance(base, list | dict | deque) or same(value, base[key])):
             return captures.read("item", base, key, value)
         return captures.taken(value)
 
