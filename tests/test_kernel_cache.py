@@ -485,11 +485,11 @@ def test_arrays_changed_in_place():
         a[0] = 9
         return a.sum()
 
-    for array in (np.ones((4, 4))[::2, 1], np.ones(4).astype(">f8"), np.ones((2, 2), order="F"), np.ones(3, np.float32)):
-        expected = array.copy()
+    for x in (np.ones((4, 4))[::2, 1], np.ones(4).astype(">f8"), np.ones((2, 2), order="F"), np.ones(3, np.float32)):
+        expected = x.copy()
         value = change(expected)
-        np.testing.assert_allclose(jit(change)(array), value)
-        np.testing.assert_array_equal(array, expected)
+        np.testing.assert_allclose(jit(change)(x), value)
+        np.testing.assert_array_equal(x, expected)
     with pytest.raises(ValueError, match="read-only"):
         jit(change)(np.frombuffer(X.tobytes()))
 
