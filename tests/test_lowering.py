@@ -184,6 +184,19 @@ def test_loops_are_verified():
         verify_loops(hand_made(loop_variable(0) + 1))
 
 
+def test_reads_of_what_the_same_nest_writes_are_verified():
+    """An element may be made of the one before it, but not of one that comes later."""
+    loops = loops_of(np.cumsum, np.ones(5))
+    verify_loops(loops)
+    (nest,) = loops.steps
+    (first, second) = nest.regions
+    (store,) = second.statements
+    value = Builder(second.ranges).load(store.buffer, [-loop_variable(0) + 4], (5,))
+    wrong = Nest(nest.box, [], [first, Region(second.ranges, (Store(store.buffer, store.position, value),))])
+    with pytest.raises(errors.InternalError, match="which it has not written yet"):
+        verify_loops(Loops(loops.inputs, loops.outputs, [wrong]))
+
+
 # --- programs that once went wrong ------------------------------------------------------------------------------------------
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from jitad.ir import errors
-from jitad.ir.program import Atom, Literal, Program, Var
+from jitad.ir.program import Atom, Equation, Literal, Program, Var
 from jitad.ir.types import SUPPORTED
 
 
@@ -13,27 +13,30 @@ def verify(program: Program) -> Program:
 
     def define(var, where):
         if var in defined:
-            raise errors.InternalError(f"{where}: defined twice")
+            raise errors.InternalError(f"{place(where)}: defined twice")
         if var.dtype not in SUPPORTED:
-            raise errors.InternalError(f"{where}: dtype {var.dtype}")
+            raise errors.InternalError(f"{place(where)}: dtype {var.dtype}")
         defined.add(var)
 
     def use(atom: Atom, where):
         if not isinstance(atom, Literal) and atom not in defined:
-            raise errors.InternalError(f"{where}: used before it is defined ({atom!r})")
+            raise errors.InternalError(f"{place(where)}: used before it is defined ({atom!r})")
 
     for var in program.inputs:
         define(var, "an input of the Program")
     for equation in program.equations:
-        where = f"{equation.source}: {equation!r}"
         for atom in equation.inputs:
-            use(atom, where)
+            use(atom, equation)
         types = equation.primitive.type(*[atom.type for atom in equation.inputs], **equation.params)
         types = list(types) if equation.primitive.multiple else [types]
         if types != [var.type for var in equation.outputs]:
-            raise errors.InternalError(f"{where}: its types should be {', '.join(map(str, types))}")
+            raise errors.InternalError(f"{place(equation)}: its types should be {', '.join(map(str, types))}")
         for var in equation.outputs:
-            define(var, where)
+            define(var, equation)
     for atom in program.outputs:
         use(atom, "an output of the Program")
     return program
+
+
+def place(where: Equation | str) -> str:
+    return where if isinstance(where, str) else f"{where.source}: {where!r}"

@@ -78,6 +78,7 @@ def nest_uses(nest: Nest, ready: set[Buffer], where: str) -> tuple[set[Buffer], 
     reads = {expr.args[0].memory for region in nest.regions for expr in reachable(roots(region)) if expr.op == "load"}
     for region in nest.regions:
         check_region(region, where)
+        check_recurrences(region, written - ready, where)
     for buffer in written - ready:
         check_complete(nest, buffer, where)
     return (reads | scattered) - written, written | scattered
@@ -101,6 +102,20 @@ def check_region(region: Region, where: str) -> None:
             check_position(statement.reduction.buffer, statement.reduction.position, region.ranges, f"{where}: accumulates into", 1)
         else:
             check_position(statement.buffer, statement.position, region.ranges, f"{where}: writes")
+
+
+def check_recurrences(region: Region, fresh: set[Buffer], where: str) -> None:
+    """Of what only this nest writes, a region reads no more than what its last iteration, along some dimension, has written."""
+    before = {
+        (s.buffer.memory, s.position - coefficient)
+        for s in region.statements
+        if isinstance(s, Store)
+        for term, coefficient in s.position.terms
+        if isinstance(term, int)
+    }
+    for expr in reachable(roots(region)):
+        if expr.op == "load" and expr.args[0].memory in fresh and (expr.args[0].memory, expr.args[1]) not in before:
+            raise errors.InternalError(f"{where}: reads {expr.args[0].name} at {expr.args[1]}, which it has not written yet")
 
 
 def check_position(buffer: Buffer, position: Index, ranges, where: str, width: int | None = None) -> None:
