@@ -13,7 +13,6 @@ import math
 import re
 import sys
 import threading
-import time
 import traceback
 import types
 from collections import deque, namedtuple
@@ -848,30 +847,6 @@ def test_threads_trace_independently():
 
 
 # --- cost -------------------------------------------------------------------------------------------------------------------------
-
-
-def best(run, repeat=5, number=1):
-    def once():
-        start = time.perf_counter()
-        for _ in range(number):
-            run()
-        return (time.perf_counter() - start) / number
-
-    return min(once() for _ in range(repeat))
-
-
-def test_rewriting_and_guards_are_quick():
-    body = "".join(f"    y{k} = np.sin(x[{k}]) * a.b + helper(x, k={k})\n" for k in range(20))
-    f = defined("f", f"def f(x):\n{body}    return y0\n")
-
-    def rewrite_cold():
-        rewritten_code.entries.clear()
-        rewrite(f)
-
-    rewrite_cold()
-    assert best(rewrite_cold) < 4e-3
-    trial = Trial(containers, np.ones(3))
-    assert best(trial.valid, number=1000) / len(trial.captures.guards) < 120e-9
 
 
 def test_code_is_rewritten_once_and_forgotten_with_its_function():
