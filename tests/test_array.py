@@ -105,7 +105,8 @@ SAMPLES = {
 REFUSED = {  # where NumPy has loops but jitad has no rule
     np.reciprocal: "?bBhil", np.signbit: "?bB", **dict.fromkeys([
         np.arcsin, np.arccos, np.arctan, np.arcsinh, np.arccosh, np.arctanh, np.maximum, np.minimum, np.fmax, np.fmin, np.less,
-        np.less_equal, np.greater, np.greater_equal, special.erf, special.erfc], "FD"),
+        np.less_equal, np.greater, np.greater_equal, special.erf, special.erfc,
+        special.digamma], "FD"),
 }  # fmt: skip
 
 

@@ -15,7 +15,7 @@ from jitad.ir.program import Atom
 from jitad.ir.types import BOOL
 from jitad.primitives import arithmetic as ar
 from jitad.primitives import comparisons as co
-from jitad.primitives import powers, transcendental
+from jitad.primitives import gamma, powers, transcendental
 from jitad.primitives.complexes import complex_, conj, convert, imag, real
 from jitad.primitives.declare import full
 
@@ -195,6 +195,8 @@ RULES: dict[np.ufunc, Callable] = {
     np.logaddexp2: transcendental.logaddexp2,
     special.erf: transcendental.erf,
     special.erfc: transcendental.erfc,
+    special.gammaln: gamma.gammaln,
+    special.digamma: gamma.digamma,
     special.expit: transcendental.expit,
     special.logit: logit,
     special.log_expit: log_expit,

@@ -10,11 +10,11 @@ from collections.abc import Callable
 
 from llvmlite import ir
 
-from jitad.codegen.elementary import exponential, hyperbolic, inverse, logarithm, power, special, trigonometric
+from jitad.codegen.elementary import exponential, gamma, hyperbolic, inverse, logarithm, power, special, trigonometric
 from jitad.codegen.elementary.arithmetic import Scalar
 from jitad.codegen.elementary.routine import Routine
 
-FAMILIES = (exponential, logarithm, power, trigonometric, inverse, hyperbolic, special)
+FAMILIES = (exponential, logarithm, power, trigonometric, inverse, hyperbolic, special, gamma)
 TABLE: dict[str, Callable[..., Scalar]] = {name: emit for family in FAMILIES for name, emit in family.TABLE.items()}
 
 

@@ -192,12 +192,12 @@ class Arithmetic:
         return Arithmetic(self.builder, ir.DoubleType())
 
     def widened(self, x: Scalar) -> Scalar:
-        """A float of single precision as one of this format."""
-        return Scalar(self, self.builder.fpext(x.value, self.type))
+        """A float as one of this format, that of doubles."""
+        return x if x.value.type == self.type else Scalar(self, self.builder.fpext(x.value, self.type))
 
     def narrowed(self, x: Scalar, m: Arithmetic) -> Scalar:
         """A double as a float of the format of `m`, rounded."""
-        return Scalar(m, self.builder.fptrunc(x.value, m.type))
+        return x if m.double else Scalar(m, self.builder.fptrunc(x.value, m.type))
 
     # --- polynomials ----------------------------------------------------------------------------------------------------
 

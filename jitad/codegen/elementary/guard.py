@@ -1,7 +1,7 @@
 """A way out of vectorised code for rare arguments.
 
-`guarded` emits one unconditional call of an internal function that returns what was computed, or for a large argument computes again with
-more effort. Its vector variants look at all elements together and return at once if none is large. So a loop with guarded functions
+`guarded` emits one unconditional call of an internal function that returns what was computed, or for a rare argument computes again with
+more effort. Its vector variants look at all elements together and return at once if none is rare. So a loop with guarded functions
 vectorises, and the effort is made only for those elements that need it.
 """
 
@@ -18,35 +18,36 @@ from jitad.codegen.elementary.variants import CONVENTION, POINTER, add_variants,
 I64 = ir.IntType(64)
 
 
-def guarded(m: Arithmetic, name: str, x: Scalar, value: Scalar, limit: float, effort: Callable[[Arithmetic, Scalar], Scalar]) -> Scalar:
-    """`value` where |x| <= limit or x is NaN, elsewhere ``effort(m, x)``; `name` is the function's."""
-    module, symbol = m.builder.module, f"jitad.{name}.{m.element}.large"
-    function = module.globals.get(symbol) or make_guard(module, symbol, m.element, limit, effort)
+def guarded(m: Arithmetic, name: str, x: Scalar, value: Scalar, is_rare: Callable[[Scalar], Scalar], effort: Callable[..., Scalar]) -> Scalar:
+    """``effort(m, x)`` where ``is_rare(x)``, in double precision; elsewhere `value`. `name` is the function's."""
+    module, symbol = m.builder.module, f"jitad.{name}.{m.element}.rare"
+    function = module.globals.get(symbol) or make_guard(module, symbol, m.element, is_rare, effort)
     if m.lanes:
         function = module.globals[variant_name(function, m.lanes)]
     return Scalar(m, m.builder.call(function, [x.value, value.value], cconv=function.calling_convention))
 
 
-def make_guard(module: ir.Module, symbol: str, type: ir.Type, limit: float, effort: Callable) -> ir.Function:
+def make_guard(module: ir.Module, symbol: str, type: ir.Type, is_rare: Callable, effort: Callable) -> ir.Function:
     """Return the guard on scalars."""
     guard = internal(module, symbol, type, [type, type])
     m = Arithmetic(ir.IRBuilder(guard.append_basic_block("entry")), type)
     x, value = guard.args
-    with m.builder.if_then((abs(Scalar(m, x)) > limit).value, likely=False):
-        m.builder.ret(effort(m, Scalar(m, x)).value)
+    with m.builder.if_then(is_rare(Scalar(m, x)).value, likely=False):
+        wide = m.wide()
+        m.builder.ret(wide.narrowed(effort(wide, wide.widened(Scalar(m, x))), m).value)
     m.builder.ret(value)
-    add_variants(guard, partial(define_variant, each=make_loop(module, guard, type), limit=limit))
+    add_variants(guard, partial(define_variant, each=make_loop(module, guard, type), is_rare=is_rare))
     return guard
 
 
-def define_variant(variant: ir.Function, each: ir.Function, limit: float) -> None:
-    """The guard on vectors: if any element is large, all go through memory and the guard on scalars."""
+def define_variant(variant: ir.Function, each: ir.Function, is_rare: Callable) -> None:
+    """The guard on vectors: if any element is rare, all go through memory and the guard on scalars."""
     vector, (x, value) = variant.args[0].type, variant.args
     m = Arithmetic(ir.IRBuilder(variant.append_basic_block("entry")), vector)
-    builder, large = m.builder, (abs(Scalar(m, x)) > limit).value
+    builder, rare = m.builder, is_rare(Scalar(m, x)).value
     name = f"llvm.vector.reduce.or.v{m.lanes}i1"
-    any_of = builder.module.globals.get(name) or ir.Function(builder.module, ir.FunctionType(I1, [large.type]), name)
-    with builder.if_then(builder.call(any_of, [large]), likely=False):
+    any_of = builder.module.globals.get(name) or ir.Function(builder.module, ir.FunctionType(I1, [rare.type]), name)
+    with builder.if_then(builder.call(any_of, [rare]), likely=False):
         slots = [builder.alloca(vector), builder.alloca(vector)]
         for operand, slot in zip((x, value), slots, strict=True):
             builder.store(operand, slot)

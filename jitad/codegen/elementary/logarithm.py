@@ -63,8 +63,8 @@ def finish(m: Arithmetic, result: Scalar, x: Scalar, lowest: Scalar | float = 0.
     return m.select(x > lowest, result, m.select(x.equals(lowest), -math.inf, math.nan))
 
 
-def natural(m: Arithmetic, z: Scalar, k: Scalar, correction: Scalar | None = None) -> Scalar:
-    """k ln 2 + log(z + correction), for a correction below the last place of z."""
+def natural_parts(m: Arithmetic, z: Scalar, k: Scalar, correction: Scalar | None = None) -> tuple[Scalar, Scalar]:
+    """k ln 2 + log(z + correction) in two parts, for a correction below the last place of z."""
     high, low = ln2_parts(m)
     f = z - 1.0
     half_s, rest = series(m, f)
@@ -72,7 +72,12 @@ def natural(m: Arithmetic, z: Scalar, k: Scalar, correction: Scalar | None = Non
     small = m.fma(half_s, rest, small)
     total = m.fma(k, high, f)
     error = f + m.fma(k, high, -total)
-    return total + (error - m.fma(0.5 * f, f, -small))
+    return total, error - m.fma(0.5 * f, f, -small)
+
+
+def natural(m: Arithmetic, z: Scalar, k: Scalar, correction: Scalar | None = None) -> Scalar:
+    total, rest = natural_parts(m, z, k, correction)
+    return total + rest
 
 
 def log(m: Arithmetic, x: Scalar) -> Scalar:

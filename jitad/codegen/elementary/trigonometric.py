@@ -78,15 +78,13 @@ def periodic(name: str, finish: Callable[..., Scalar]) -> Callable[[Arithmetic, 
     """The function that `finish` makes of n, the sine and the cosine of r."""
 
     def huge(m: Arithmetic, x: Scalar) -> Scalar:
-        if not m.double:
-            wide = m.wide()
-            return wide.narrowed(huge(wide, wide.widened(x)), m)
         n, r, low = reduce_huge(m, abs(x))
         return m.select(abs(x) < math.inf, finish(m, x, n, *sine_cosine(m, r, low)), math.nan)
 
     def function(m: Arithmetic, x: Scalar) -> Scalar:
         n, r, low = reduce(m, abs(x))
-        return guarded(m, name, x, finish(m, x, n, *sine_cosine(m, r, low)), m.pick(LIMIT, LIMIT_SINGLE), huge)
+        limit = m.pick(LIMIT, LIMIT_SINGLE)
+        return guarded(m, name, x, finish(m, x, n, *sine_cosine(m, r, low)), lambda x: abs(x) > limit, huge)
 
     return function
 
