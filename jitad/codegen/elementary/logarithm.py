@@ -19,6 +19,8 @@ SERIES = (
 )  # fmt: skip
 SERIES_SINGLE = (0.6666677594184875, 0.39977580308914185, 0.2987086772918701)
 
+RAISED = 64  # added to exponents, so that those of subnormal numbers are positive
+
 
 @dataclass(frozen=True)
 class Split:
@@ -31,17 +33,17 @@ class Split:
 
 def split(m: Arithmetic, x: Scalar, subnormal: bool = True) -> Split:
     """Take a positive finite number apart; z lies in its range for every other x too."""
-    bias = 2.0**m.mantissa + m.bias
-    if subnormal:
-        small = x < m.smallest_normal
-        x = m.select(small, x * 2.0 ** (m.mantissa + 2), x)
-        bias = m.select(small, bias + (m.mantissa + 2), bias)
     root = m.pick(0x3FE6A09E667F3BCD, 0x3F3504F3)
-    bits = m.bits(x) + ((m.bias << m.mantissa) - root)
+    bias = m.bias + RAISED
+    offset = (bias << m.mantissa) - root
+    bits = m.bits(x) + offset
+    if subnormal:
+        digits = m.mantissa + 2
+        bits = m.select(x < m.smallest_normal, m.bits(x * 2.0**digits) + (offset - (digits << m.mantissa)), bits)
     exponent = bits >> m.mantissa
     z = m.from_bits((bits & ((1 << m.mantissa) - 1)) + root)
-    k = m.from_bits(exponent | ((m.bias + m.mantissa) << m.mantissa)) - bias
-    return Split(z, k, m.from_bits((2 * m.bias + 1 - exponent) << m.mantissa))
+    k = m.from_bits(exponent | ((m.bias + m.mantissa) << m.mantissa)) - (2.0**m.mantissa + bias)
+    return Split(z, k, m.from_bits((m.bias + bias + 1 - exponent) << m.mantissa))
 
 
 def ln2_parts(m: Arithmetic) -> tuple[float, float]:
