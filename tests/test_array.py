@@ -8,7 +8,7 @@ import pytest
 from scipy import special
 from traced import check, compare, run
 
-from jitad.frontend.rules import RULES
+from jitad.frontend.rules import RULES, SCIPY_RULES
 from jitad.ir import errors
 
 rng = np.random.default_rng(3)
@@ -108,9 +108,10 @@ REFUSED = {  # where NumPy has loops but jitad has no rule
         np.less_equal, np.greater, np.greater_equal, special.erf, special.erfc,
         special.digamma], "FD"),
 }  # fmt: skip
+UFUNCS = [*RULES, *[getattr(special, name) for name in SCIPY_RULES]]
 
 
-@pytest.mark.parametrize("ufunc", RULES, ids=lambda u: u.__name__)
+@pytest.mark.parametrize("ufunc", UFUNCS, ids=lambda u: u.__name__)
 def test_ufuncs(ufunc):
     for code, values in SAMPLES.items():
         x = np.array(values, code)
@@ -128,7 +129,7 @@ def test_ufuncs(ufunc):
 EDGES = np.array([0.0, -0.0, 1.0, -1.0, 0.5, -2.5, 3.0, np.inf, -np.inf, np.nan])
 
 
-@pytest.mark.parametrize("ufunc", [u for u in RULES if u not in (np.ldexp,)], ids=lambda u: u.__name__)
+@pytest.mark.parametrize("ufunc", [u for u in UFUNCS if u not in (np.ldexp,)], ids=lambda u: u.__name__)
 def test_ufuncs_at_the_edges(ufunc):
     args = (EDGES,) if ufunc.nin == 1 else (np.repeat(EDGES, len(EDGES)), np.tile(EDGES, len(EDGES)))
     expected = outcome(ufunc, *args)

@@ -5,6 +5,7 @@ import os
 import re
 import shlex
 import subprocess
+import sys
 import zipfile
 from pathlib import Path
 
@@ -27,6 +28,15 @@ def test_wheel_holds_the_package_and_nothing_else(tmp_path):
 def test_every_folder_of_sources_is_a_package():
     folders = {path.parent for path in (ROOT / "jitad").rglob("*.py")}
     assert [folder for folder in folders if not (folder / "__init__.py").exists()] == []
+
+
+def test_importing_is_light():
+    """What takes long to import waits until it is needed, and nothing is compiled."""
+    code = "import sys, numba; before = set(sys.modules); import jitad; print(*(set(sys.modules) - before)); print(jitad.config.counters.compiles)"
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    modules, compiles = run.stdout.splitlines()
+    heavy = {name.partition(".")[0] for name in modules.split()} | {name for name in modules.split() if name.startswith("numba.np")}
+    assert not heavy & {"scipy", "matplotlib", "numba.np.arrayobj"} and compiles == "0"
 
 
 def test_readme_examples():

@@ -16,7 +16,6 @@ from llvmlite import ir
 from numba import njit, types
 from numba.core import cgutils
 from numba.core.extending import intrinsic
-from numba.np import arrayobj
 from numba.np.numpy_support import from_dtype
 
 from jitad.codegen.failures import failures
@@ -104,6 +103,8 @@ def make_intrinsic(loops: Loops, name: str, strict: bool, takes_workspace: bool)
 
 def input_pointer(context, builder, typ, value) -> ir.Value:
     """Return a pointer to the elements of an argument; scalars are put on the stack."""
+    from numba.np import arrayobj
+
     if isinstance(typ, types.Array):
         return arrayobj.make_array(typ)(context, builder, value).data
     slot = cgutils.alloca_once(builder, context.get_data_type(typ))
@@ -113,6 +114,8 @@ def input_pointer(context, builder, typ, value) -> ir.Value:
 
 def allocate(context, builder, type: ArrayType):
     """Return a new output and the pointer to its elements: an array, or for shape () a slot on the stack."""
+    from numba.np import arrayobj  # not before a kernel is compiled: it takes as long to import as all of jitad
+
     if not type.ndim:
         count = 2 if type.dtype.kind == "c" else 1
         return None, cgutils.alloca_once(builder, memory_type(type.dtype), size=ir.Constant(I32, count))

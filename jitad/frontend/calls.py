@@ -21,6 +21,7 @@ from jitad.frontend.captures import CONTAINERS, Captures, active
 from jitad.frontend.functions import is_rewritten, rewritten, rewritten_code
 from jitad.frontend.introspection import attribute_reader, has_attribute, instance_of
 from jitad.frontend.numpy_api import BUILTINS, REDIRECTS
+from jitad.frontend.numpy_api.nests import reading_lists
 from jitad.frontend.operators import class_attribute, is_users
 from jitad.frontend.promotion import contains_traced
 from jitad.frontend.sources import NoSource
@@ -130,6 +131,10 @@ def check_deterministic(captures: Captures, function) -> None:
                                "the numbers as an argument, or make a generator with a seed inside the function")
 
 
+def ufunc(captures: Captures, function: np.ufunc):
+    return REDIRECTS.get(function) or reading_lists(function)
+
+
 def method(captures: Captures, bound: types.MethodType):
     check_deterministic(captures, bound)
     function = resolve(captures, bound.__func__)
@@ -189,7 +194,7 @@ RULES = {
     type(functools.lru_cache(lambda: None)): memoized,
     types.BuiltinFunctionType: builtin,
     type(np.sum): replacement,
-    np.ufunc: replacement,
+    np.ufunc: ufunc,
     type: class_,
     ABCMeta: class_,
 }

@@ -1,4 +1,4 @@
-"""What each ufunc of NumPy and of ``scipy.special`` means: the table from ufunc to a function of atoms.
+"""What each ufunc of NumPy and of ``scipy.special`` means: the tables from ufunc to a function of atoms.
 
 The operands come in the dtypes of the loop that NumPy would run; so does the result leave. Most are one primitive; the
 rest are composed here. What has several results gives a tuple.
@@ -6,10 +6,10 @@ rest are composed here. What has several results gives a tuple.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 
 import numpy as np
-from scipy import special
 
 from jitad.ir.program import Atom
 from jitad.ir.types import BOOL
@@ -112,7 +112,6 @@ def times_log(logarithm) -> Callable:
     return rule
 
 
-
 RULES: dict[np.ufunc, Callable] = {
     np.add: ByKind(ar.add, b=co.or_),
     np.subtract: ar.sub,
@@ -193,13 +192,30 @@ RULES: dict[np.ufunc, Callable] = {
     np.arctanh: transcendental.arctanh,
     np.logaddexp: transcendental.logaddexp,
     np.logaddexp2: transcendental.logaddexp2,
-    special.erf: transcendental.erf,
-    special.erfc: transcendental.erfc,
-    special.gammaln: gamma.gammaln,
-    special.digamma: gamma.digamma,
-    special.expit: transcendental.expit,
-    special.logit: logit,
-    special.log_expit: log_expit,
-    special.xlogy: times_log(transcendental.log),
-    special.xlog1py: times_log(log1p),
 }
+SCIPY_RULES: dict[str, Callable] = {
+    "erf": transcendental.erf,
+    "erfc": transcendental.erfc,
+    "gammaln": gamma.gammaln,
+    "psi": gamma.digamma,
+    "expit": transcendental.expit,
+    "logit": logit,
+    "log_expit": log_expit,
+    "xlogy": times_log(transcendental.log),
+    "xlog1py": times_log(log1p),
+}
+
+
+def module_of(ufunc: np.ufunc) -> str | None:
+    """Return ``"numpy"`` or ``"scipy.special"``, where a ufunc is from there. SciPy is not imported for the answer."""
+    for name in ("numpy", "scipy.special"):
+        if getattr(sys.modules.get(name), ufunc.__name__, None) is ufunc:
+            return name
+    return None
+
+
+def rule_of(ufunc: np.ufunc) -> Callable | None:
+    """Return what a ufunc means, None if jitad does not know it."""
+    if ufunc.__name__ in SCIPY_RULES and module_of(ufunc) == "scipy.special":
+        return SCIPY_RULES[ufunc.__name__]
+    return RULES.get(ufunc)

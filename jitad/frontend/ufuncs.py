@@ -12,13 +12,12 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
-from scipy import special
 
 from jitad.frontend.cells import KINDS, View, wrap
 from jitad.frontend.concrete import value_needed
 from jitad.frontend.indexing import fitted
 from jitad.frontend.promotion import PYTHON_DTYPES, as_operand, atom_of, cast, kind_of
-from jitad.frontend.rules import RULES, ByKind
+from jitad.frontend.rules import RULES, ByKind, module_of, rule_of
 from jitad.ir import errors
 from jitad.ir.program import Atom, Literal, literal
 from jitad.ir.types import BOOL, broadcast_shapes, check_dtype
@@ -28,7 +27,7 @@ from jitad.primitives.powers import integer_pow
 from jitad.primitives.shaping import broadcast, shape_text
 
 HIGHEST_POWER = 64
-MODULES = {"np.": np, "scipy.special.": special}
+PREFIXES = {"numpy": "np.", "scipy.special": "scipy.special.", None: ""}
 NO_OUT = ("the array given as out= was made outside of the traced function and cannot hold a traced result; use the value that the "
           "function returns")
 
@@ -50,7 +49,8 @@ def plan_of(ufunc: np.ufunc, kinds: tuple) -> Plan:
 
 def resolve(ufunc: np.ufunc, kinds: tuple, **options) -> Plan:
     """Let NumPy choose the loop; the options are those of ``ufunc.resolve_dtypes``."""
-    if ufunc not in RULES:
+    rule = rule_of(ufunc)
+    if rule is None:
         raise unknown(ufunc)
     try:
         dtypes = ufunc.resolve_dtypes((*kinds, *[None] * ufunc.nout), **options)
@@ -60,15 +60,13 @@ def resolve(ufunc: np.ufunc, kinds: tuple, **options) -> Plan:
     inputs, outputs = dtypes[:ufunc.nin], dtypes[ufunc.nin:]
     if len(set(inputs)) > 1 and ufunc is not np.ldexp:
         raise errors.TypeError(f"np.{ufunc.__name__} of {inputs[0]} and {inputs[1]} arrays; convert one of them with astype")
-    rule = RULES[ufunc]
     return Plan(rule.choose(inputs[0].kind) if isinstance(rule, ByKind) else rule, inputs, outputs)
 
 
 def unknown(ufunc: np.ufunc, method: str = "") -> errors.NotImplementedError:
-    module = next((name for name, module in MODULES.items() if getattr(module, ufunc.__name__, None) is ufunc), "")
     return errors.NotImplementedError(
-        f"jitad does not know {module}{ufunc.__name__}{method} of traced arrays; write it with functions that it knows, or wrap the "
-        "computation in jitad.custom_vjp and give its derivative")
+        f"jitad does not know {PREFIXES[module_of(ufunc)]}{ufunc.__name__}{method} of traced arrays; write it with functions that it "
+        "knows, or wrap the computation in jitad.custom_vjp and give its derivative")
 
 
 # --- plain calls ----------------------------------------------------------------------------------------------------

@@ -22,6 +22,17 @@ Interval = tuple[float, float]
 REAL_LINE: Interval = (-2.5, 2.5)
 
 
+def from_scipy(name: str) -> Callable:
+    """Return ``scipy.special.<name>``, which is imported when it is called: that takes longer than importing all of jitad."""
+
+    def function(*args):
+        from scipy import special
+
+        return getattr(special, name)(*args)
+
+    return function
+
+
 def elementwise(
     name: str,
     evaluate: Callable,

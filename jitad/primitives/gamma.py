@@ -8,10 +8,9 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from scipy import special
 
 from jitad.primitives.arithmetic import POSITIVE
-from jitad.primitives.declare import elementwise, sample
+from jitad.primitives.declare import elementwise, from_scipy, sample
 
 SHIFT, TERMS = 10, 10
 
@@ -33,7 +32,7 @@ def hurwitz_zeta(b, x, s: int):
         total = term if total is None else total + term
     inverse = b.const(1, x) / (x + b.const(SHIFT, x))
     factor, coefficients = float(s), []
-    for j, number in enumerate(special.bernoulli(2 * TERMS)[2::2], 1):
+    for j, number in enumerate(from_scipy("bernoulli")(2 * TERMS)[2::2], 1):
         coefficients.append(float(number) * factor / math.factorial(2 * j))
         factor *= (s + 2 * j - 1) * (s + 2 * j)
     series = polynomial(b, inverse * inverse, coefficients)
@@ -65,8 +64,8 @@ def cotangent_derivative(n: int) -> np.ndarray:
     return p.coef
 
 
-gammaln = elementwise("gammaln", special.gammaln, lambda r, x: digamma(x), cost=60, kinds="f", domains=(POSITIVE,))
-digamma = elementwise("digamma", special.digamma, lambda r, x: polygamma(x, n=1), cost=60, kinds="f", domains=(POSITIVE,))
-polygamma = elementwise("polygamma", lambda x, n: special.polygamma(n, x).astype(x.dtype), lambda r, x, n: polygamma(x, n=n + 1),
+gammaln = elementwise("gammaln", from_scipy("gammaln"), lambda r, x: digamma(x), cost=60, kinds="f", domains=(POSITIVE,))
+digamma = elementwise("digamma", from_scipy("digamma"), lambda r, x: polygamma(x, n=1), cost=60, kinds="f", domains=(POSITIVE,))
+polygamma = elementwise("polygamma", lambda x, n: from_scipy("polygamma")(n, x).astype(x.dtype), lambda r, x, n: polygamma(x, n=n + 1),
                         element=polygamma_element, cost=80, kinds="f", nonnegative=lambda equation, known: equation.params["n"] % 2 == 1)
 polygamma.samples = lambda rng, dtype: [([sample(rng, dtype, domain)], {"n": n}) for n in (1, 2, 3) for domain in (POSITIVE, (-1.9, -1.1))]

@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import numpy as np
-from scipy.linalg import get_lapack_funcs
 
 from jitad.ir import errors
 from jitad.ir.lowering import Library, Reduce
@@ -86,6 +85,14 @@ def well_conditioned(rng, dtype, shape) -> np.ndarray:
 MATRICES = ((1, 1), (3, 3), (2, 3, 3), (0, 0))
 SYSTEMS = (((3, 3), (3, 2)), ((2, 3, 3), (2, 3, 1)), ((2, 2), (2, 0)))
 
+
+def lapack(name: str, a: np.ndarray) -> Callable:
+    """Return LAPACK's routine for the dtype of `a`. SciPy is imported here, since that takes longer than importing all of jitad."""
+    from scipy.linalg import get_lapack_funcs
+
+    return get_lapack_funcs((name,), (a,))[0]
+
+
 # --- LU factors ---------------------------------------------------------------------------------------------------------------
 
 
@@ -96,7 +103,7 @@ def lu_type(a):
 
 def evaluate_lu(a):
     factors, pivots = np.empty_like(a), np.empty(a.shape[:-1], INT)
-    (getrf,) = get_lapack_funcs(("getrf",), (a,))
+    getrf = lapack("getrf", a)
     for k in each(a):
         factors[k], pivots[k], _ = getrf(a[k])
     return [factors, pivots]
@@ -250,7 +257,7 @@ def evaluate_lu_solve(a, factors, pivots, b, adjoint):
     if (np.diagonal(factors, 0, -2, -1) == 0).any():
         raise np.linalg.LinAlgError("Singular matrix")
     x = np.empty_like(b)
-    (getrs,) = get_lapack_funcs(("getrs",), (a,))
+    getrs = lapack("getrs", a)
     for k in each(b):
         x[k], _ = getrs(factors[k], pivots[k], b[k], trans=2 if adjoint else 0)
     return x
@@ -258,7 +265,7 @@ def evaluate_lu_solve(a, factors, pivots, b, adjoint):
 
 def evaluate_triangular_solve(a, b, lower, adjoint, unit):
     x = np.empty_like(b)
-    (trtrs,) = get_lapack_funcs(("trtrs",), (a,))
+    trtrs = lapack("trtrs", a)
     for k in each(b):
         x[k], info = trtrs(a[k], b[k], lower=lower, trans=2 if adjoint else 0, unitdiag=unit)
         if info > 0:

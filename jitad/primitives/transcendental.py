@@ -7,11 +7,10 @@ that loses no accuracy where the function itself does not.
 from __future__ import annotations
 
 import numpy as np
-from scipy import special
 
 from jitad.primitives.arithmetic import POSITIVE, always, sqrt
 from jitad.primitives.comparisons import eq, select
-from jitad.primitives.declare import elementwise
+from jitad.primitives.declare import elementwise, from_scipy
 
 LOG2, LOG10 = float(np.log(2.0)), float(np.log(10.0))
 INNER = (-0.9, 0.9)
@@ -61,6 +60,6 @@ logaddexp2 = elementwise("logaddexp2", np.logaddexp2, lambda r, x, y: softmax_we
                          lambda r, x, y: softmax_weight(r, y, exp2), cost=35, kinds="f")
 
 TWO_OVER_ROOT_PI = float(2 / np.sqrt(np.pi))
-erf = elementwise("erf", special.erf, lambda r, x: TWO_OVER_ROOT_PI * exp(-(x * x)), cost=25, kinds="f")
-erfc = elementwise("erfc", special.erfc, lambda r, x: -TWO_OVER_ROOT_PI * exp(-(x * x)), cost=25, kinds="f", nonnegative=always)
-expit = elementwise("expit", special.expit, lambda r, x: r * (1 - r), cost=20, kinds="f", nonnegative=always)
+erf = elementwise("erf", from_scipy("erf"), lambda r, x: TWO_OVER_ROOT_PI * exp(-(x * x)), cost=25, kinds="f")
+erfc = elementwise("erfc", from_scipy("erfc"), lambda r, x: -TWO_OVER_ROOT_PI * exp(-(x * x)), cost=25, kinds="f", nonnegative=always)
+expit = elementwise("expit", from_scipy("expit"), lambda r, x: r * (1 - r), cost=20, kinds="f", nonnegative=always)

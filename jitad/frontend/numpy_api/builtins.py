@@ -15,13 +15,13 @@ import operator
 from collections.abc import Callable, Iterator
 
 import numpy as np
-from scipy import special
 
 from jitad.frontend.array import Array, is_traced, to_atom, wrap
 from jitad.frontend.numpy_api.operands import asarray
 from jitad.frontend.promotion import cast, contains_traced
 from jitad.ir import errors
 from jitad.ir.types import BOOL
+from jitad.primitives.declare import from_scipy
 
 BUILTINS: dict[Callable, Callable] = {}
 
@@ -70,11 +70,12 @@ SAME_NAME = """
 UFUNCS = {
     **{name: getattr(np, name) for name in SAME_NAME.split()},
     "acos": np.arccos, "acosh": np.arccosh, "asin": np.arcsin, "asinh": np.arcsinh, "atan": np.arctan, "atan2": np.arctan2,
-    "atanh": np.arctanh, "pow": np.power, "erf": special.erf, "erfc": special.erfc, "gamma": special.gamma, "lgamma": special.gammaln,
+    "atanh": np.arctanh, "pow": np.power, "erf": from_scipy("erf"), "erfc": from_scipy("erfc"), "gamma": from_scipy("gamma"),
+    "lgamma": from_scipy("gammaln"),
 }  # fmt: skip
 
 
-def on_scalars(ufunc: np.ufunc, dtype) -> Callable:
+def on_scalars(ufunc: Callable, dtype) -> Callable:
     return lambda *xs: wrap(to_atom(ufunc(*[scalar(x, dtype) for x in xs])), weak=True)
 
 

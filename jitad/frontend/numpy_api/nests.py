@@ -1,7 +1,7 @@
 """Traced values where NumPy does not look for them: in lists, and in arguments by which it does not dispatch.
 
-``np.mean([x, y])``, ``np.maximum([x, y], 0)``, ``np.take(table, i)``: the syntax rewriter finds such functions in `REDIRECTS` too. What
-they do with traced arguments is what `TABLE` says.
+``np.mean([x, y])``, ``np.take(table, i)``: the syntax rewriter finds such functions in `REDIRECTS` too; ufuncs, as in
+``np.maximum([x, y], 0)``, it wraps by `reading_lists`. What they do with traced arguments is what `TABLE` says.
 """
 
 from __future__ import annotations
@@ -14,7 +14,6 @@ import numpy as np
 from jitad.frontend.numpy_api.operands import asarray
 from jitad.frontend.numpy_api.table import TABLE
 from jitad.frontend.promotion import contains_traced
-from jitad.frontend.rules import RULES
 
 
 def looking_inside(function: Callable, implementation: Callable) -> Callable:
@@ -26,6 +25,7 @@ def looking_inside(function: Callable, implementation: Callable) -> Callable:
     return call
 
 
+@functools.cache
 def reading_lists(ufunc: np.ufunc) -> Callable:
     def call(*args, **kwargs):
         return ufunc(*[asarray(x) if isinstance(x, list | tuple) and contains_traced(x) else x for x in args], **kwargs)
@@ -34,8 +34,6 @@ def reading_lists(ufunc: np.ufunc) -> Callable:
 
 
 def complete(redirects: dict[Callable, Callable]) -> None:
-    """Add all functions of `TABLE`, and the ufuncs, to `redirects`."""
+    """Add all functions of `TABLE` to `redirects`."""
     for function, implementation in TABLE.items():
         redirects[function] = looking_inside(redirects.get(function, function), implementation)
-    for ufunc in RULES:
-        redirects.setdefault(ufunc, reading_lists(ufunc))
