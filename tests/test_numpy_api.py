@@ -16,6 +16,7 @@ import pytest
 from jitad import jit
 from jitad.frontend.array import is_traced, to_atom, wrap
 from jitad.frontend.numpy_api import BUILTINS, REDIRECTS
+from jitad.frontend.numpy_api.nests import reading_lists
 from jitad.frontend.trace import Trace
 from jitad.ir import errors
 from jitad.ir.interpreter import evaluate
@@ -751,7 +752,7 @@ class Redirected:
             return Redirected(found)
         if isinstance(found, type):
             return found
-        return REDIRECTS.get(found) or BUILTINS.get(found) or found
+        return REDIRECTS.get(found) or BUILTINS.get(found) or (reading_lists(found) if isinstance(found, np.ufunc) else found)
 
 
 REWRITTEN = {"np": Redirected(np), "math": Redirected(math), "cmath": Redirected(cmath)} | {
