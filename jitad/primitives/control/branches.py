@@ -1,0 +1,158 @@
+"""`cond`: one of several bodies, by a boolean or an integer."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from jitad.ir import errors
+from jitad.ir.interpreter import evaluate
+from jitad.ir.lowering import Control
+from jitad.ir.passes import PASSES
+from jitad.ir.primitive import Primitive
+from jitad.ir.program import Program, Var
+from jitad.ir.recorder import Recorder, build, inline
+from jitad.ir.symbolic import Zero, is_zero
+from jitad.ir.types import BOOL, INT, ArrayType
+from jitad.primitives.comparisons import select
+from jitad.primitives.control.bodies import batched_body, chosen, moved_body, needed, widen_mask
+from jitad.primitives.declare import full, instantiate, is_linear, sample, to_front
+
+
+def cond_type(index, *types, branches):
+    for branch in branches:
+        if branch.input_types != list(types) or branch.output_types != branches[0].output_types:
+            raise errors.InternalError("cond: operands and branches disagree about types")
+    if index not in (ArrayType(BOOL), ArrayType(INT)):
+        raise errors.InternalError(f"cond: the choice has type {index}")
+    return branches[0].output_types
+
+
+def evaluate_cond(index, *arrays, branches):
+    return evaluate(branches[int(np.clip(int(index), 0, len(branches) - 1))], *arrays)
+
+
+def jvp_cond(inputs, tangents, branches):
+    index, *operands = inputs
+    moving = [not is_zero(t) for t in tangents[1:]]
+    flags = [moved_body(branch, 0, moving, None)[1] for branch in branches]
+    results = [any(column) for column in zip(*flags, strict=True)]
+    programs, free = unite([moved_body(branch, 0, moving, results)[0] for branch in branches])
+    dots = [t for t in tangents[1:] if not is_zero(t)]
+    found = cond(index, *free, *operands, *dots, branches=programs)
+    count = len(results)
+    moved = iter(found[count:])
+    return found[:count], [next(moved) if moves else Zero(x.type) for x, moves in zip(found, results, strict=False)]
+
+
+def unite(programs: Sequence[Program]) -> tuple[tuple[Program, ...], list[Var]]:
+    """Return Programs closed over the same free Vars, which come first."""
+    free = list(dict.fromkeys(var for program in programs for var in program.free_vars()))
+    return tuple(Program([*free, *program.inputs], program.equations, program.outputs) for program in programs), free
+
+
+def cond_depends(flags, branches):
+    columns = zip(*[PASSES["depends"](branch, flags[1:]) for branch in branches], strict=True)
+    return [any(column) for column in columns]
+
+
+def split_cond(inputs, unknown, linear: Recorder, branches):
+    """The known choice also gives what the branches' linear parts need; a branch gives zeros for what only others need."""
+    index, *operands = inputs
+    flags = list(unknown[1:])
+    results = cond_depends(unknown, branches)
+    parts = [PASSES["partition"](branch, flags, results) for branch in branches]
+    known = [k for k, moves in enumerate(flags) if not moves]
+    moving = [k for k, moves in enumerate(flags) if moves]
+    kept = [[x for x in part.residuals if x not in branch.inputs] for part, branch in zip(parts, branches, strict=True)]
+    slots = [x.type for residuals in kept for x in residuals]
+    firsts, seconds, start = [], [], 0
+    for part, branch, residuals in zip(parts, branches, kept, strict=True):
+        with Recorder() as recorder:
+            recorder.equations += part.known
+            rooms = [full(0, type) for type in slots]
+        rooms[start : start + len(residuals)] = residuals
+        outputs = [x for x, moves in zip(part.outputs, results, strict=True) if not moves]
+        firsts.append(Program([branch.inputs[k] for k in known], recorder.equations, [*outputs, *rooms]))
+        held = [Var(type) for type in slots]
+        held[start : start + len(residuals)] = residuals
+        moved = [x for x, moves in zip(part.outputs, results, strict=True) if moves]
+        seconds.append(Program([*[branch.inputs[k] for k in known], *held, *[branch.inputs[k] for k in moving]], part.linear, moved))
+        start += len(residuals)
+    found = cond(index, *[operands[k] for k in known], branches=tuple(firsts))
+    count = len(results) - sum(results)
+    with linear:
+        moved = cond(index, *[operands[k] for k in known], *found[count:], *[operands[k] for k in moving], branches=tuple(seconds))
+    found, moved = iter(found), iter(moved)
+    return [next(moved) if moves else next(found) for moves in results]
+
+
+def transpose_cond(cotangents, inputs, branches):
+    index, *operands = inputs
+    flags = [is_linear(x) for x in operands]
+    known = [k for k, moves in enumerate(flags) if not moves]
+
+    def pulled(branch: Program) -> Program:
+        def step(*atoms):
+            held = [None] * len(operands)
+            for k, x in zip(known, atoms, strict=False):
+                held[k] = x
+            return list(map(instantiate, PASSES["pull_back_body"](branch, flags, held, list(atoms[len(known) :]))))
+
+        return build(step, [*[operands[k].type for k in known], *[ct.type for ct in cotangents]])
+
+    programs, free = unite(list(map(pulled, branches)))
+    results = iter(cond(index, *free, *[operands[k] for k in known], *cotangents, branches=programs))
+    return [None, *[next(results) if moves else None for moves in flags]]
+
+
+def batch_cond(size, inputs, axes, branches):
+    """With one choice for all members the branches are batched; with a choice for each, all branches run and members select."""
+    (index, *operands), (choice, *where) = inputs, axes
+    batched = [axis is not None for axis in where]
+    operands = [x if axis is None else to_front(x, axis) for x, axis in zip(operands, where, strict=True)]
+    if choice is None:
+        results = [any(column) for column in zip(*[batched_body(branch, size, batched, None)[1] for branch in branches], strict=True)]
+        programs, free = unite([batched_body(branch, size, batched, results)[0] for branch in branches])
+        return cond(index, *free, *operands, branches=programs), [0 if moves else None for moves in results]
+    everywhere = [True] * len(branches[0].outputs)
+    found = [inline(batched_body(branch, size, batched, everywhere)[0], operands) for branch in branches]
+    outputs = found[0]
+    for number, results in enumerate(found[1:], 1):
+        mask = index if index.dtype == BOOL else index >= number
+        outputs = [select(inline(widen_mask(mask, new), [mask])[0], new, old) for new, old in zip(results, outputs, strict=True)]
+    return outputs, [0] * len(outputs)
+
+
+def prune_cond(inputs, used, branches):
+    columns = [needed(branch, used) for branch in branches]
+    keep = [any(column) for column in zip(*columns, strict=True)]
+    if all(used) and all(keep):
+        return None
+    smaller = tuple(Program(chosen(branch.inputs, keep), branch.equations, chosen(branch.outputs, used)) for branch in branches)
+    results = iter(cond(inputs[0], *chosen(inputs[1:], keep), branches=smaller))
+    return [next(results) if kept else inputs[0] for kept in used]
+
+
+def cond_samples(rng, dtype):
+    type = ArrayType(np.dtype(dtype), (2, 3))
+    branches = tuple(build(function, [type, type]) for function in (lambda x, y: [x * y, x], lambda x, y: [y + x, y * y]))
+    choices = (np.False_, np.True_, np.int64(1), np.int64(7))
+    return [([index, sample(rng, dtype), sample(rng, dtype)], {"branches": branches}) for index in choices]
+
+
+cond = Primitive(
+    "cond",
+    type=cond_type,
+    evaluate=evaluate_cond,
+    jvp=jvp_cond,
+    depends=cond_depends,
+    split=split_cond,
+    prune=prune_cond,
+    transpose=transpose_cond,
+    batch=batch_cond,
+    lower=Control("cond"),
+    samples=cond_samples,
+    multiple=True,
+)

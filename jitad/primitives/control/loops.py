@@ -1,0 +1,158 @@
+"""`loop`: a body run a known number of times, up or down."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from jitad.ir import errors
+from jitad.ir.interpreter import evaluate
+from jitad.ir.lowering import Control
+from jitad.ir.passes import PASSES
+from jitad.ir.primitive import Primitive
+from jitad.ir.program import Program, Var
+from jitad.ir.recorder import Recorder, build, inline
+from jitad.ir.symbolic import Zero, is_zero
+from jitad.ir.types import ArrayType
+from jitad.primitives.control.bodies import COUNTER, batched_body, close, fixpoint, moved_body, prune_repeated
+from jitad.primitives.control.undefined import empty
+from jitad.primitives.declare import full, instantiate, is_linear, sample, to_front
+from jitad.primitives.indexing import gather, scatter
+from jitad.primitives.shaping import broadcast
+
+
+def loop_type(*types, body, length, consts, reverse):
+    carry = list(types[consts:])
+    if [COUNTER, *types] != body.input_types or carry != body.output_types:
+        raise errors.InternalError("loop: operands and body disagree about types")
+    return carry
+
+
+def evaluate_loop(*arrays, body, length, consts, reverse):
+    held, carry = arrays[:consts], list(arrays[consts:])
+    for i in range(length)[::-1] if reverse else range(length):
+        carry = evaluate(body, np.int64(i), *held, *carry)
+    return carry
+
+
+def jvp_loop(inputs, tangents, body, length, consts, reverse):
+    has = [not is_zero(t) for t in tangents]
+    held = has[:consts]
+    moving = fixpoint(has[consts:], lambda flags: moved_body(body, 1, [*held, *flags], None)[1])
+    program, _ = moved_body(body, 1, [*held, *moving], moving)
+    n, m = len(inputs), sum(held)
+    order = [0, *range(1, consts + 1), *range(n + 1, n + 1 + m), *range(consts + 1, n + 1), *range(n + 1 + m, len(program.inputs))]
+    program = Program([program.inputs[k] for k in order], program.equations, program.outputs)
+    program, free = close(program, 1)
+    dots = [instantiate(t) for t, moves in zip(tangents, [*held, *moving], strict=True) if moves]
+    results = loop(*free, *inputs[:consts], *dots[:m], *inputs[consts:], *dots[m:], body=program, length=length,
+                   consts=len(free) + consts + m, reverse=reverse)
+    outputs, moved = results[: n - consts], iter(results[n - consts :])
+    return outputs, [next(moved) if moves else Zero(x.type) for x, moves in zip(outputs, moving, strict=True)]
+
+
+def loop_depends(flags, body, length, consts, reverse):
+    """Which results depend on the operands in `flags`."""
+    held = list(flags[:consts])
+    return fixpoint(flags[consts:], lambda carry: PASSES["depends"](body, [False, *held, *carry]))
+
+
+def split_loop(inputs, unknown, linear: Recorder, body, length, consts, reverse):
+    """Cut a loop into one that is known, which stacks what the other needs, and one that depends on the unknown operands."""
+    carry = loop_depends(unknown, body, length, consts, reverse)
+    parts = PASSES["partition"](body, [False, *unknown[:consts], *carry], carry)
+    counter, variables = body.inputs[0], body.inputs[1:]
+    flags = [*unknown[:consts], *carry]
+    held = [k for k in range(consts) if not flags[k]]
+    moving_consts = [k for k in range(consts) if flags[k]]
+    known = [k for k in range(consts, len(inputs)) if not flags[k]]
+    moving = [k for k in range(consts, len(inputs)) if flags[k]]
+    kept, again = PASSES["economize"](parts, set(body.inputs[: consts + 1]))
+
+    stacks = [Var(x.type.with_shape((length, *x.shape))) for x in kept]
+    with Recorder() as recorder:
+        recorder.equations += parts.known
+        written = [scatter(stack, x, counter, unique=True) for stack, x in zip(stacks, kept, strict=True)]
+    outputs = [*[parts.outputs[k - consts] for k in known], *written]
+    first = Program([counter, *[variables[k] for k in (*held, *known)], *stacks], recorder.equations, outputs)
+    rooms = [empty(shape=stack.shape, dtype=stack.dtype) for stack in stacks]
+    results = loop(*[inputs[k] for k in (*held, *known)], *rooms, body=first, length=length, consts=len(held), reverse=reverse)
+
+    rest = [variables[k] for k in (*moving_consts, *moving)]
+    tail = Program([counter, *[variables[k] for k in held], *kept, *rest], [*again, *parts.linear],
+                   [parts.outputs[k - consts] for k in moving])
+    second = unstack(tail, range(len(held) + 1, len(held) + 1 + len(kept)), length)
+    with linear:
+        finals = loop(*[inputs[k] for k in held], *results[len(known) :], *[inputs[k] for k in (*moving_consts, *moving)], body=second,
+                      length=length, consts=len(held) + len(stacks) + len(moving_consts), reverse=reverse)
+    found = dict(zip(known, results, strict=False)) | dict(zip(moving, finals, strict=True))
+    return [found[k] for k in range(consts, len(inputs))]
+
+
+def unstack(body: Program, places: range, length: int) -> Program:
+    """Return a body that reads its inputs at `places` from stacks, at the trip number."""
+    inputs = [Var(x.type.with_shape((length, *x.shape)) if k in places else x.type) for k, x in enumerate(body.inputs)]
+    with Recorder() as recorder:
+        values = [gather(x, inputs[0]) if k in places else x for k, x in enumerate(inputs)]
+        outputs = inline(body, values)
+    return Program(inputs, recorder.equations, outputs)
+
+
+def transpose_loop(cotangents, inputs, body, length, consts, reverse):
+    """Run the transposed body in the other direction; cotangents of constants are summed up on the way."""
+    linear_consts = [k for k in range(consts) if is_linear(inputs[k])]
+    known = [k for k in range(consts) if k not in linear_consts]
+    flags = [False, *[k in linear_consts for k in range(consts)], *[True] * (len(inputs) - consts)]
+
+    def step(counter, *atoms):
+        held, sums, cts = atoms[: len(known)], atoms[len(known) : len(known) + len(linear_consts)], atoms[len(known) + len(linear_consts) :]
+        operands = [counter, *[None] * len(inputs)]
+        for k, x in zip(known, held, strict=True):
+            operands[k + 1] = x
+        pulled = PASSES["pull_back_body"](body, flags, operands, list(cts))
+        own, back = pulled[: len(linear_consts)], pulled[len(linear_consts) :]
+        return [*[s if is_zero(ct) else s + ct for s, ct in zip(sums, own, strict=True)], *map(instantiate, back)]
+
+    types = [COUNTER, *[inputs[k].type for k in (*known, *linear_consts)], *[ct.type for ct in cotangents]]
+    program, free = close(build(step, types), 1)
+    zeros = [full(0, inputs[k].type) for k in linear_consts]
+    results = loop(*free, *[inputs[k] for k in known], *zeros, *cotangents, body=program, length=length, consts=len(free) + len(known),
+                   reverse=not reverse)
+    found = dict(zip([*linear_consts, *range(consts, len(inputs))], results, strict=True))
+    return [found.get(k) for k in range(len(inputs))]
+
+
+def batch_loop(size, inputs, axes, body, length, consts, reverse):
+    held = [axis is not None for axis in axes[:consts]]
+    carry = fixpoint([axis is not None for axis in axes[consts:]], lambda flags: batched_body(body, size, [False, *held, *flags], None)[1])
+    program, _ = batched_body(body, size, [False, *held, *carry], carry)
+    program, free = close(program, 1)
+    operands = [to_front(x, axis) if axis is not None else broadcast(x, shape=(size, *x.shape)) if moves else x
+                for x, axis, moves in zip(inputs, axes, [*held, *carry], strict=True)]
+    outputs = loop(*free, *operands, body=program, length=length, consts=len(free) + consts, reverse=reverse)
+    return outputs, [0 if moves else None for moves in carry]
+
+
+def prune_loop(inputs, used, body, length, consts, reverse):
+    return prune_repeated(loop, inputs, used, {"body": body}, 1, consts, length=length, reverse=reverse)
+
+
+def loop_samples(rng, dtype):
+    x, steps = sample(rng, dtype, (0.2, 1.0)), np.asarray(sample(rng, dtype, (0.2, 1.0), (4, 3)))
+    body = build(lambda i, rows, x, y: [x * gather(rows, i), y + x], [COUNTER, *[ArrayType(a.dtype, a.shape) for a in (steps, x, x)]])
+    return [([steps, x, sample(rng, dtype)], {"body": body, "length": 4, "consts": 1, "reverse": reverse}) for reverse in (False, True)]
+
+
+loop = Primitive(
+    "loop",
+    type=loop_type,
+    evaluate=evaluate_loop,
+    jvp=jvp_loop,
+    depends=loop_depends,
+    split=split_loop,
+    prune=prune_loop,
+    transpose=transpose_loop,
+    batch=batch_loop,
+    lower=Control("loop"),
+    samples=loop_samples,
+    multiple=True,
+)
