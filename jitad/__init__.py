@@ -5,6 +5,7 @@ See the README for a first look, and the docstrings of `grad`, `value_and_grad`,
 
 from jitad import testing
 from jitad.api import (
+    checkpoint,
     grad,
     hessian,
     hvp,
@@ -27,7 +28,7 @@ from jitad.rules import custom_jvp, custom_vjp
 from jitad.runtime.config import config
 
 __all__ = [
-    "JitadError", "cond", "config", "custom_jvp", "custom_vjp", "fori_loop", "grad", "hessian", "hvp", "jacfwd", "jacobian", "jacrev",
+    "JitadError", "checkpoint", "cond", "config", "custom_jvp", "custom_vjp", "fori_loop", "grad", "hessian", "hvp", "jacfwd", "jacobian", "jacrev",
     "jit", "jvp", "linearize", "scan", "show", "stop_gradient", "switch", "table", "testing", "trace", "unroll", "value_and_grad",
     "vjp", "vmap", "while_loop",
 ]  # fmt: skip

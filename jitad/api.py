@@ -10,12 +10,14 @@ from typing import Any
 from jitad.compiled import Compiled
 from jitad.frontend.array import Array, to_atom, wrap
 from jitad.frontend.calls import rewrite
+from jitad.frontend.control.blocks import as_equation
 from jitad.frontend.trace import current_trace
 from jitad.frontend.trees import flatten, unflatten
 from jitad.functional import batching, forward, jacobians, reverse
 from jitad.functional.inner import title
 from jitad.ir import errors
 from jitad.primitives.custom import stop_gradient as stop_gradient_primitive
+from jitad.primitives.recomputation import checkpoint as checkpoint_primitive
 from jitad.pullbacks import linearize_concretely, vjp_concretely
 
 Argnums = int | Sequence[int]
@@ -315,6 +317,23 @@ def vmap(function: Callable, in_axes=0, out_axes=0) -> Compiled:
     array([1., 4.])
     """
     return Compiled(lambda args, kwargs: batching.vmap(rewrite(function), in_axes, out_axes, args, kwargs), function)
+
+
+@decorator
+def checkpoint(function: Callable) -> Compiled:
+    """Return a function that does what `function` does, but whose intermediate values are not kept for the reverse sweep.
+
+    They are computed again, from its arguments and what it reads from outside, when the reverse sweep comes to it: the memory that they
+    take is paid for with one more evaluation. It may be called anywhere, in loops and within other checkpointed functions too.
+
+    Examples
+    --------
+    >>> import numpy as np, jitad
+    >>> layer = jitad.checkpoint(lambda x: np.sin(x * x) * x)
+    >>> jitad.grad(lambda x: np.sum(layer(layer(x))))(np.array([0.0, 1.0])).round(4)
+    array([0.    , 3.3177])
+    """
+    return Compiled(lambda args, kwargs: as_equation(rewrite(function), args, kwargs, checkpoint_primitive), function)
 
 
 def stop_gradient(x):

@@ -82,7 +82,10 @@ class Library:
 
 @dataclass(frozen=True)
 class Control:
-    """Steps that run more than once or not at all; `kind` is ``loop``, ``while`` or ``cond``, the bodies are in the parameters."""
+    """Steps apart from those around them; the bodies are in the parameters.
+
+    `kind` is ``loop`` or ``while`` (run more than once), ``cond`` (one of several) or ``block`` (the Program `program`, run once).
+    """
 
     kind: str
 

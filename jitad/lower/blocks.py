@@ -51,7 +51,7 @@ def assign_outputs(program: Program, outputs: Sequence[Buffer], buffers: dict[Va
 
 def build_control(context: Context, group: Group) -> list[Step]:
     equation = group.roots[0].equation
-    return {"loop": build_repeat, "while": build_repeat, "cond": build_choice}[equation.primitive.lower.kind](context, equation)
+    return BUILDERS[equation.primitive.lower.kind](context, equation)
 
 
 def build_repeat(context: Context, equation: Equation) -> list[Step]:
@@ -159,3 +159,14 @@ def build_choice(context: Context, equation: Equation) -> list[Step]:
         program = prepare(branch)
         branches.append(lower_block(program, outputs, inner_context(context, program.inputs, operands)))
     return [Choice(context.buffer_of(index), branches)]
+
+
+def build_steps(context: Context, equation: Equation) -> list[Step]:
+    outputs = [context.buffers[var] for var in equation.outputs]
+    for buffer in outputs:
+        buffer.fixed = True
+    program = prepare(equation.params["program"])
+    return lower_block(program, outputs, inner_context(context, program.inputs, equation.inputs))
+
+
+BUILDERS = {"loop": build_repeat, "while": build_repeat, "cond": build_choice, "block": build_steps}

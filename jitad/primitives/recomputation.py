@@ -1,0 +1,113 @@
+"""Programs whose intermediate values are not kept for the reverse sweep: `checkpoint`, and `recompute`, what becomes of it there.
+
+In: the operands of a Program. Out: its outputs. What a reverse sweep needs of a `checkpoint` it computes again from the operands, in a
+`recompute` that also takes the cotangents and so cannot run before they are there. Invariant: a `checkpoint` that is left when all
+derivatives have been taken is inlined; a `recompute` stays apart from the equations around it, or it would be merged with those it repeats.
+"""
+
+from __future__ import annotations
+
+from jitad.ir.interpreter import evaluate
+from jitad.ir.lowering import Control
+from jitad.ir.passes import PASSES
+from jitad.ir.primitive import Primitive
+from jitad.ir.program import Program
+from jitad.ir.recorder import Recorder, build, inline
+from jitad.ir.symbolic import Zero, is_zero
+from jitad.ir.types import ArrayType
+from jitad.primitives.control import batched_body, chosen, close, moved_body
+from jitad.primitives.declare import is_linear, sample, to_front
+
+
+def restricted(inputs, program: Program, outputs):
+    """Return the Program of some outputs, with the operands that it needs."""
+    wanted, equations = set(chosen(program.outputs, outputs)), []
+    for equation in reversed(program.equations):
+        if any(var in wanted for var in equation.outputs):
+            wanted.update(equation.inputs)
+            equations.append(equation)
+    keep = [var in wanted for var in program.inputs]
+    return chosen(inputs, keep), Program(chosen(program.inputs, keep), equations[::-1], chosen(program.outputs, outputs))
+
+
+def transpose_checkpoint(cotangents, inputs, program):
+    """The intermediate values are computed in the Program that pulls the cotangents back."""
+    flags = [is_linear(x) for x in inputs]
+    known = chosen(inputs, [not moves for moves in flags])
+    has: list[bool] = []
+
+    def pull(*atoms):
+        held = iter(atoms[: len(known)])
+        operands = [None if moves else next(held) for moves in flags]
+        pulled = PASSES["pull_back_body"](program, flags, operands, list(atoms[len(known) :]))
+        has[:] = [not is_zero(ct) for ct in pulled]
+        return chosen(pulled, has)
+
+    pulled, free = close(build(pull, [x.type for x in (*known, *cotangents)]), 0)
+    found, there = iter(recompute(*free, *known, *cotangents, program=pulled) if any(has) else ()), iter(has)
+    return [next(found) if moves and next(there) else None for moves in flags]
+
+
+def keeping(name: str, **slots) -> Primitive:
+    """Declare a primitive that stands for a Program and keeps its intermediate values from the reverse sweep."""
+
+    def jvp(inputs, tangents, program):
+        moved, has = moved_body(program, 0, [not is_zero(t) for t in tangents], None)
+        moved, free = close(moved, 0)
+        found = primitive(*free, *inputs, *[t for t in tangents if not is_zero(t)], program=moved)
+        outputs, dots = found[: len(has)], iter(found[len(has) :])
+        return outputs, [next(dots) if moves else Zero(x.type) for x, moves in zip(outputs, has, strict=True)]
+
+    def depends(flags, program):
+        return PASSES["depends"](program, flags)
+
+    def split(inputs, unknown, linear: Recorder, program):
+        """The linear part has the whole Program again, as far as its outputs need it."""
+        late = depends(unknown, program)
+        parts = PASSES["partition"](program, unknown)
+        held = [not moves for moves in unknown]
+        now = Program(chosen(program.inputs, held), parts.known, parts.outputs)
+        operands, now = restricted(chosen(inputs, held), now, [not moves for moves in late])
+        known = iter(primitive(*operands, program=now) if now.outputs else ())
+        operands, later = restricted(inputs, program, late)
+        with linear:
+            moved = iter(primitive(*operands, program=later))
+        return [next(moved) if moves else next(known) for moves in late]
+
+    def batch(size, inputs, axes, program):
+        moved, has = batched_body(program, size, [axis is not None for axis in axes], None)
+        operands = [x if axis is None else to_front(x, axis) for x, axis in zip(inputs, axes, strict=True)]
+        return primitive(*operands, program=moved), [0 if moves else None for moves in has]
+
+    def prune(inputs, used, program):
+        operands, smaller = restricted(inputs, program, used)
+        if len(operands) == len(inputs) and all(used):
+            return None
+        found = iter(primitive(*operands, program=smaller))
+        return [next(found) if kept else inputs[0] for kept in used]
+
+    primitive = Primitive(
+        name,
+        type=lambda *types, program: program.output_types,
+        evaluate=lambda *arrays, program: evaluate(program, *arrays),
+        jvp=jvp,
+        transpose=transpose_checkpoint,
+        batch=batch,
+        depends=depends,
+        split=split,
+        prune=prune,
+        samples=samples,
+        multiple=True,
+        **slots,
+    )
+    return primitive
+
+
+def samples(rng, dtype):
+    x = sample(rng, dtype)
+    program = build(lambda x, y: [x * y * x, x + y], [ArrayType(x.dtype, x.shape)] * 2)
+    return [([x, sample(rng, dtype)], {"program": program})]
+
+
+checkpoint = keeping("checkpoint", expand=lambda inputs, program: inline(program, inputs))
+recompute = keeping("recompute", lower=Control("block"))
