@@ -16,8 +16,8 @@ from jitad.frontend.trees import flatten, unflatten
 from jitad.functional import batching, forward, jacobians, reverse
 from jitad.functional.inner import title
 from jitad.ir import errors
+from jitad.primitives.control import checkpoint as checkpoint_primitive
 from jitad.primitives.custom import stop_gradient as stop_gradient_primitive
-from jitad.primitives.recomputation import checkpoint as checkpoint_primitive
 from jitad.pullbacks import linearize_concretely, vjp_concretely
 
 Argnums = int | Sequence[int]

@@ -2,4 +2,4 @@
 
 from jitad.primitives import comparisons, arithmetic, complexes, transcendental, gamma, powers  # noqa: F401, I001
 from jitad.primitives import shaping, updates, indexing, recurrences, reductions, products, linalg, sorting, custom  # noqa: F401, I001
-from jitad.primitives import control, recomputation  # noqa: F401, I001
+from jitad.primitives import control  # noqa: F401, I001

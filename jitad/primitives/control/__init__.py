@@ -1,4 +1,6 @@
-"""Control flow: `loop` (a known number of trips), `while_`, `cond`. Their bodies are closed Programs in the parameters.
+"""Control flow: `loop` (a known number of trips), `while_`, `cond`, and parts kept together, `checkpoint` and `recompute`.
+
+Their bodies are closed Programs in the parameters.
 
 In: constants, then carried values. Out: the carried values at the end. Rules rewrite the bodies with the passes themselves
 (`jitad.ir.passes`). Invariant: a body's inputs are the trip number (loops only), the constants, the carried values; its outputs are
@@ -7,7 +9,8 @@ the carried values, of unchanged types. An array that a body updates (`scatter`)
 
 from jitad.primitives.control.branches import cond
 from jitad.primitives.control.loops import loop
+from jitad.primitives.control.recomputation import checkpoint, recompute
 from jitad.primitives.control.undefined import empty
 from jitad.primitives.control.whiles import while_
 
-__all__ = ["cond", "empty", "loop", "while_"]
+__all__ = ["checkpoint", "cond", "empty", "loop", "recompute", "while_"]

@@ -15,7 +15,7 @@ from jitad.ir.program import Program
 from jitad.ir.recorder import Recorder, build, inline
 from jitad.ir.symbolic import Zero, is_zero
 from jitad.ir.types import ArrayType
-from jitad.primitives.control import batched_body, chosen, close, moved_body
+from jitad.primitives.control.bodies import batched_body, chosen, close, moved_body
 from jitad.primitives.declare import is_linear, sample, to_front
 
 
