@@ -103,7 +103,10 @@ def run_repeat(repeat, memory):
         if repeat.counter is not None:
             memory.trips[repeat.counter] = repeat.counter.length - 1 - trip if repeat.reverse else trip
         run_steps(repeat.steps, memory)
+        copied = {buffer: memory.array(source).copy() for buffer, source in repeat.copies.items()}
         memory.move(repeat.moves)
+        for buffer, array in copied.items():
+            memory.store(buffer, array)
 
 
 def run_call(call, memory):

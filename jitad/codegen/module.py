@@ -12,9 +12,9 @@ from llvmlite import ir
 
 from jitad.codegen import library
 from jitad.codegen.nests import NestEmitter
-from jitad.codegen.scalars import I1, I8, I32, I64, POINTER
+from jitad.codegen.scalars import I1, I8, I32, I64, POINTER, memory_type
 from jitad.lower.loops import Buffer, Call, Choice, Counter, Loops, Nest, Repeat, Step
-from jitad.lower.walk import leaves, reads, writes
+from jitad.lower.walk import children, leaves, reads, writes
 
 
 def float_flags(strict: bool) -> tuple[str, ...]:
@@ -116,7 +116,7 @@ class BodyEmitter:
     def start_moves(self, step: Repeat, before: ir.Block) -> dict[Buffer, ir.Value]:
         """Make the pointers that change from trip to trip."""
         places = {}
-        for buffer in step.moves:
+        for buffer in moved([step]):
             phi = self.builder.phi(POINTER)
             phi.add_incoming(self.pointers[buffer], before)
             places[buffer] = phi
@@ -124,10 +124,12 @@ class BodyEmitter:
         return places
 
     def finish_moves(self, step: Repeat, places: dict[Buffer, ir.Value]) -> None:
-        moved = {buffer: self.pointer(source) for buffer, source in step.moves.items()}
+        copied = [(target, values_at(self.builder, source, self.pointer(source))) for target, source in step.copies.items()]
+        self.pointers.update({buffer: self.pointer(source) for buffer, source in step.moves.items()})
+        for target, values in copied:
+            store_at(self.builder, target, self.pointer(target), values)
         for buffer, phi in places.items():
-            phi.add_incoming(moved[buffer], self.builder.block)
-        self.pointers.update(moved)
+            phi.add_incoming(self.pointers[buffer], self.builder.block)
 
     def emit_choice(self, step: Choice) -> None:
         b, boolean = self.builder, step.index.type.dtype.kind == "b"
@@ -135,6 +137,7 @@ class BodyEmitter:
         if boolean:
             index = b.zext(b.icmp_unsigned("!=", index, ir.Constant(I8, 0)), I64)
         after, outside = b.append_basic_block("after"), dict(self.pointers)
+        moving = {buffer: [] for buffer in moved([step])}
         for number, branch in enumerate(step.branches):
             last = number == len(step.branches) - 1
             taken = ir.Constant(I1, 1) if last else b.icmp_signed("<=", index, ir.Constant(I64, number))
@@ -142,8 +145,36 @@ class BodyEmitter:
             b.cbranch(taken, here, other)
             b.position_at_end(here)
             self.emit_steps(branch)
+            for buffer, places in moving.items():
+                places.append((self.pointers[buffer], b.block))
             b.branch(after)
             self.pointers = dict(outside)
             b.position_at_end(other)
-        b.branch(after)
+        b.unreachable()
         b.position_at_end(after)
+        for buffer, places in moving.items():
+            self.pointers[buffer] = b.phi(POINTER)
+            for pointer, block in places:
+                self.pointers[buffer].add_incoming(pointer, block)
+
+
+def moved(steps: Sequence[Step]) -> list[Buffer]:
+    """Return the buffers whose memory changes places in `steps`, in a fixed order."""
+    found: dict[Buffer, None] = {}
+    for step in steps:
+        for inner in children(step):
+            found.update(dict.fromkeys(moved(inner)))
+        if isinstance(step, Repeat):
+            found.update(dict.fromkeys(step.moves))
+    return list(found)
+
+
+def values_at(b: ir.IRBuilder, buffer: Buffer, pointer: ir.Value) -> list[ir.Value]:
+    """Load all elements of a small buffer."""
+    type, count = memory_type(buffer.type.dtype), buffer.type.size * (2 if buffer.type.dtype.kind == "c" else 1)
+    return [b.load(b.gep(pointer, [ir.Constant(I64, k)], source_etype=type), typ=type) for k in range(count)]
+
+
+def store_at(b: ir.IRBuilder, buffer: Buffer, pointer: ir.Value, values: Sequence[ir.Value]) -> None:
+    for k, value in enumerate(values):
+        b.store(value, b.gep(pointer, [ir.Constant(I64, k)], source_etype=memory_type(buffer.type.dtype)))

@@ -1,26 +1,25 @@
 """Lowering a Program, or the body of a loop or branch, to a list of steps.
 
 In: a prepared Program, buffers for its inputs (in the context) and outputs. Out: its steps. Invariant: outputs are in their buffers when
-the steps have run; for a loop that holds after each trip, by writing in place where the old value is not needed any more and by
-letting memory change places otherwise.
+the steps have run. Every value has a buffer of its own here, and copies bring it where a loop or a branch takes it or leaves it;
+`jitad.lower.reuse` lets those share memory that can, whereupon the copies vanish.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-from jitad.ir.program import Equation, Program, Var
+from jitad.ir.program import Atom, Equation, Program, Var
 from jitad.lower.fusion import Group, is_alias, schedule
 from jitad.lower.index import linear, loop_variable
 from jitad.lower.loops import Buffer, Call, Choice, Counter, Nest, Repeat, Step
 from jitad.lower.nests import Body, Context, build, cut, stores, whole
 from jitad.lower.prepare import prepare
 from jitad.lower.reads import kind_of
-from jitad.lower.reuse import share_memory
 
 
-def lower_block(program: Program, outputs: Sequence[Buffer], context: Context, carries: Sequence[Buffer] = ()) -> list[Step]:
-    """Return the steps of `program`. The memory of `carries` may be overwritten once it has been read."""
+def lower_block(program: Program, outputs: Sequence[Buffer], context: Context) -> list[Step]:
+    """Return the steps of `program`."""
     plan = schedule(program)
     buffers = context.buffers
     assign_outputs(program, outputs, buffers, plan.roots)
@@ -35,8 +34,7 @@ def lower_block(program: Program, outputs: Sequence[Buffer], context: Context, c
             if isinstance(step, Call):
                 step.number = next(context.numbers)
         steps += made
-    roots = [buffers[var] for group in plan.groups for var in group.roots]
-    return share_memory(steps, roots, outputs, carries)
+    return steps
 
 
 def assign_outputs(program: Program, outputs: Sequence[Buffer], buffers: dict[Var, Buffer], roots: set[Var]) -> None:
@@ -55,30 +53,35 @@ def build_control(context: Context, group: Group) -> list[Step]:
 
 
 def build_repeat(context: Context, equation: Equation) -> list[Step]:
-    """Carried values live in buffers of their own, from which the results are copied at the end unless they can stay there."""
+    """Carried values live in the buffers of the results; an output of the kernel is copied from one at the end."""
     params, consts = equation.params, equation.params["consts"]
-    carries = [context.new_buffer(var.type) for var in equation.outputs]
-    steps = [step for x, buffer in zip(equation.inputs[consts:], carries, strict=True) for step in initialize(context, x, buffer)]
+    results = [context.buffers[var] for var in equation.outputs]
+    carries = [buffer if buffer.kind == "work" else context.new_buffer(buffer.type) for buffer in results]
+    fresh, steps = [], []
+    for x, buffer in zip(equation.inputs[consts:], carries, strict=True):
+        if is_undefined(x):
+            fresh.append(buffer)
+        else:
+            steps.append(initialize(context, x, buffer))
     counter = Counter(f"t{next(context.numbers)}", params["length"]) if "length" in params else None
     body = params["body"]
     inner = inner_context(context, body.inputs[counter is not None :], equation.inputs[:consts], carries)
     if counter is not None:
         inner.counters[body.inputs[0]] = counter
     trip, moves = lower_body(body, carries, inner)
-    repeat = Repeat(trip, carries, moves, counter, params.get("reverse", False))
+    repeat = Repeat(trip, carries, moves, counter, params.get("reverse", False), fresh=fresh)
     if counter is None:
         repeat.goes_on = context.new_buffer(params["test"].output_types[0])
         test = prepare(params["test"])
         repeat.test = lower_block(test, [repeat.goes_on], inner_context(context, test.inputs, equation.inputs[:consts], carries))
     if counter is None or counter.length:
         steps.append(repeat)
-    for var, buffer in zip(equation.outputs, carries, strict=True):
-        target = context.buffers[var]
-        if target.kind == "work" and not target.fixed:
-            target.alias = buffer
-        else:
-            steps.append(copy_nest(buffer, target))
-    return steps
+    return [*steps, *[copy_nest(buffer, target) for target, buffer in zip(results, carries, strict=True) if target is not buffer]]
+
+
+def is_undefined(x: Atom) -> bool:
+    """Whether nothing is computed for an array that is written before it is read."""
+    return isinstance(x, Var) and x.equation is not None and kind_of(x.equation) == "undefined"
 
 
 def inner_context(context: Context, inputs: Sequence[Var], operands: Sequence, carries: Sequence[Buffer] = ()) -> Context:
@@ -94,7 +97,7 @@ def inner_context(context: Context, inputs: Sequence[Var], operands: Sequence, c
 
 
 def lower_body(body: Program, carries: list[Buffer], context: Context) -> tuple[list[Step], dict[Buffer, Buffer]]:
-    """Return one trip of a loop, and which memory changes places after it."""
+    """Return one trip of a loop, and the buffers whose values the carried ones take on after it."""
     places = {var: buffer for var, buffer in zip(body.inputs[len(body.inputs) - len(carries) :], carries, strict=True)}
     taken: set = set()
     passed: list[Buffer | None] = []
@@ -107,27 +110,14 @@ def lower_body(body: Program, carries: list[Buffer], context: Context) -> tuple[
     inner = Context({new: context.buffers[old] for new, old in renamed if old in context.buffers}, context)
     inner.counters.update({new: context.counters[old] for new, old in renamed if old in context.counters})
     made = [context.new_buffer(x.type) for x in rest]
-    for buffer in made:
-        buffer.fixed = True
-    kept = {source for source in passed if source is not None}
-    steps = lower_block(program, made, inner, [buffer for buffer in carries if buffer not in kept])
+    steps = lower_block(program, made, inner)
     computed = iter(made)
     sources = [next(computed) if source is None else source for source in passed]
-    return steps, exchange(carries, [source.memory for source in sources])
+    return steps, {target: source for target, source in zip(carries, sources, strict=True) if target is not source}
 
 
-def exchange(targets: list[Buffer], sources: list[Buffer]) -> dict[Buffer, Buffer]:
-    """Return the permutation of memory that brings `sources` to `targets`; what is then free goes where memory was taken."""
-    moves = {target: source for target, source in zip(targets, sources, strict=True) if target is not source}
-    free = [buffer for buffer in moves if buffer not in moves.values()]
-    needy = [buffer for buffer in moves.values() if buffer not in moves]
-    return moves | dict(zip(needy, free, strict=True))
-
-
-def initialize(context: Context, x, buffer: Buffer) -> list[Step]:
-    """Return the steps that put the initial value of a carried variable in its buffer."""
-    if isinstance(x, Var) and x.equation is not None and kind_of(x.equation) == "undefined":
-        return []
+def initialize(context: Context, x: Atom, buffer: Buffer) -> Nest:
+    """Return the step that puts the initial value of a carried variable in its buffer."""
     group = Group("nest", 0, x.shape)
     identity = tuple(map(loop_variable, range(x.ndim)))
 
@@ -135,7 +125,7 @@ def initialize(context: Context, x, buffer: Buffer) -> list[Step]:
         body = Body(context, group, ranges, ())
         return body.builder, stores(buffer, linear(identity, x.shape), body.value(x, identity))
 
-    return [Nest(x.shape, [], cut(whole(x.shape), body_of))]
+    return Nest(x.shape, [], cut(whole(x.shape), body_of))
 
 
 def copy_nest(source: Buffer, target: Buffer) -> Nest:
@@ -152,8 +142,6 @@ def copy_nest(source: Buffer, target: Buffer) -> Nest:
 def build_choice(context: Context, equation: Equation) -> list[Step]:
     index, *operands = equation.inputs
     outputs = [context.buffers[var] for var in equation.outputs]
-    for buffer in outputs:
-        buffer.fixed = True
     branches = []
     for branch in equation.params["branches"]:
         program = prepare(branch)

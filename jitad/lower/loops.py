@@ -6,7 +6,7 @@
     Region    = ranges: (low, high)*, statements: Statement*     # perfect loops in row-major order, both ends included
     Statement = Store(buffer, position, value) | Accumulate(reduction, value) | ScatterStore(buffer, position, value, combine)
     Call      = routine(buffers)                                 # a library routine
-    Repeat    = test: Step*, steps: Step*, moves                 # a sequential loop of known length, or while a test holds
+    Repeat    = test: Step*, steps: Step*, moves, copies         # a sequential loop of known length, or while a test holds
     Choice    = index: Buffer, branches: (Step*)*
 
 The regions of a nest are disjoint and cover its box; each has one straight-line body. Values are scalar expressions
@@ -29,7 +29,7 @@ from jitad.lower.index import Index
 class Buffer:
     """A C-contiguous array: an ``input``, an ``output``, or ``work`` (in the workspace at byte `offset`).
 
-    With `alias` it is another name of that buffer's memory; `fixed` says that it may not become one.
+    With `alias` it is another name of that buffer's memory.
     """
 
     type: ArrayType
@@ -37,7 +37,6 @@ class Buffer:
     name: str
     offset: int = 0
     alias: Buffer | None = None
-    fixed: bool = False
 
     @property
     def memory(self) -> Buffer:
@@ -164,7 +163,12 @@ class Repeat:
     carries
         The buffers of the carried values, which last from trip to trip.
     moves
-        After each trip, the memory that each of these buffers names: that of another, all at once. A permutation.
+        After each trip, the memory that each of these buffers names: that of another, all at once. A permutation; while memory is
+        shared out, the value that each carried buffer takes on.
+    copies
+        After each trip, the small buffers to which the values of others are copied, all at once.
+    fresh
+        Those of `carries` that start without a value.
     counter, reverse
         For a known number of trips: it runs up from 0, or down to 0.
     test, goes_on
@@ -178,6 +182,8 @@ class Repeat:
     reverse: bool = False
     test: list[Step] = field(default_factory=list)
     goes_on: Buffer | None = None
+    copies: dict[Buffer, Buffer] = field(default_factory=dict)
+    fresh: list[Buffer] = field(default_factory=list)
 
 
 @dataclass(eq=False)

@@ -11,6 +11,7 @@ from jitad.lower.blocks import lower_block
 from jitad.lower.loops import Buffer, Loops
 from jitad.lower.nests import Context
 from jitad.lower.prepare import prepare
+from jitad.lower.reuse import share_memory
 from jitad.lower.workspace import plan_workspace
 
 
@@ -20,7 +21,7 @@ def lower(program: Program) -> Loops:
     inputs = [Buffer(var.type, "input", f"in{k}") for k, var in enumerate(program.inputs)]
     outputs = [Buffer(atom.type, "output", f"out{k}") for k, atom in enumerate(program.outputs)]
     context = Context(dict(zip(program.inputs, inputs, strict=True)))
-    steps = lower_block(program, outputs, context)
+    steps = share_memory(lower_block(program, outputs, context), outputs)
     loops = Loops(inputs, outputs, steps, checks=list(context.checks.values()))
     loops.work_bytes = plan_workspace(steps)
     return loops

@@ -50,6 +50,9 @@ def print_repeat(step: Repeat) -> list[str]:
     if step.moves:
         targets, sources = zip(*step.moves.items(), strict=True)
         body.append(f"{', '.join(x.memory.name for x in targets)} = {', '.join(x.memory.name for x in sources)}  # memory changes places")
+    if step.copies:
+        targets, sources = zip(*step.copies.items(), strict=True)
+        body.append(f"{', '.join(x.memory.name + '[:]' for x in targets)} = {', '.join(x.memory.name for x in sources)}")
     return [*head, *indented(body or ["pass"])]
 
 

@@ -1,95 +1,193 @@
-"""Sharing memory: a value computed from another of the same type overwrites it where nothing reads the old one any more.
+"""Sharing memory: a value that replaces another, or is computed from it, takes its memory where nothing reads the old one.
 
-In: the steps of a block. Out: the steps, with buffers made aliases of others and copies onto themselves dropped. Invariant: a buffer is
-overwritten only by steps after the last that reads it, or by a nest that reads each of its elements where it writes it.
+In: steps in which every value has a buffer of its own. Out: the steps, with buffers made aliases of others, copies onto themselves
+dropped, and memory changing places after the trips of loops where a carried value cannot stay in place. Invariant: of two buffers that
+share memory at most one is live at any moment, unless they hold the same value; a step that reads one and writes the other reads each
+element in the iteration that writes it.
+
+First come the values that loops carry, then copies (initial values of loops, results of branches, arrays that are updated), then values
+computed element by element from others; at last the outputs of the kernel, whose memory cannot change places.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import heapq
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 
-from jitad.lower.loops import Accumulate, Buffer, Nest, Region, ScatterStore, Step, Store
-from jitad.lower.scalars import Expr
-from jitad.lower.walk import reachable, reads, roots, writes
+from jitad.lower.lifetimes import Interval, Lifetimes, copied, is_copy, lifetimes
+from jitad.lower.loops import Accumulate, Buffer, Nest, Region, Repeat, ScatterStore, Step, Store
+from jitad.lower.walk import children, leaves, reachable, roots, writes
+
+SMALL = 32  # elements of a carried value that is copied after a trip rather than having its memory change places
+
+Pair = tuple[Buffer, Buffer]
 
 
-def share_memory(steps: list[Step], made: Sequence[Buffer], outputs: Sequence[Buffer], carries: Sequence[Buffer]) -> list[Step]:
-    """Alias what can be, for the buffers `made` by these steps; the memory of `carries` may be taken over too.
-
-    Buffers in `outputs` outlive the steps: nothing may overwrite them.
-    """
-    lasting = set(outputs)
-    owned = [*carries, *[buffer for buffer in made if buffer.kind == "work" and buffer not in lasting]]
-    for target in made:
-        if target.kind != "work" or target.alias is not None:
-            continue
-        first = next((k for k, step in enumerate(steps) if target in writes(step)), None)
-        if first is None or not isinstance(steps[first], Nest):
-            continue
-        for source in owned:
-            memory = source.memory
-            if memory is not target and may_overwrite(steps, first, target, memory, lasting):
-                target.alias = memory
-                break
-    return [clean for step in steps if (clean := without_self_copies(step)) is not None]
+def share_memory(steps: list[Step], outputs: Sequence[Buffer]) -> list[Step]:
+    """Return the steps after letting buffers share memory. Those in `outputs` outlive the steps."""
+    loops = list(repeats(steps))
+    sharing = Sharing(lifetimes(steps, outputs), loops)
+    pairs = [*(pair for loop in loops for pair in loop.moves.items()), *copies(steps), *replacements(steps)]
+    sharing.merge_all(pair for pair in pairs if all(buffer.kind == "work" for buffer in pair))
+    moving = settle_moves(loops)
+    sharing.merge_all(pair for pair in pairs if not moving & {buffer.memory for buffer in pair})
+    return without_self_copies(steps)
 
 
-def may_overwrite(steps: list[Step], first: int, target: Buffer, source: Buffer, lasting: set[Buffer]) -> bool:
-    """Whether `target`, first written by ``steps[first]``, can take the memory of `source`."""
-    if source.type != target.type or any(other.memory is source for other in lasting):
+def repeats(steps: Iterable[Step]) -> Iterator[Repeat]:
+    """Iterate over the loops in steps, inner ones first."""
+    for step in steps:
+        for inner in children(step):
+            yield from repeats(inner)
+        if isinstance(step, Repeat):
+            yield step
+
+
+def copies(steps: Sequence[Step]) -> Iterator[Pair]:
+    """Iterate over (target, source) of the nests that copy whole buffers."""
+    for nest in leaves(steps):
+        if isinstance(nest, Nest):
+            for target in writes(nest):
+                source = copied(nest, target)
+                if source is not None:
+                    yield target, source
+
+
+def replacements(steps: Sequence[Step]) -> Iterator[Pair]:
+    """Iterate over (target, source) where a nest computes elements of one from elements of the other."""
+    for nest in leaves(steps):
+        if isinstance(nest, Nest):
+            for region in nest.regions:
+                targets = dict.fromkeys(s.buffer for s in region.statements if isinstance(s, Store))
+                sources = dict.fromkeys(expr.args[0] for expr in reachable(roots(region)) if expr.op == "load")
+                yield from ((target, source) for target in targets for source in sources)
+
+
+class Sharing:
+    """Decides what may share memory, and lets it."""
+
+    def __init__(self, found: Lifetimes, loops: Sequence[Repeat]):
+        self.events = found.events
+        self.intervals = {buffer: sorted(own, key=start) for buffer, own in found.intervals.items()}
+        self.carried = {(loop, source) for loop in loops for source in loop.moves.values()}
+        self.places: dict[Nest, list[tuple[set, set]]] = {}
+
+    def merge_all(self, pairs: Iterable[Pair]) -> None:
+        for target, source in pairs:
+            self.merge(target.memory, source.memory)
+
+    def merge(self, x: Buffer, y: Buffer) -> None:
+        """Let two buffers share memory if they can."""
+        kinds = {x.kind, y.kind}
+        if x is y or x.type.dtype != y.type.dtype or x.type.size != y.type.size or not kinds <= {"work", "output"} or kinds == {"output"}:
+            return
+        if self.conflict(x, y):
+            return
+        old, new = (y, x) if x.kind == "output" else (x, y)
+        old.alias = new
+        self.intervals[new] = list(heapq.merge(self.intervals.get(new, []), self.intervals.pop(old, []), key=start))
+
+    def conflict(self, x: Buffer, y: Buffer) -> bool:
+        """Whether the lifetimes of two pieces of memory exclude each other."""
+        active: dict[Buffer, list[Interval]] = {x: [], y: []}
+        for interval, own, other in heapq.merge([(i, x, y) for i in self.intervals.get(x, [])], [(i, y, x) for i in self.intervals.get(y, [])],
+                                                key=lambda item: item[0].start):  # fmt: skip
+            active[other] = [before for before in active[other] if before.end + 1 >= interval.start]
+            if any(self.clash(interval, before) for before in active[other]):
+                return True
+            active[own].append(interval)
         return False
-    if source not in reads(steps[first]):
-        return False
-    if not reads_where_it_writes(steps[first], target, source):
-        return False
-    for step in steps[first:]:
-        if source in writes(step):
+
+    def clash(self, later: Interval, earlier: Interval) -> bool:
+        begin = later.start
+        if later.source is earlier.buffer and earlier.start < begin and not self.both_carried(later.buffer, earlier.buffer):
+            begin = later.changed
+        if begin > later.end:
             return False
-    changes = not copies(steps[first], target, source)
-    for step in steps[first + 1 :]:
-        if source in reads(step) and (changes or not (isinstance(step, Nest) and step.trips == 1 and target in writes(step))):
+        if begin <= earlier.end:
+            return True
+        meet = begin - 1 == earlier.end and earlier.end % 2 == 0
+        return meet and not self.in_place(later.buffer, earlier.buffer, earlier.end)
+
+    def both_carried(self, x: Buffer, y: Buffer) -> bool:
+        """Whether a loop carries both on, so that each needs memory of its own after the trip."""
+        return any((loop, y) in self.carried for loop, buffer in self.carried if buffer is x)
+
+    def in_place(self, target: Buffer, source: Buffer, moment: float) -> bool:
+        """Whether what happens at `moment` can write `target` where it reads `source` for the last time."""
+        event = self.events.get(moment)
+        if isinstance(event, dict):  # carried values are assigned all at once
+            return True
+        return isinstance(event, Nest) and self.reads_where_it_writes(event, target, source)
+
+    def reads_where_it_writes(self, nest: Nest, target: Buffer, source: Buffer) -> bool:
+        """Whether every element of `source` is read only in the iteration that writes that element of `target`."""
+        if any(reduction.buffer in (target, source) for reduction in nest.reductions):
             return False
-    return True
-
-
-def copies(nest: Nest, target: Buffer, source: Buffer) -> bool:
-    """Whether a nest makes `target` the same as `source`."""
-    statements = [s for region in nest.regions for s in region.statements if not isinstance(s, Accumulate) and s.buffer.memory is target]
-    return all(loads(s.value, source) and s.value.args[1] == s.position for s in statements)
-
-
-def loads(value: Expr, buffer: Buffer) -> bool:
-    return value.op == "load" and value.args[0].memory is buffer
-
-
-def reads_where_it_writes(nest: Nest, target: Buffer, source: Buffer) -> bool:
-    """Whether every element of `source` is read only in the iteration that writes that element of `target`."""
-    if any(reduction.buffer.memory in (target, source) for reduction in nest.reductions):
-        return False
-    for region in nest.regions:
-        written = {s.position for s in region.statements if isinstance(s, Store | ScatterStore) and s.buffer.memory is target}
-        for expr in reachable(roots(region)):
-            if expr.op == "load" and expr.args[0].memory is source and expr.args[1] not in written and nest.trips != 1:
+        if nest.trips == 1:
+            return True
+        if nest not in self.places:
+            self.places[nest] = [places(region) for region in nest.regions]
+        for read, written in self.places[nest]:
+            if any(buffer is source and (target, position) not in written for buffer, position in read):
                 return False
-    return True
+        return True
 
 
-def without_self_copies(step: Step) -> Step | None:
-    """Return a step without stores of what is there already; None if nothing is left."""
-    if not isinstance(step, Nest):
-        return step
+def start(interval: Interval) -> float:
+    return interval.start
+
+
+def places(region: Region) -> tuple[set, set]:
+    """Return the (buffer, position) pairs that an iteration reads and those that it writes."""
+    read = {expr.args for expr in reachable(roots(region)) if expr.op == "load"}
+    return read, {(s.buffer, s.position) for s in region.statements if isinstance(s, Store | ScatterStore)}
+
+
+def settle_moves(loops: Sequence[Repeat]) -> set[Buffer]:
+    """Let memory change places, or copy small values, where carried values are not in place; return the memory that moves."""
+    moving: set[Buffer] = set()
+    for loop in loops:
+        assigned = {target.memory: source.memory for target, source in loop.moves.items() if target.memory is not source.memory}
+        loop.copies = {target: source for target, source in assigned.items() if target.type.size <= SMALL}
+        large = {target: source for target, source in assigned.items() if target not in loop.copies}
+        loop.moves = exchange(list(large), list(large.values()))
+        moving |= set(loop.moves)
+    return moving
+
+
+def exchange(targets: list[Buffer], sources: list[Buffer]) -> dict[Buffer, Buffer]:
+    """Return the permutation of memory that brings `sources` to `targets`; what is then free goes where memory was taken."""
+    moves = dict(zip(targets, sources, strict=True))
+    free = [buffer for buffer in moves if buffer not in moves.values()]
+    needy = [buffer for buffer in moves.values() if buffer not in moves]
+    return moves | dict(zip(needy, free, strict=True))
+
+
+def without_self_copies(steps: Iterable[Step]) -> list[Step]:
+    """Return steps without stores of what is there already."""
+    kept = []
+    for step in steps:
+        if isinstance(step, Nest):
+            kept += without_copies_in(step)
+        else:
+            for inner in children(step):
+                inner[:] = without_self_copies(inner)
+            kept.append(step)
+    return kept
+
+
+def without_copies_in(nest: Nest) -> list[Nest]:
     parts = []
-    for region in step.regions:
+    for region in nest.regions:
         kept = tuple(s for s in region.statements if not copies_itself(s))
         if kept:
             parts.append(region if len(kept) == len(region.statements) else Region(region.ranges, kept))
-    if not parts and not step.reductions:
-        return None
-    return step if parts == step.regions else replace(step, regions=parts)
+    if not parts and not nest.reductions:
+        return []
+    return [nest if parts == nest.regions else replace(nest, regions=parts)]
 
 
 def copies_itself(statement) -> bool:
-    if isinstance(statement, Accumulate) or not isinstance(statement, Store):
-        return False
-    return loads(statement.value, statement.buffer.memory) and statement.value.args[1] == statement.position
+    return not isinstance(statement, Accumulate) and is_copy(statement) and statement.value.args[0].memory is statement.buffer.memory

@@ -31,7 +31,7 @@ def verify_steps(steps: Sequence[Step], ready: set[Buffer], path: str) -> set[Bu
         if isinstance(step, Repeat):
             carried = {buffer.memory for buffer in step.carries}  # its initial value may be undefined: a stack that the trips fill
             inside = verify_steps(step.test, ready | carried, f"{where}, test ")
-            ready = verify_steps(step.steps, inside, f"{where}, trip ") | set(step.moves)
+            ready = verify_steps(step.steps, inside, f"{where}, trip ") | set(step.moves) | {buffer.memory for buffer in step.copies}
         elif isinstance(step, Choice):
             check_uses({step.index.memory}, set(), ready, where)
             after = [verify_steps(branch, set(ready), f"{where}, branch {k} ") for k, branch in enumerate(step.branches)]

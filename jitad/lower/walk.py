@@ -90,7 +90,7 @@ def reads(step: Step) -> set[Buffer]:
             found |= {expr.args[0].memory for expr in reachable(roots(region)) if expr.op == "load"}
             found |= {s.buffer.memory for s in region.statements if not isinstance(s, Accumulate) and getattr(s, "combine", "") == "add"}
         return found
-    found = {step.index.memory} if isinstance(step, Choice) else {b.memory for b in (*step.moves, *step.moves.values())}
+    found = {step.index.memory} if isinstance(step, Choice) else {b.memory for b in (*step.moves, *step.moves.values(), *step.copies.values())}
     if isinstance(step, Repeat) and step.goes_on is not None:
         found.add(step.goes_on.memory)
     return found.union(*[reads(inner) for steps in children(step) for inner in steps])
@@ -103,5 +103,5 @@ def writes(step: Step) -> set[Buffer]:
     if isinstance(step, Nest):
         found = {reduction.buffer.memory for reduction in step.reductions}
         return found | {s.buffer.memory for region in step.regions for s in region.statements if not isinstance(s, Accumulate)}
-    found = {b.memory for b in (*step.moves, *step.moves.values())} if isinstance(step, Repeat) else set()
+    found = {b.memory for b in (*step.moves, *step.moves.values(), *step.copies)} if isinstance(step, Repeat) else set()
     return found.union(*[writes(inner) for steps in children(step) for inner in steps])

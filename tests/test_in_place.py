@@ -1,0 +1,131 @@
+"""Arrays that loops and branches update stay in one buffer: no trip costs more than what its statements touch."""
+
+import numpy as np
+import pytest
+
+import jitad
+from jitad.lower.loops import Repeat
+from jitad.lower.walk import children, leaves
+from jitad.pipeline import to_loops
+from jitad.testing import check_grads
+
+N = 40
+
+
+def branches(x):
+    b = np.zeros(N)
+    for i in range(N):
+        if x[i] > 0.5:
+            b[i] += x[i] ** 2
+        else:
+            b[N - 1 - i] -= x[i]
+    return np.sum(b**2)
+
+
+def nested(x):
+    u = np.ones((N, N)) * x[0]
+    u[0] = x
+    for _ in range(30):
+        for i in range(1, N - 1):
+            for j in range(1, N - 1):
+                u[i, j] = 0.25 * (u[i - 1, j] + u[i + 1, j] + u[i, j - 1] + u[i, j + 1])
+    return np.sum(u**2)
+
+
+def red_black(x):
+    u = np.zeros((N, N))
+    u[0] = x
+    for _ in range(30):
+        for colour in range(2):
+            for i in range(1, N - 1):
+                for j in range(1, N - 1):
+                    if (i + j) % 2 == colour:
+                        u[i, j] = 0.25 * (u[i - 1, j] + u[i + 1, j] + u[i, j - 1] + u[i, j + 1])
+    return np.sum(u**2)
+
+
+def exchanged(x):
+    u, v = x * 1.0, x * 2.0
+    for i in range(N):
+        u[i] = u[i] + 0.1 * v[N - 1 - i]
+        u, v = v, u
+    return np.sum(u**2) + np.sum(v**3)
+
+
+def two_names(x):
+    u = x * 1.0
+    other = u
+    for i in range(1, N):
+        other[i] = 0.5 * u[i - 1] + u[i]
+    return np.sum(u**2) + np.sum(other)
+
+
+def kept_copy(x):
+    u = x * 1.0
+    for i in range(N - 1):
+        before = u.copy()
+        u[i] = u[i] * u[i + 1]
+        u[i + 1] = before[i] + before[i + 1]
+    return np.sum(u)
+
+
+def in_a_branch(x):
+    u = x * 1.0
+    for i in range(N):
+        if x[i] > 0.5:
+            for j in range(30):
+                u[j] = u[j] * x[i]
+        elif x[i] > 0.2:
+            u[i] = 0.0
+    return np.sum(u)
+
+
+def rows(x):
+    a = np.outer(x, x) + np.eye(N)
+    for k in range(N - 1):
+        a[k + 1] = a[k + 1] - 0.1 * x[k] * a[k]
+    return np.sum(a**2)
+
+
+PROGRAMS = [branches, nested, red_black, exchanged, two_names, kept_copy, in_a_branch, rows]
+ARGUMENT = np.linspace(0.1, 1, N) * np.where(np.arange(N) % 3, 1, 0.4)
+
+
+def loops_of(function):
+    return to_loops(jitad.trace(function)(ARGUMENT))
+
+
+def work_of_trips(steps, inside=False):
+    """The sizes of the nests that are run in every trip of a loop."""
+    for step in steps:
+        for inner in children(step):
+            yield from work_of_trips(inner, inside or isinstance(step, Repeat))
+        if inside and not children(step):
+            yield step.trips
+
+
+@pytest.mark.parametrize("function", [branches, nested, red_black, exchanged, two_names, in_a_branch])
+def test_no_trip_of_the_function_touches_a_whole_array(function):
+    assert set(work_of_trips(loops_of(jitad.jit(function)).steps)) == {1}
+
+
+@pytest.mark.parametrize("function", [nested, two_names])
+def test_no_trip_of_the_gradient_touches_a_whole_array(function):
+    assert set(work_of_trips(loops_of(jitad.value_and_grad(function)).steps)) == {1}
+
+
+def test_row_updates_touch_one_row():
+    assert set(work_of_trips(loops_of(jitad.jit(rows)).steps)) <= {1, N}
+
+
+def test_one_buffer_serves_all_levels_of_nested_loops():
+    loops = loops_of(jitad.jit(nested))
+    written = {buffer.memory for step in leaves(loops.steps) for region in step.regions for s in region.statements
+               if (buffer := getattr(s, "buffer", None)) is not None and buffer.type.shape == (N, N)}  # fmt: skip
+    assert len(written) == 1
+
+
+@pytest.mark.parametrize("function", PROGRAMS)
+def test_values_and_gradients(function):
+    np.testing.assert_allclose(jitad.jit(function)(ARGUMENT), function(ARGUMENT.copy()), rtol=1e-12)
+    check_grads(function, (ARGUMENT,))
