@@ -125,7 +125,7 @@ def check_derivatives(drawn: Given) -> None:
 
 
 def norm(arrays) -> float:
-    return inner(arrays, arrays)
+    return float(inner(arrays, arrays))
 
 
 def check_batch(drawn: Given) -> None:

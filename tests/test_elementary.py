@@ -1,6 +1,7 @@
 """Elementary functions of compiled kernels: their errors in units in the last place, their special values, their machine code.
 
-The reference is mpmath. One kernel per dtype computes all functions.
+The reference is mpmath. One kernel per dtype computes all functions. `python tests/test_elementary.py` prints the table of
+jitad/codegen/elementary/ACCURACY.md.
 """
 
 import re
@@ -88,6 +89,12 @@ def pairs(rng, info, count):
         return x, x * 2.0 ** rng.uniform(-30, 30, count)
 
 
+def exponents(rng, info, count):
+    """Pairs of exponents, near each other and far apart; equal ones."""
+    x = rng.uniform(-30, 30, count)
+    return np.concatenate([x, x, x * 20]), np.concatenate([x + rng.normal(0, 3, count), x, rng.uniform(-600, 600, count)])
+
+
 # --- functions and references -------------------------------------------------------------------------------------------
 
 
@@ -107,6 +114,21 @@ class Function:
 
 def log_in_base(base):
     return lambda x: mp.log(x) / mp.log(base)
+
+
+def log_add_exp(base):
+    """log(base**x + base**y) to that base; where one term is negligible it is the other."""
+
+    def function(x, y):
+        high, low = max(x, y), min(x, y)
+        return high + mp.log1p(mpf(base) ** (low - high)) / mp.log(base) if high - low < 10_000 else high
+
+    return function
+
+
+def larger(x, y):
+    """The size of the terms that cancel where the sum of exponentials is near 1."""
+    return max(abs(x), abs(y)) if min(x, y) < 0 else 0
 
 
 def log_gamma(x):
@@ -143,6 +165,7 @@ FUNCTIONS = {
     "log10": Function(log_in_base(10), 4, POSITIVE),
     "log1p": Function(mp.log1p, 4, (uniform((-1, 1), (0, 1e3)), close_to(0.0, -1.0), any_bits)),
     "pow": Function(mp.power, 2, (powers, lambda *draw: (any_bits(*draw), any_bits(*draw))), arity=2),
+    "sqrt": Function(mp.sqrt, 1, POSITIVE),
     "cbrt": Function(lambda x: mp.sign(x) * mp.cbrt(abs(x)), 4, (uniform((-8, 8)), close_to(1.0, 8.0), any_bits)),
     "hypot": Function(mp.hypot, 4, (pairs, lambda *draw: (any_bits(*draw), any_bits(*draw))), arity=2),
     "sin": Function(mp.sin, 1, ANGLES),
@@ -160,6 +183,9 @@ FUNCTIONS = {
     "arctanh": Function(mp.atanh, 4, UNIT),
     "erf": Function(mp.erf, 4, (uniform((-1, 1), (-7, 7)), close_to(0.0, 1.0), any_bits)),
     "erfc": Function(lambda x: mp.erfc(min(x, 1000)), 4, (uniform((-6, 6), (0, 0.1), (0, 11), (0, 28)), close_to(0.0), any_bits)),
+    "expit": Function(lambda x: 1 / (1 + mp.exp(-x)), 4, GROWING),
+    "logaddexp": Function(log_add_exp(mp.e), 4, (exponents, lambda *draw: (any_bits(*draw), any_bits(*draw))), arity=2, terms=larger),
+    "logaddexp2": Function(log_add_exp(2), 4, (exponents, lambda *draw: (any_bits(*draw), any_bits(*draw))), arity=2, terms=larger),
     "gammaln": Function(log_gamma, 4, REFLECTED, terms=reflected_terms(log_gamma)),
     "digamma": Function(digamma, 4, REFLECTED, terms=reflected_terms(digamma)),
 }
@@ -304,3 +330,14 @@ def test_many_uses_compute_what_one_computes(name, dtype):
     many = runner(to_kernel(program_of_uses(name, dtype, 8)))(x)
     for k, got in enumerate(many):
         np.testing.assert_array_equal(got, compute(name, x + np.dtype(dtype).type(k)))
+
+
+def print_table(count: int) -> None:
+    print("| function | double precision | single precision | promised |", "|---|--:|--:|--:|", sep="\n")
+    for name, function in FUNCTIONS.items():
+        errors = [largest_error(name, dtype, count)[0] for dtype in DTYPES]
+        print(f"| `{name}` |", " | ".join(f"{worst:.2f}" for worst in errors), f"| {function.bound} |")
+
+
+if __name__ == "__main__":
+    print_table(50_000)

@@ -57,21 +57,6 @@ def complex_sign(z: Atom) -> Atom:
     return co.select(co.eq(size, 0), full(0, z.type), z / complex_(size, full(0, size.type)))
 
 
-def complex_expm1(z: Atom) -> Atom:
-    """exp(x + iy) - 1 with a real part that does not cancel: expm1(x) cos(y) - 2 sin(y/2)**2."""
-    x, y = real(z), imag(z)
-    half = transcendental.sin(y * 0.5)
-    return complex_(transcendental.expm1(x) * transcendental.cos(y) - 2 * half * half, transcendental.exp(x) * transcendental.sin(y))
-
-
-def complex_log1p(z: Atom) -> Atom:
-    x, y = real(z) + 1, imag(z)
-    return complex_(transcendental.log(ar.hypot(x, y)), transcendental.arctan2(y, x))
-
-
-log1p = ByKind(transcendental.log1p, c=complex_log1p)
-
-
 def complex_rint(z: Atom) -> Atom:
     return complex_(ar.rint(real(z)), ar.rint(imag(z)))
 
@@ -172,11 +157,11 @@ RULES: dict[np.ufunc, Callable] = {
     np.degrees: times(float(180 / np.pi)),
     np.exp: transcendental.exp,
     np.exp2: transcendental.exp2,
-    np.expm1: ByKind(transcendental.expm1, c=complex_expm1),
+    np.expm1: transcendental.expm1,
     np.log: transcendental.log,
     np.log2: transcendental.log2,
     np.log10: transcendental.log10,
-    np.log1p: log1p,
+    np.log1p: transcendental.log1p,
     np.sin: transcendental.sin,
     np.cos: transcendental.cos,
     np.tan: transcendental.tan,
@@ -202,7 +187,7 @@ SCIPY_RULES: dict[str, Callable] = {
     "logit": logit,
     "log_expit": log_expit,
     "xlogy": times_log(transcendental.log),
-    "xlog1py": times_log(log1p),
+    "xlog1py": times_log(transcendental.log1p),
 }
 
 

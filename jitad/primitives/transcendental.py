@@ -18,30 +18,28 @@ ABOVE_ONE = (1.2, 3.0)
 
 exp = elementwise("exp", np.exp, lambda r, x: r, cost=12, nonnegative=always)
 exp2 = elementwise("exp2", np.exp2, lambda r, x: LOG2 * r, cost=12, nonnegative=always)
-expm1 = elementwise("expm1", np.expm1, lambda r, x: r + 1, cost=20, kinds="f")
+expm1 = elementwise("expm1", np.expm1, lambda r, x: r + 1, cost=20)
 log = elementwise("log", np.log, lambda r, x: 1 / x, cost=15, domains=(POSITIVE,))
 log2 = elementwise("log2", np.log2, lambda r, x: (1 / LOG2) / x, cost=15, domains=(POSITIVE,))
 log10 = elementwise("log10", np.log10, lambda r, x: (1 / LOG10) / x, cost=15, domains=(POSITIVE,))
-log1p = elementwise("log1p", np.log1p, lambda r, x: 1 / (1 + x), cost=20, kinds="f", domains=((-0.5, 2.0),),
+log1p = elementwise("log1p", np.log1p, lambda r, x: 1 / (1 + x), cost=20, domains=((-0.5, 2.0),),
                     nonnegative=lambda equation, known: known(equation.inputs[0]))
 
 sin = elementwise("sin", np.sin, lambda r, x: cos(x), cost=15)
 cos = elementwise("cos", np.cos, lambda r, x: -sin(x), cost=15)
 tan = elementwise("tan", np.tan, lambda r, x: 1 + r * r, cost=25, domains=((-1.2, 1.2),))
-arcsin = elementwise("arcsin", np.arcsin, lambda r, x: 1 / sqrt((1 - x) * (1 + x)), cost=20, kinds="f", domains=(INNER,))
-arccos = elementwise("arccos", np.arccos, lambda r, x: -1 / sqrt((1 - x) * (1 + x)), cost=20, kinds="f", domains=(INNER,),
-                     nonnegative=always)
-arctan = elementwise("arctan", np.arctan, lambda r, x: 1 / (1 + x * x), cost=20, kinds="f")
+arcsin = elementwise("arcsin", np.arcsin, lambda r, x: 1 / sqrt((1 - x) * (1 + x)), cost=20, domains=(INNER,))
+arccos = elementwise("arccos", np.arccos, lambda r, x: -1 / sqrt((1 - x) * (1 + x)), cost=20, domains=(INNER,), nonnegative=always)
+arctan = elementwise("arctan", np.arctan, lambda r, x: 1 / (1 + x * x), cost=20)
 arctan2 = elementwise("arctan2", np.arctan2, lambda r, y, x: x / (x * x + y * y), lambda r, y, x: -y / (x * x + y * y), cost=30,
                       kinds="f", domains=(POSITIVE, POSITIVE))
 
 sinh = elementwise("sinh", np.sinh, lambda r, x: cosh(x), cost=20)
 cosh = elementwise("cosh", np.cosh, lambda r, x: sinh(x), cost=20, nonnegative=always)
 tanh = elementwise("tanh", np.tanh, lambda r, x: 1 - r * r, cost=20)
-arcsinh = elementwise("arcsinh", np.arcsinh, lambda r, x: 1 / hypot_one(x), cost=25, kinds="f")
-arccosh = elementwise("arccosh", np.arccosh, lambda r, x: 1 / sqrt((x - 1) * (x + 1)), cost=25, kinds="f", domains=(ABOVE_ONE,),
-                      nonnegative=always)
-arctanh = elementwise("arctanh", np.arctanh, lambda r, x: 1 / ((1 - x) * (1 + x)), cost=25, kinds="f", domains=(INNER,))
+arcsinh = elementwise("arcsinh", np.arcsinh, lambda r, x: 1 / hypot_one(x), cost=25)
+arccosh = elementwise("arccosh", np.arccosh, lambda r, x: 1 / (sqrt(x - 1) * sqrt(x + 1)), cost=25, domains=(ABOVE_ONE,), nonnegative=always)
+arctanh = elementwise("arctanh", np.arctanh, lambda r, x: 1 / ((1 - x) * (1 + x)), cost=25, domains=(INNER,))
 
 
 def hypot_one(x):
