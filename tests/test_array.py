@@ -104,8 +104,7 @@ SAMPLES = {
 }  # fmt: skip
 REFUSED = {  # where NumPy has loops but jitad has no rule
     np.reciprocal: "?bBhil", np.signbit: "?bB", **dict.fromkeys([
-        np.arcsin, np.arccos, np.arctan, np.arcsinh, np.arccosh, np.arctanh, np.maximum, np.minimum, np.fmax, np.fmin, np.less,
-        np.less_equal, np.greater, np.greater_equal, special.erf, special.erfc,
+        np.maximum, np.minimum, np.fmax, np.fmin, np.less, np.less_equal, np.greater, np.greater_equal, special.erf, special.erfc,
         special.digamma], "FD"),
 }  # fmt: skip
 UFUNCS = [*RULES, *[getattr(special, name) for name in SCIPY_RULES]]
