@@ -5,7 +5,7 @@ import pytest
 
 import jitad
 from jitad.lower.loops import Repeat
-from jitad.lower.walk import children, leaves
+from jitad.lower.walk import children, leaves, reachable, roots
 from jitad.pipeline import to_loops
 from jitad.testing import check_grads
 
@@ -129,3 +129,11 @@ def test_one_buffer_serves_all_levels_of_nested_loops():
 def test_values_and_gradients(function):
     np.testing.assert_allclose(jitad.jit(function)(ARGUMENT), function(ARGUMENT.copy()), rtol=1e-12)
     check_grads(function, (ARGUMENT,))
+
+
+def test_indices_are_affine_in_the_counters_of_all_loops():
+    for transform in (jitad.jit, jitad.value_and_grad):
+        loops = loops_of(transform(nested))
+        exprs = [expr for nest in leaves(loops.steps) for region in nest.regions for expr in reachable(roots(region))]
+        assert not any(expr.op == "checked" for expr in exprs)
+        assert not any(expr.op == "load" and expr.dtype.kind == "i" for expr in exprs)

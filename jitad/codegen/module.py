@@ -6,15 +6,21 @@ or the number of the failure. Invariant: it allocates nothing and calls nothing 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from llvmlite import ir
 
 from jitad.codegen import library
-from jitad.codegen.nests import NestEmitter
+from jitad.codegen.memory import Places, apart, parts
+from jitad.codegen.nests import NestEmitter, emit_function
 from jitad.codegen.scalars import I1, I8, I32, I64, POINTER, memory_type
 from jitad.lower.loops import Buffer, Call, Choice, Counter, Loops, Nest, Repeat, Step
-from jitad.lower.walk import children, leaves, reads, writes
+from jitad.lower.walk import children, leaves, reachable, reads, roots, writes
+from jitad.lower.workspace import exchanged
+
+SMALL = 256  # bytes of a buffer that may lie on the stack
+STACK = 65536  # bytes of all of these
+FEW_TRIPS = 64  # of a nest that is run where it stands in a loop, without a call
 
 
 def float_flags(strict: bool) -> tuple[str, ...]:
@@ -28,7 +34,7 @@ def emit_body(module: ir.Module, loops: Loops, name: str, strict: bool = False) 
 
 
 class BodyEmitter:
-    """Emits the body of one kernel. `pointers` are the memory of each buffer at the current place."""
+    """Emits the body of one kernel. `places` tells where the memory of each buffer is at the current place."""
 
     def __init__(self, module: ir.Module, loops: Loops, name: str, strict: bool):
         self.loops, self.name, self.flags = loops, name, float_flags(strict)
@@ -36,28 +42,46 @@ class BodyEmitter:
         self.function = ir.Function(module, ir.FunctionType(I32, [POINTER] * (len(arguments) + 1)), name)
         self.function.linkage = "internal"
         self.function.attributes.add("noinline")
+        for argument in self.function.args:
+            argument.add_attribute("noalias")
         self.builder = ir.IRBuilder(self.function.append_basic_block("entry"))
-        self.pointers: dict[Buffer, ir.Value] = dict(zip(arguments, self.function.args[:-1], strict=True))
+        self.places = Places(dict(zip(arguments, self.function.args[:-1], strict=True)))
         self.trips: dict[Counter, ir.Value] = {}
-        for buffer in sorted({b for step in loops.steps for b in reads(step) | writes(step)} - set(arguments), key=lambda b: b.name):
-            offset = ir.Constant(I64, buffer.offset)
-            self.pointers[buffer] = self.builder.gep(self.function.args[-1], [offset], source_etype=I8)
         self.numbers = {step: number for number, step in enumerate(leaves(loops.steps))}
+        self.inlined = set(repeated(loops.steps))
+        self.place_work_buffers(sorted({b for step in loops.steps for b in reads(step) | writes(step)} - set(arguments), key=lambda b: b.name))
+        self.status = self.builder.alloca(I32, name="status")
+        self.builder.store(ir.Constant(I32, 0), self.status)
+
+    def place_work_buffers(self, buffers: Sequence[Buffer]) -> None:
+        """Small ones that loops use lie on the stack, where LLVM makes registers of them; the others in the workspace."""
+        used = {buffer for nest in self.inlined for buffer in reads(nest) | writes(nest)}
+        large, room = [], STACK
+        for buffer in buffers:
+            if buffer in used and buffer.nbytes <= min(SMALL, room):
+                room -= buffer.nbytes
+                self.places.pointers[buffer] = self.builder.alloca(memory_type(buffer.type.dtype), size=max(parts(buffer), 1))
+            else:
+                large.append(buffer)
+                offset = ir.Constant(I64, buffer.offset)
+                self.places.pointers[buffer] = self.builder.gep(self.function.args[-1], [offset], source_etype=I8)
+        self.places.separate(self.function.module, self.name, apart(large, exchanged(self.loops.steps)))
 
     def emit(self) -> ir.Function:
         self.emit_steps(self.loops.steps)
         self.builder.ret(ir.Constant(I32, 0))
         return self.function
 
-    def pointer(self, buffer: Buffer) -> ir.Value:
-        return self.pointers[buffer.memory]
+    @property
+    def pointers(self) -> dict[Buffer, ir.Value]:
+        return self.places.pointers
 
     def emit_steps(self, steps: Sequence[Step]) -> None:
         for step in steps:
             if isinstance(step, Nest):
                 self.emit_nest(step)
             elif isinstance(step, Call):
-                self.return_failure(library.emit(self.builder, step, self.pointer))
+                self.return_failure(library.emit(self.builder, step, self.places.pointer))
             elif isinstance(step, Choice):
                 self.emit_choice(step)
             elif step.counter is not None:
@@ -66,9 +90,12 @@ class BodyEmitter:
                 self.emit_while(step)
 
     def emit_nest(self, nest: Nest) -> None:
-        emitter = NestEmitter(self.function.module, f"{self.name}.{self.numbers[nest]}", nest, self.flags)
-        operands = [self.pointer(buffer) for buffer in emitter.buffers] + [self.trips[counter] for counter in emitter.counters]
-        status = self.builder.call(emitter.emit(), operands)
+        if nest in self.inlined:
+            NestEmitter(self.builder, nest, self.flags, self.places, self.trips, self.status).emit()
+            status = self.builder.load(self.status, typ=I32) if has_checks(nest) else None
+        else:
+            function, used, counters = emit_function(self.function.module, f"{self.name}.{self.numbers[nest]}", nest, self.flags)
+            status = self.builder.call(function, [*map(self.places.pointer, used), *[self.trips[counter] for counter in counters]])
         if self.loops.checks:
             self.return_failure(status)
 
@@ -103,7 +130,7 @@ class BodyEmitter:
         places = self.start_moves(step, before)
         entering = dict(self.pointers)
         self.emit_steps(step.test)
-        goes_on = b.icmp_unsigned("!=", b.load(self.pointer(step.goes_on), typ=I8), ir.Constant(I8, 0))
+        goes_on = b.icmp_unsigned("!=", b.load(self.places.pointer(step.goes_on), typ=I8), ir.Constant(I8, 0))
         trip, after = b.append_basic_block("trip"), b.append_basic_block("after")
         b.cbranch(goes_on, trip, after)
         b.position_at_end(trip)
@@ -111,7 +138,7 @@ class BodyEmitter:
         self.finish_moves(step, places)
         b.branch(head)
         b.position_at_end(after)
-        self.pointers = entering
+        self.places.pointers = entering
 
     def start_moves(self, step: Repeat, before: ir.Block) -> dict[Buffer, ir.Value]:
         """Make the pointers that change from trip to trip."""
@@ -124,16 +151,16 @@ class BodyEmitter:
         return places
 
     def finish_moves(self, step: Repeat, places: dict[Buffer, ir.Value]) -> None:
-        copied = [(target, values_at(self.builder, source, self.pointer(source))) for target, source in step.copies.items()]
-        self.pointers.update({buffer: self.pointer(source) for buffer, source in step.moves.items()})
-        for target, values in copied:
-            store_at(self.builder, target, self.pointer(target), values)
+        copied = {target: self.places.load_all(self.builder, source) for target, source in step.copies.items()}
+        self.pointers.update({buffer: self.places.pointer(source) for buffer, source in step.moves.items()})
+        for target, values in copied.items():
+            self.places.store_all(self.builder, target, values)
         for buffer, phi in places.items():
             phi.add_incoming(self.pointers[buffer], self.builder.block)
 
     def emit_choice(self, step: Choice) -> None:
         b, boolean = self.builder, step.index.type.dtype.kind == "b"
-        index = b.load(self.pointer(step.index), typ=I8 if boolean else I64)
+        index = b.load(self.places.pointer(step.index), typ=I8 if boolean else I64)
         if boolean:
             index = b.zext(b.icmp_unsigned("!=", index, ir.Constant(I8, 0)), I64)
         after, outside = b.append_basic_block("after"), dict(self.pointers)
@@ -148,7 +175,7 @@ class BodyEmitter:
             for buffer, places in moving.items():
                 places.append((self.pointers[buffer], b.block))
             b.branch(after)
-            self.pointers = dict(outside)
+            self.places.pointers = dict(outside)
             b.position_at_end(other)
         b.unreachable()
         b.position_at_end(after)
@@ -169,12 +196,14 @@ def moved(steps: Sequence[Step]) -> list[Buffer]:
     return list(found)
 
 
-def values_at(b: ir.IRBuilder, buffer: Buffer, pointer: ir.Value) -> list[ir.Value]:
-    """Load all elements of a small buffer."""
-    type, count = memory_type(buffer.type.dtype), buffer.type.size * (2 if buffer.type.dtype.kind == "c" else 1)
-    return [b.load(b.gep(pointer, [ir.Constant(I64, k)], source_etype=type), typ=type) for k in range(count)]
+def repeated(steps: Sequence[Step], inside: bool = False) -> Iterator[Nest]:
+    """Iterate over the small nests that loops run, however deep."""
+    for step in steps:
+        for inner in children(step):
+            yield from repeated(inner, inside or isinstance(step, Repeat))
+        if inside and isinstance(step, Nest) and step.trips <= FEW_TRIPS:
+            yield step
 
 
-def store_at(b: ir.IRBuilder, buffer: Buffer, pointer: ir.Value, values: Sequence[ir.Value]) -> None:
-    for k, value in enumerate(values):
-        b.store(value, b.gep(pointer, [ir.Constant(I64, k)], source_etype=memory_type(buffer.type.dtype)))
+def has_checks(nest: Nest) -> bool:
+    return any(expr.op == "checked" for region in nest.regions for expr in reachable(roots(region)))

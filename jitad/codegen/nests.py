@@ -1,50 +1,54 @@
-"""Loop nests in LLVM IR: one internal function per nest, whose pointer arguments are ``noalias``.
+"""Loop nests in LLVM IR: large ones as functions of their own, whose pointer arguments are ``noalias``, small ones where they run.
 
-In: a `Nest`. Out: an LLVM function of its buffers that returns 0, or the number of the index check that failed. Invariant: the
-innermost loop's body is straight-line code.
+In: a `Nest`. Out: an LLVM function of its buffers that returns 0, or the number of the index check that failed; or code at the current
+place, which notes that number. Invariant: the innermost loop's body is straight-line code.
 """
 
 from __future__ import annotations
 
 from llvmlite import ir
 
-from jitad.codegen.scalars import I1, I8, I32, I64, POINTER, ScalarEmitter, constant, memory_type, register_type
+from jitad.codegen.memory import Places, allocate
+from jitad.codegen.scalars import I1, I8, I32, I64, POINTER, ScalarEmitter, constant, register_type
 from jitad.ir.types import real_dtype
 from jitad.lower.index import Index
-from jitad.lower.loops import Accumulate, Buffer, Nest, Reduction, Region, ScatterStore, Store
+from jitad.lower.loops import Accumulate, Buffer, Counter, Nest, Reduction, Region, ScatterStore, Store
 from jitad.lower.scalars import Expr
 from jitad.lower.walk import buffers, counters, reachable, roots
 
 COMBINE = {"add": "add", "mul": "mul", "max": "maximum", "min": "minimum", "and": "and", "or": "or"}
 
 
+def emit_function(module: ir.Module, name: str, nest: Nest, flags: tuple[str, ...]) -> tuple[ir.Function, list[Buffer], list[Counter]]:
+    """Return the function of a nest, and the buffers and counters it takes."""
+    used, trips = list(dict.fromkeys(buffer.memory for buffer in buffers(nest))), counters(nest)
+    function = ir.Function(module, ir.FunctionType(I32, [POINTER] * len(used) + [I64] * len(trips)), name)
+    function.linkage = "internal"
+    function.attributes.add("noinline")
+    function.attributes.add("nounwind")
+    pointers = function.args[: len(used)]
+    for argument in pointers:
+        argument.add_attribute("noalias")
+    builder = ir.IRBuilder(function.append_basic_block("entry"))
+    status = builder.alloca(I32, name="status")
+    builder.store(ir.Constant(I32, 0), status)
+    places = Places(dict(zip(used, pointers, strict=True)))
+    NestEmitter(builder, nest, flags, places, dict(zip(trips, function.args[len(used) :], strict=True)), status).emit()
+    builder.ret(builder.load(status, typ=I32))
+    return function, used, trips
+
+
 class NestEmitter:
-    """Emits the function of one nest."""
+    """Emits a nest at the current place; `status` is where the number of a failed check goes."""
 
-    def __init__(self, module: ir.Module, name: str, nest: Nest, flags: tuple[str, ...]):
-        self.nest = nest
-        self.buffers = list(dict.fromkeys(buffer.memory for buffer in buffers(nest)))
-        self.counters = counters(nest)
-        types = [POINTER] * len(self.buffers) + [I64] * len(self.counters)
-        self.function = ir.Function(module, ir.FunctionType(I32, types), name)
-        self.function.linkage = "internal"
-        self.function.attributes.add("noinline")
-        self.function.attributes.add("nounwind")
-        pointers = self.function.args[: len(self.buffers)]
-        for argument in pointers:
-            argument.add_attribute("noalias")
-        self.pointers = dict(zip(self.buffers, pointers, strict=True))
-        self.trips = dict(zip(self.counters, self.function.args[len(self.buffers) :], strict=True))
-        self.builder = ir.IRBuilder(self.function.append_basic_block("entry"))
-        self.scalars = ScalarEmitter(self.builder, flags)
-        self.flags = flags
+    def __init__(self, builder: ir.IRBuilder, nest: Nest, flags: tuple[str, ...], places: Places, trips: dict[Counter, ir.Value], status):
+        self.builder, self.nest, self.flags = builder, nest, flags
+        self.places, self.trips, self.status = places, trips, status
+        self.scalars = ScalarEmitter(builder, flags)
 
-    def emit(self) -> ir.Function:
-        b = self.builder
-        self.status = b.alloca(I32, name="status")
-        b.store(ir.Constant(I32, 0), self.status)
+    def emit(self) -> None:
         self.registers = {
-            r: [b.alloca(self.register(r), name="sum") for _ in range(r.width)]
+            r: [allocate(self.builder, self.register(r), name="sum") for _ in range(r.width)]
             for r in self.nest.reductions
             if r.inner < len(self.nest.box) or not self.nest.box
         }
@@ -52,8 +56,6 @@ class NestEmitter:
             self.fill(buffer, reduction)
         for region in self.nest.regions:
             self.emit_region(region)
-        b.ret(b.load(self.status, typ=I32))
-        return self.function
 
     def register(self, reduction: Reduction) -> ir.Type:
         return register_type(real_dtype(reduction.buffer.type.dtype))
@@ -191,18 +193,14 @@ class NestEmitter:
         offset = ir.Constant(I64, index.const)
         return offset if total is None else b.add(total, offset, flags=("nsw",)) if index.const else total
 
-    def address(self, buffer: Buffer, position: ir.Value) -> ir.Value:
-        return self.builder.gep(self.pointers[buffer.memory], [position], inbounds=True, source_etype=memory_type(buffer.type.dtype))
-
     def read(self, buffer: Buffer, position: ir.Value) -> ir.Value:
-        type = memory_type(buffer.type.dtype)
-        value = self.builder.load(self.address(buffer, position), typ=type)
+        value = self.places.load(self.builder, buffer, position)
         return self.builder.icmp_unsigned("!=", value, ir.Constant(I8, 0)) if buffer.type.dtype.kind == "b" else value
 
     def write(self, buffer: Buffer, position: ir.Value, value: ir.Value) -> None:
         if buffer.type.dtype.kind == "b":
             value = self.builder.zext(value, I8)
-        self.builder.store(value, self.address(buffer, position))
+        self.places.store(self.builder, buffer, position, value)
 
     def parts_positions(self, buffer: Buffer, position: ir.Value) -> list[ir.Value]:
         """Return the positions of the real parts of an element."""

@@ -1,17 +1,17 @@
 """Bring a Program into the form that scheduling expects.
 
 Outputs become distinct Vars with equations of their own (an input or a number that is returned is copied), and products whose operands
-BLAS cannot read in place get transposed copies. Numbers that the bodies of loops and branches read are put in memory.
+BLAS cannot read in place get transposed copies. Numbers that the bodies of loops and branches read are computed there.
 """
 
 from __future__ import annotations
 
 from jitad.ir.lowering import Control
-from jitad.ir.program import Atom, Equation, Literal, Program, Var
-from jitad.ir.recorder import Recorder, current, rewrite
-from jitad.lower.fusion import held_operands
+from jitad.ir.program import Atom, Equation, Program, Var
+from jitad.ir.recorder import Recorder, rewrite
 from jitad.lower.order import delay_writes
 from jitad.lower.products import dot_axes, matrix, worthwhile
+from jitad.lower.sinking import sink
 from jitad.primitives.complexes import convert
 from jitad.primitives.shaping import transpose
 
@@ -32,17 +32,8 @@ def prepare(program: Program) -> Program:
 def arrange(equation: Equation, inputs: list[Atom]):
     """Return the outputs of a rearranged equation, None if it is fine as it is."""
     if isinstance(equation.primitive.lower, Control):
-        return hold_numbers(equation, inputs)
+        return sink(equation, inputs)
     return arrange_product(equation, inputs)
-
-
-def hold_numbers(equation: Equation, inputs: list[Atom]):
-    """Give numbers that bodies read a place in memory."""
-    held = len(held_operands(equation))
-    if not any(isinstance(x, Literal) for x in inputs[:held]):
-        return None
-    copied = [convert(x, dtype=x.dtype) if isinstance(x, Literal) and k < held else x for k, x in enumerate(inputs)]
-    return current().repeat(equation, copied)
 
 
 def arrange_product(equation: Equation, inputs: list[Atom]):
