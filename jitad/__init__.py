@@ -26,10 +26,11 @@ from jitad.inspection import show, table, trace
 from jitad.ir.errors import JitadError
 from jitad.rules import custom_jvp, custom_vjp
 from jitad.runtime.config import config
+from jitad.runtime.workspaces import clear_workspaces
 
 __all__ = [
-    "JitadError", "checkpoint", "cond", "config", "custom_jvp", "custom_vjp", "fori_loop", "grad", "hessian", "hvp", "jacfwd", "jacobian", "jacrev",
-    "jit", "jvp", "linearize", "scan", "show", "stop_gradient", "switch", "table", "testing", "trace", "unroll", "value_and_grad",
-    "vjp", "vmap", "while_loop",
+    "JitadError", "checkpoint", "clear_workspaces", "cond", "config", "custom_jvp", "custom_vjp", "fori_loop", "grad", "hessian", "hvp",
+    "jacfwd", "jacobian", "jacrev", "jit", "jvp", "linearize", "scan", "show", "stop_gradient", "switch", "table", "testing", "trace",
+    "unroll", "value_and_grad", "vjp", "vmap", "while_loop",
 ]  # fmt: skip
 __version__ = "0.1.0"

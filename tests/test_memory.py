@@ -1,10 +1,15 @@
 """What the reverse sweep keeps and what it computes again."""
 
+import gc
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 import pytest
 
 import jitad
 from jitad.pipeline import to_loops
+from jitad.runtime.workspaces import with_workspace
 from jitad.testing import check_grads
 
 X = np.array([0.3, 1.0, -0.7])
@@ -125,3 +130,62 @@ def test_checkpoints_of_containers_branches_and_constants():
     assert second == pytest.approx(np.exp(X).sum())
     assert jitad.grad(lambda x: jitad.checkpoint(lambda: 3.0 * x)())(1.0) == 3
     assert jitad.grad(lambda x: jitad.checkpoint(lambda y: 3.0 * y if y > 0 else y)(x))(-1.0) == 1
+
+
+# --- workspaces --------------------------------------------------------------------------------------------------------------------
+
+
+def steps(x):
+    for _ in range(60):
+        x = np.sin(x) * x[::-1]
+    return np.sum(x)
+
+
+def test_workspaces_are_kept_from_call_to_call_until_cleared():
+    x = np.linspace(0.5, 2, 500)
+    slope = jitad.grad(steps)
+    expected = slope(x)
+    jitad.clear_workspaces()
+    for _ in range(3):
+        np.testing.assert_array_equal(slope(x), expected)
+    kept = jitad.clear_workspaces()
+    assert 60 * x.nbytes <= kept < 70 * x.nbytes  # one, of the three calls
+    assert jitad.clear_workspaces() == 0
+    np.testing.assert_array_equal(slope(x), expected)
+    del slope
+    gc.collect()
+    assert jitad.clear_workspaces() == 0  # gone with the function
+
+
+def test_concurrent_calls_have_workspaces_of_their_own():
+    slope, inputs = jitad.grad(steps), [np.linspace(0.5, 2 + k, 500) for k in range(4)]
+    expected = [slope(x) for x in inputs]
+    jitad.clear_workspaces()
+    together = threading.Barrier(4)
+
+    def call(k):
+        together.wait()
+        return [slope(inputs[k]) for _ in range(50)]
+
+    with ThreadPoolExecutor(4) as threads:
+        for results, wanted in zip(threads.map(call, range(4)), expected, strict=True):
+            for result in results:
+                np.testing.assert_array_equal(result, wanted)
+    assert jitad.clear_workspaces() < 4 * 70 * inputs[0].nbytes
+
+
+def test_a_call_that_fails_or_outlives_a_clearance_leaves_nothing_behind():
+    freed = []
+
+    def entry(x, workspace):
+        freed.append(jitad.clear_workspaces())
+        if x:
+            raise ValueError
+        return workspace.nbytes
+
+    run = with_workspace(entry, 10_000)
+    jitad.clear_workspaces()
+    assert run(0) == 10_000
+    with pytest.raises(ValueError):
+        run(1)
+    assert freed == [0, 0] and jitad.clear_workspaces() == 0

@@ -1,7 +1,7 @@
 """Running kernels on NumPy arrays.
 
-In: a `Kernel` and values of its inputs' types. Out: new arrays and NumPy scalars of its outputs' types. Invariant: a workspace belongs to
-one call at a time, so that threads may run the same kernel together.
+In: a `Kernel` and values of its inputs' types. Out: new arrays and NumPy scalars of its outputs' types. Invariant: threads may run the same
+kernel together.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import numpy as np
 from jitad.codegen.kernel import Kernel
 from jitad.ir import errors
 from jitad.runtime.config import config
+from jitad.runtime.workspaces import with_workspace
 
 
 def runner(kernel: Kernel) -> Callable[..., tuple]:
@@ -24,25 +25,6 @@ def runner(kernel: Kernel) -> Callable[..., tuple]:
 def bare_runner(kernel: Kernel) -> Callable[..., tuple]:
     """Return the same, but with Python's numbers for outputs of shape ()."""
     return with_workspace(kernel.entry, kernel.loops.work_bytes) if kernel.takes_workspace else kernel.entry
-
-
-def with_workspace(entry: Callable, nbytes: int) -> Callable:
-    """Lend each call a workspace that earlier calls have used."""
-    free: list[np.ndarray] = []
-
-    def run(*inputs):
-        try:
-            workspace = free.pop()
-        except IndexError:
-            workspace = np.empty(nbytes + 64, np.uint8)
-            shift = -workspace.ctypes.data % 64
-            workspace = workspace[shift : shift + nbytes]
-        try:
-            return entry(*inputs, workspace)
-        finally:
-            free.append(workspace)
-
-    return run
 
 
 def with_scalars(entry: Callable, scalars: list[tuple[int, type]]) -> Callable:
