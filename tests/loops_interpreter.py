@@ -10,7 +10,7 @@ from numpy.lib.stride_tricks import as_strided
 
 from jitad.ir.registry import REGISTRY
 from jitad.ir.types import real_dtype
-from jitad.lower.loops import Accumulate, Call, Choice, Nest, Repeat, ScatterStore
+from jitad.lower.loops import Accumulate, Call, Choice, Counter, Nest, Repeat, ScatterStore
 from jitad.lower.walk import reachable, roots
 
 COMBINE = {"add": np.add, "mul": np.multiply, "max": np.maximum, "min": np.minimum, "and": np.logical_and, "or": np.logical_or}
@@ -96,17 +96,23 @@ def run_choice(choice, memory):
 
 
 def run_repeat(repeat, memory):
-    for trip in itertools.count() if repeat.counter is None else range(repeat.counter.length):
+    count = repeat.count
+    if not isinstance(count, int):
+        count = memory.trips[count] if isinstance(count, Counter) else int(memory.array(count))
+    trip = 0
+    while trip < count:
+        memory.trips[repeat.counter] = count - 1 - trip if repeat.reverse else trip
         run_steps(repeat.test, memory)
         if repeat.goes_on is not None and not memory.array(repeat.goes_on):
             break
-        if repeat.counter is not None:
-            memory.trips[repeat.counter] = repeat.counter.length - 1 - trip if repeat.reverse else trip
         run_steps(repeat.steps, memory)
         copied = {buffer: memory.array(source).copy() for buffer, source in repeat.copies.items()}
         memory.move(repeat.moves)
         for buffer, array in copied.items():
             memory.store(buffer, array)
+        trip += 1
+    if repeat.trips is not None:
+        memory.store(repeat.trips, np.int64(trip))
 
 
 def run_call(call, memory):

@@ -84,10 +84,10 @@ class BodyEmitter:
                 self.return_failure(library.emit(self.builder, step, self.places.pointer))
             elif isinstance(step, Choice):
                 self.emit_choice(step)
-            elif step.counter is not None:
+            elif isinstance(step.count, int) and step.count and step.goes_on is None:
                 self.emit_loop(step)
             else:
-                self.emit_while(step)
+                self.emit_tested(step)
 
     def emit_nest(self, nest: Nest) -> None:
         if nest in self.inlined:
@@ -105,40 +105,64 @@ class BodyEmitter:
                 self.builder.ret(status)
 
     def emit_loop(self, step: Repeat) -> None:
-        """Count up; a reversed loop's trip number is the distance from the end."""
-        b, length = self.builder, step.counter.length
+        """Run at least one trip. Count up; a reversed loop's trip number is the distance from the end."""
+        b, length = self.builder, ir.Constant(I64, step.count)
         before, head = b.block, b.append_basic_block("trip")
         b.branch(head)
         b.position_at_end(head)
         count = b.phi(I64, name="trip")
         count.add_incoming(ir.Constant(I64, 0), before)
         places = self.start_moves(step, before)
-        self.trips[step.counter] = b.sub(ir.Constant(I64, length - 1), count) if step.reverse else count
+        self.number_trip(step, count, length)
         self.emit_steps(step.steps)
-        following = b.add(count, ir.Constant(I64, 1), flags=("nsw", "nuw"))
-        count.add_incoming(following, b.block)
-        self.finish_moves(step, places)
+        following = self.finish_trip(step, count, places)
         after = b.append_basic_block("after")
-        b.cbranch(b.icmp_signed("<", following, ir.Constant(I64, length)), head, after)
+        b.cbranch(b.icmp_signed("<", following, length), head, after)
         b.position_at_end(after)
 
-    def emit_while(self, step: Repeat) -> None:
-        b = self.builder
-        before, head = b.block, b.append_basic_block("test")
+    def emit_tested(self, step: Repeat) -> None:
+        """Ask before each trip whether it is to be run."""
+        b, length = self.builder, self.trip_count(step.count)
+        before, head, after = b.block, b.append_basic_block("test"), b.append_basic_block("after")
         b.branch(head)
         b.position_at_end(head)
+        count = b.phi(I64, name="trip")
+        count.add_incoming(ir.Constant(I64, 0), before)
         places = self.start_moves(step, before)
         entering = dict(self.pointers)
-        self.emit_steps(step.test)
-        goes_on = b.icmp_unsigned("!=", b.load(self.places.pointer(step.goes_on), typ=I8), ir.Constant(I8, 0))
-        trip, after = b.append_basic_block("trip"), b.append_basic_block("after")
-        b.cbranch(goes_on, trip, after)
-        b.position_at_end(trip)
+        self.number_trip(step, count, length)
+        self.leave_unless(b.icmp_signed("<", count, length), after)
+        if step.goes_on is not None:
+            self.emit_steps(step.test)
+            self.leave_unless(b.icmp_unsigned("!=", b.load(self.places.pointer(step.goes_on), typ=I8), ir.Constant(I8, 0)), after)
         self.emit_steps(step.steps)
-        self.finish_moves(step, places)
+        self.finish_trip(step, count, places)
         b.branch(head)
         b.position_at_end(after)
         self.places.pointers = entering
+        if step.trips is not None:
+            self.places.store_all(b, step.trips, [count])
+
+    def trip_count(self, count: int | Buffer | Counter) -> ir.Value:
+        if isinstance(count, int):
+            return ir.Constant(I64, count)
+        return self.trips[count] if isinstance(count, Counter) else self.places.load_all(self.builder, count)[0]
+
+    def leave_unless(self, goes_on: ir.Value, after: ir.Block) -> None:
+        trip = self.builder.append_basic_block("trip")
+        self.builder.cbranch(goes_on, trip, after)
+        self.builder.position_at_end(trip)
+
+    def number_trip(self, step: Repeat, count: ir.Value, length: ir.Value) -> None:
+        b = self.builder
+        self.trips[step.counter] = b.sub(b.sub(length, ir.Constant(I64, 1)), count) if step.reverse else count
+
+    def finish_trip(self, step: Repeat, count: ir.PhiInstr, places: dict[Buffer, ir.Value]) -> ir.Value:
+        """Let memory change places, and return the number of trips so far."""
+        following = self.builder.add(count, ir.Constant(I64, 1), flags=("nsw", "nuw"))
+        count.add_incoming(following, self.builder.block)
+        self.finish_moves(step, places)
+        return following
 
     def start_moves(self, step: Repeat, before: ir.Block) -> dict[Buffer, ir.Value]:
         """Make the pointers that change from trip to trip."""

@@ -11,7 +11,7 @@ from jitad.frontend.cells import wrap
 from jitad.frontend.promotion import cast, to_atom
 from jitad.frontend.ufuncs import call, plan_of
 from jitad.ir import errors
-from jitad.ir.program import Atom
+from jitad.ir.program import Atom, literal
 from jitad.ir.recorder import build
 from jitad.ir.types import INT, ArrayType
 from jitad.primitives.control import loop
@@ -37,7 +37,8 @@ def accumulate_in_order(ufunc: np.ufunc, x, axis: int):
     if rows.shape[0] == 0:
         return np.moveaxis(wrap(rows, scalar=False), 0, axis)
     body = build(step, [COUNTER, rows.type, rows.type])
-    (out,) = loop(rows, rows, body=body, length=rows.shape[0] - 1, consts=1, reverse=False)
+    count = rows.shape[0] - 1
+    (out,) = loop(literal(count, INT), rows, rows, body=body, length=count, consts=1, reverse=False)
     return np.moveaxis(wrap(out, scalar=False), 0, axis)
 
 
@@ -64,5 +65,5 @@ def change_in_order(ufunc: np.ufunc, a, indices, values) -> None:
 
     consts = [*flat, *given]
     body = build(step, [COUNTER, *[x.type for x in consts], a.type])
-    (changed,) = loop(*consts, a.atom, body=body, length=count, consts=len(consts), reverse=False)
+    (changed,) = loop(literal(count, INT), *consts, a.atom, body=body, length=count, consts=len(consts), reverse=False)
     a.assign(changed)

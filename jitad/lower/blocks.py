@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from jitad.ir.program import Atom, Equation, Program, Var
+from jitad.ir.program import Atom, Equation, Literal, Program, Var
 from jitad.lower.fusion import Group, is_alias, schedule
 from jitad.lower.index import linear, loop_variable
 from jitad.lower.loops import Buffer, Call, Choice, Counter, Nest, Repeat, Step
@@ -54,27 +54,25 @@ def build_control(context: Context, group: Group) -> list[Step]:
 
 def build_repeat(context: Context, equation: Equation) -> list[Step]:
     """Carried values live in the buffers of the results; an output of the kernel is copied from one at the end."""
-    params, consts = equation.params, equation.params["consts"]
-    results = [context.buffers[var] for var in equation.outputs]
+    params, held = equation.params, equation.inputs[1 : 1 + equation.params["consts"]]
+    initial = equation.inputs[1 + len(held) :]
+    results = [context.buffers[var] for var in equation.outputs[len(equation.outputs) - len(initial) :]]
     carries = [buffer if buffer.kind == "work" else context.new_buffer(buffer.type) for buffer in results]
     fresh, steps = [], []
-    for x, buffer in zip(equation.inputs[consts:], carries, strict=True):
+    for x, buffer in zip(initial, carries, strict=True):
         if is_undefined(x):
             fresh.append(buffer)
         else:
             steps.append(initialize(context, x, buffer))
-    counter = Counter(f"t{next(context.numbers)}", params["length"]) if "length" in params else None
-    body = params["body"]
-    inner = inner_context(context, body.inputs[counter is not None :], equation.inputs[:consts], carries)
-    if counter is not None:
-        inner.counters[body.inputs[0]] = counter
-    trip, moves = lower_body(body, carries, inner)
-    repeat = Repeat(trip, carries, moves, counter, params.get("reverse", False), fresh=fresh)
-    if counter is None:
-        repeat.goes_on = context.new_buffer(params["test"].output_types[0])
+    counter = Counter(f"t{next(context.numbers)}", params["length"])
+    trip, moves = lower_body(params["body"], carries, repeated_context(context, params["body"], counter, held, carries))
+    repeat = Repeat(trip, carries, moves, counter, trip_count(context, equation.inputs[0]), params.get("reverse", False), fresh=fresh)
+    if "test" in params:
         test = prepare(params["test"])
-        repeat.test = lower_block(test, [repeat.goes_on], inner_context(context, test.inputs, equation.inputs[:consts], carries))
-    if counter is None or counter.length:
+        repeat.goes_on = context.new_buffer(test.outputs[0].type)
+        repeat.test = lower_block(test, [repeat.goes_on], repeated_context(context, test, counter, held, carries))
+        repeat.trips = context.buffers[equation.outputs[0]]
+    if repeat.count != 0 or repeat.trips is not None:
         steps.append(repeat)
     return [*steps, *[copy_nest(buffer, target) for target, buffer in zip(results, carries, strict=True) if target is not buffer]]
 
@@ -82,6 +80,18 @@ def build_repeat(context: Context, equation: Equation) -> list[Step]:
 def is_undefined(x: Atom) -> bool:
     """Whether nothing is computed for an array that is written before it is read."""
     return isinstance(x, Var) and x.equation is not None and kind_of(x.equation) == "undefined"
+
+
+def trip_count(context: Context, x: Atom) -> int | Buffer | Counter:
+    """Return where a number of trips is found."""
+    return int(x.value) if isinstance(x, Literal) else context.counters.get(x) or context.buffer_of(x)
+
+
+def repeated_context(context: Context, body: Program, counter: Counter, operands: Sequence, carries: Sequence[Buffer]) -> Context:
+    """Return the context of a loop's body."""
+    inner = inner_context(context, body.inputs[1:], operands, carries)
+    inner.counters[body.inputs[0]] = counter
+    return inner
 
 
 def inner_context(context: Context, inputs: Sequence[Var], operands: Sequence, carries: Sequence[Buffer] = ()) -> Context:
@@ -151,8 +161,6 @@ def build_choice(context: Context, equation: Equation) -> list[Step]:
 
 def build_steps(context: Context, equation: Equation) -> list[Step]:
     outputs = [context.buffers[var] for var in equation.outputs]
-    for buffer in outputs:
-        buffer.fixed = True
     program = prepare(equation.params["program"])
     return lower_block(program, outputs, inner_context(context, program.inputs, equation.inputs))
 

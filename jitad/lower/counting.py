@@ -9,6 +9,7 @@ import math
 
 from jitad.lower.loops import Accumulate, Call, Choice, Loops, Nest, Region, Step
 from jitad.lower.walk import children, reachable, roots
+from jitad.primitives.control import UNBOUNDED
 
 FREE = {"const", "zero", "load", "counter", "index", "in_range", "clamp", "index_div", "index_mod", "checked", "convert", "select",
         "eq", "ne", "lt", "le", "gt", "ge", "and", "or", "not"}  # fmt: skip
@@ -20,7 +21,7 @@ def count_operations(loops: Loops) -> int:
 
 
 def count_step(step: Step) -> int:
-    """Count one run of a step: a choice as its dearest branch, a loop without known length as one trip."""
+    """Count one run of a step: a choice as its dearest branch, a loop without a bound as one trip."""
     if isinstance(step, Call):
         return count_call(step)
     if isinstance(step, Nest):
@@ -28,7 +29,7 @@ def count_step(step: Step) -> int:
     inner = [sum(map(count_step, steps)) for steps in children(step)]
     if isinstance(step, Choice):
         return max(inner)
-    return sum(inner) * (step.counter.length if step.counter else 1)
+    return sum(inner) * (1 if step.counter.length == UNBOUNDED else step.counter.length)
 
 
 def count_nest(nest: Nest) -> int:

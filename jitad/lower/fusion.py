@@ -103,8 +103,9 @@ def forced_roots(program: Program) -> set[Var]:
 
 
 def held_operands(equation: Equation):
-    """Return the operands that the bodies of a control equation read where they are: all but the initial carried values."""
-    return equation.inputs[: equation.params.get("consts", len(equation.inputs))]
+    """Return the operands that a control equation reads where they are: all but the initial carried values."""
+    consts = equation.params.get("consts")
+    return equation.inputs if consts is None else equation.inputs[: 1 + consts]
 
 
 def storage(var: Var) -> Var:

@@ -78,6 +78,7 @@ class Survey:
             elif isinstance(step, Repeat):
                 written |= set(step.carries)
                 written |= self.define([*step.test, *step.steps], written)
+                written |= {step.trips} if step.trips else set()
             else:
                 self.defined[step] = writes(step) - written
                 written |= self.defined[step]
@@ -112,10 +113,10 @@ class Survey:
             self.exposed[step] = {step.index}.union(*[exposed for exposed, _ in parts])
             self.killed[step] = set.intersection(*[killed for _, killed in parts])
         elif isinstance(step, Repeat):
-            self.exposed[step] = self.around(step) - set(step.fresh)
-            self.killed[step] = self.summary(step.test if step.counter is None else step.steps)[1] | set(step.fresh)
-            if step.counter is not None:
-                self.killed[step] |= set(step.moves)
+            self.exposed[step] = (self.around(step) - set(step.fresh)) | ({step.count} if isinstance(step.count, Buffer) else set())
+            self.killed[step] = set(step.fresh) | ({step.trips} if step.trips else set())
+            if not may_end_at_once(step):
+                self.killed[step] |= self.summary(step.steps)[1] | set(step.moves)
         else:
             self.killed[step] = self.defined[step]
             self.exposed[step] = reads(step) - self.defined[step]
@@ -170,15 +171,20 @@ class Survey:
             self.switch(after if k else before, self.starts[step][k])
 
     def repeat(self, step: Repeat) -> None:
-        end, after = self.ends[step], set(self.live)
+        end = self.ends[step]
+        if step.trips is not None:
+            self.write({step.trips}, end + 1)
+        after = set(self.live)
         self.read(self.around(step), end + 1)
         self.write(set(step.moves), end + 1)
         self.read(set(step.moves.values()), end)
         self.block(step.steps)
-        if step.goes_on is not None:
-            self.read({step.goes_on} | after, self.starts[step][1])
+        if may_end_at_once(step):
+            self.read(after if step.goes_on is None else {step.goes_on} | after, self.starts[step][1])
         self.block(step.test)
         self.write(set(step.fresh), self.times[step] + 1)
+        if isinstance(step.count, Buffer):
+            self.read({step.count}, self.times[step])
 
     def origin(self, buffer: Buffer, interval: Interval) -> tuple[Buffer | None, float]:
         """Return what the definition at the start of an interval copies, and when the copy is first changed."""
@@ -186,6 +192,11 @@ class Survey:
         source = copied(step, buffer) if isinstance(step, Nest) else None
         later = [moment for one in (buffer, source) for moment in self.writers.get(one, ()) if moment > interval.start]
         return source, min(later, default=math.inf)
+
+
+def may_end_at_once(step: Repeat) -> bool:
+    """Whether a loop may run no trip."""
+    return step.goes_on is not None or not isinstance(step.count, int)
 
 
 def copied(nest: Nest, target: Buffer) -> Buffer | None:

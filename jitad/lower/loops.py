@@ -6,7 +6,7 @@
     Region    = ranges: (low, high)*, statements: Statement*     # perfect loops in row-major order, both ends included
     Statement = Store(buffer, position, value) | Accumulate(reduction, value) | ScatterStore(buffer, position, value, combine)
     Call      = routine(buffers)                                 # a library routine
-    Repeat    = test: Step*, steps: Step*, moves, copies         # a sequential loop of known length, or while a test holds
+    Repeat    = count, test: Step*, steps: Step*, moves, copies  # a sequential loop: a number of trips, or while a test holds
     Choice    = index: Buffer, branches: (Step*)*
 
 The regions of a nest are disjoint and cover its box; each has one straight-line body. Values are scalar expressions
@@ -146,7 +146,7 @@ class Call:
 
 @dataclass(eq=False)
 class Counter:
-    """The number of the current trip of a `Repeat`, between 0 and `length` - 1."""
+    """The number of the current trip of a `Repeat`, between 0 and `length` - 1; `length` is at least the number of trips."""
 
     name: str
     length: int
@@ -170,20 +170,26 @@ class Repeat:
     fresh
         Those of `carries` that start without a value.
     counter, reverse
-        For a known number of trips: it runs up from 0, or down to 0.
+        It runs up from 0, or down to 0.
+    count
+        The number of trips, or the most if there is a test: ``counter.length`` or what is only known when the kernel runs.
     test, goes_on
-        Otherwise: steps run before each trip, and the buffer of the boolean they compute.
+        Steps run before each trip, and the buffer of the boolean they compute.
+    trips
+        Where the number of trips is stored at the end.
     """
 
     steps: list[Step]
     carries: list[Buffer]
     moves: dict[Buffer, Buffer]
-    counter: Counter | None = None
+    counter: Counter
+    count: int | Buffer | Counter
     reverse: bool = False
     test: list[Step] = field(default_factory=list)
     goes_on: Buffer | None = None
     copies: dict[Buffer, Buffer] = field(default_factory=dict)
     fresh: list[Buffer] = field(default_factory=list)
+    trips: Buffer | None = None
 
 
 @dataclass(eq=False)

@@ -9,9 +9,10 @@ from __future__ import annotations
 
 from jitad.ir.types import short_dtype
 from jitad.lower.index import Index
-from jitad.lower.loops import Accumulate, Buffer, Call, Choice, Loops, Nest, Region, Repeat, ScatterStore, Step
+from jitad.lower.loops import Accumulate, Buffer, Call, Choice, Counter, Loops, Nest, Region, Repeat, ScatterStore, Step
 from jitad.lower.scalars import Expr
 from jitad.lower.walk import reachable, roots
+from jitad.primitives.control import UNBOUNDED
 
 INFIX = {"add": "+", "sub": "-", "mul": "*", "div": "/", "eq": "==", "ne": "!=", "lt": "<", "le": "<=", "gt": ">", "ge": ">=",
          "and": "&", "or": "|", "xor": "^"}  # fmt: skip
@@ -41,11 +42,11 @@ def print_steps(steps: list[Step]) -> list[str]:
 
 
 def print_repeat(step: Repeat) -> list[str]:
-    if step.counter is None:
-        head = ["while True:", *indented([*print_steps(step.test), f"if not {step.goes_on.memory.name}[0]: break"])]
-    else:
-        trips = f"reversed(range({step.counter.length}))" if step.reverse else f"range({step.counter.length})"
-        head = [f"for {step.counter.name} in {trips}:"]
+    count = step.count if isinstance(step.count, int) else step.count.name if isinstance(step.count, Counter) else f"{step.count.memory.name}[0]"
+    trips = f"range({count})" if count != UNBOUNDED else "count()"
+    head = [f"for {step.counter.name} in {f'reversed({trips})' if step.reverse else trips}:"]
+    if step.goes_on is not None:
+        head += indented([*print_steps(step.test), f"if not {step.goes_on.memory.name}[0]: break"])
     body = print_steps(step.steps)
     if step.moves:
         targets, sources = zip(*step.moves.items(), strict=True)

@@ -32,19 +32,19 @@ def sink(equation: Equation, inputs: Sequence[Atom]) -> Sequence[Atom] | None:
     params = equation.params
     bodies = {name: value if isinstance(value, tuple) else (value,) for name, value in params.items()}
     bodies = {name: group for name, group in bodies.items() if group and all(isinstance(x, Program) for x in group)}
-    lead = len(next(iter(bodies.values()))[0].inputs) - len(inputs)  # inputs of a body before the operands: a counter, or minus a choice
-    first, last = max(-lead, 0), params.get("consts", len(inputs))
+    repeated, choosing = "consts" in params, len(next(iter(bodies.values()))[0].inputs) < len(inputs)
+    first, last = int(repeated or choosing), 1 + params["consts"] if repeated else len(inputs)
     held = inputs[first:last]
-    if not any(map(is_sunk, held)) and not any(isinstance(x, Literal) for x in inputs[:first]):
+    if not any(map(is_sunk, held)) and not (choosing and isinstance(inputs[0], Literal)):
         return None
-    choice = [convert(x, dtype=x.dtype) if isinstance(x, Literal) else x for x in inputs[:first]]
+    choice = [convert(x, dtype=x.dtype) if choosing and isinstance(x, Literal) else x for x in inputs[:first]]
     kept = leaves(held)
     changed = {}
     for name, group in bodies.items():
-        fresh = tuple(computing(body, held, kept, first + lead) for body in group)
+        fresh = tuple(computing(body, held, kept, int(repeated)) for body in group)
         changed[name] = fresh if isinstance(params[name], tuple) else fresh[0]
-    if "consts" in params:
-        changed["consts"] = first + len(kept)
+    if repeated:
+        changed["consts"] = len(kept)
     return equation.primitive(*choice, *kept, *inputs[last:], **{**params, **changed})
 
 

@@ -31,7 +31,10 @@ def verify_steps(steps: Sequence[Step], ready: set[Buffer], path: str) -> set[Bu
         if isinstance(step, Repeat):
             carried = {buffer.memory for buffer in step.carries}  # its initial value may be undefined: a stack that the trips fill
             inside = verify_steps(step.test, ready | carried, f"{where}, test ")
+            if isinstance(step.count, Buffer):
+                check_uses({step.count.memory}, set(), ready, where)
             ready = verify_steps(step.steps, inside, f"{where}, trip ") | set(step.moves) | {buffer.memory for buffer in step.copies}
+            ready |= {step.trips.memory} if step.trips is not None else set()
         elif isinstance(step, Choice):
             check_uses({step.index.memory}, set(), ready, where)
             after = [verify_steps(branch, set(ready), f"{where}, branch {k} ") for k, branch in enumerate(step.branches)]

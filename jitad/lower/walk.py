@@ -91,8 +91,8 @@ def reads(step: Step) -> set[Buffer]:
             found |= {s.buffer.memory for s in region.statements if not isinstance(s, Accumulate) and getattr(s, "combine", "") == "add"}
         return found
     found = {step.index.memory} if isinstance(step, Choice) else {b.memory for b in (*step.moves, *step.moves.values(), *step.copies.values())}
-    if isinstance(step, Repeat) and step.goes_on is not None:
-        found.add(step.goes_on.memory)
+    if isinstance(step, Repeat):
+        found |= {b.memory for b in (step.goes_on, step.count) if isinstance(b, Buffer)}
     return found.union(*[reads(inner) for steps in children(step) for inner in steps])
 
 
@@ -104,4 +104,6 @@ def writes(step: Step) -> set[Buffer]:
         found = {reduction.buffer.memory for reduction in step.reductions}
         return found | {s.buffer.memory for region in step.regions for s in region.statements if not isinstance(s, Accumulate)}
     found = {b.memory for b in (*step.moves, *step.moves.values(), *step.copies)} if isinstance(step, Repeat) else set()
+    if isinstance(step, Repeat) and step.trips is not None:
+        found.add(step.trips.memory)
     return found.union(*[writes(inner) for steps in children(step) for inner in steps])

@@ -56,7 +56,7 @@ def note_uses(steps: Sequence[Step], spans: dict[Buffer, Span], now: int) -> int
         now += 1
         used = {buffer for buffer in reads(step) | writes(step) if buffer.kind == "work"}
         if isinstance(step, Repeat):
-            carried = {b.memory for b in (*step.carries, *step.moves, *step.moves.values(), *step.copies.values())}
+            carried = {b.memory for b in (*step.carries, *step.moves, *step.moves.values(), *step.copies.values(), step.trips) if b is not None}
             lasting = {buffer for buffer in used if buffer in before or buffer in carried or not fresh_each_trip(buffer, step)}
             for buffer in lasting:
                 extend(spans, buffer, start, now)

@@ -1,7 +1,7 @@
 """The equations of loops: bodies closed over what they use, with the tests that end them early.
 
-In: a body as a Program of what is held and what is carried; Vars of the enclosing traces are free in it. Out: an equation, and the values
-carried at its end. `code` is the Var of the signal by which a trip may end the loop.
+In: a body as a Program of what is held and what is carried; Vars of the enclosing traces, and the trip number, are free in it. Out: an
+equation, and the values carried at its end. `code` is the Var of the signal by which a trip may end the loop.
 """
 
 from __future__ import annotations
@@ -9,51 +9,48 @@ from __future__ import annotations
 from jitad.frontend.control.signals import Signal, is_none
 from jitad.ir.program import Atom, Program, Var, literal
 from jitad.ir.recorder import Recorder, build
-from jitad.ir.types import BOOL
-from jitad.primitives.comparisons import lt
-from jitad.primitives.control import cond, loop, while_
-
-
-def closed(inputs: list[Var], program: Program) -> Program:
-    return Program(inputs, program.equations, program.outputs)
+from jitad.ir.types import BOOL, INT
+from jitad.primitives.control import UNBOUNDED, cond, loop, while_
 
 
 def free_of(*programs: Program, known: set) -> list[Var]:
     return list(dict.fromkeys(var for program in programs for var in program.free_vars() if var not in known))
 
 
-def emit_loop(counter: Var, body: Program, length: int, held: int, held_starts, operands, code: Var | None) -> list[Atom]:
+def emit_loop(counter: Var, body: Program, count: Atom, most: int | None, held: int, held_starts, operands, code: Var | None) -> list[Atom]:
+    """Record a loop of `count` trips, at most `most` if that is known, or fewer if a trip ends it."""
+    if most is None:
+        return emit_while(counter, body, None, count, most, held, held_starts, operands, code)
     free = free_of(body, known={counter})
-    body = unless_ended(Program([counter, *free, *body.inputs], body.equations, body.outputs), 1 + len(free) + held, code)
-    return loop(*free, *held_starts, *operands, body=body, length=length, consts=len(free) + held, reverse=False)
+    body = unchanged_once_ended(Program([counter, *free, *body.inputs], body.equations, body.outputs), 1 + len(free) + held, code)
+    return loop(count, *free, *held_starts, *operands, body=body, length=most, consts=len(free) + held, reverse=False)
 
 
-def emit_while(body: Program, test: Program, held: int, held_starts, operands, code: Var | None) -> list[Atom]:
-    known = set(body.inputs)
-    free = free_of(body, test, known=known)
-    inputs = [*free, *body.inputs]
-    decide = closed(inputs, test)
-    if code is not None:
-        with Recorder() as recorder:
-            outputs = cond(is_none(Signal(code)), *inputs,
-                           branches=(build(lambda *xs: [literal(False, BOOL)], [x.type for x in inputs]), decide))
-        decide = Program(inputs, recorder.equations, outputs)
-    return while_(*free, *held_starts, *operands, test=decide, body=closed(inputs, body), consts=len(free) + held)
+def emit_while(counter: Var, body: Program, test: Program | None, count: Atom | None, most: int | None, held: int, held_starts, operands,
+               code: Var | None) -> list[Atom]:
+    """Record a loop of trips as long as the test holds and none of them has ended it, and no more than `count`."""
+    test = test or Program([], [], [literal(True, BOOL)])
+    free = free_of(body, test, known={counter, *body.inputs})
+    inputs = [counter, *free, *body.inputs]
+    decide = unless_ended(Program(inputs, test.equations, test.outputs), code)
+    limit = literal(UNBOUNDED, INT) if count is None else count
+    return while_(limit, *free, *held_starts, *operands, test=decide, body=Program(inputs, body.equations, body.outputs),
+                  length=UNBOUNDED if most is None else most, consts=len(free) + held)[1:]
 
 
-def while_below(counter: Var, length: Atom, body: Program, held: int) -> Program:
-    """Return a body that leaves what it carries as it is in trips from `length` on."""
-    free = free_of(body, known=set())
-    whole = Program([*free, *body.inputs], body.equations, body.outputs)
-    inputs = [Var(x.type) for x in body.inputs]
-    first = len(free) + held
-    unchanged = build(lambda *xs: list(xs[first:]), whole.input_types)
+def unless_ended(test: Program, code: Var | None) -> Program:
+    """Return a test that does not hold once `code` is that of a signal."""
+    if code is None:
+        return test
     with Recorder() as recorder:
-        outputs = cond(lt(counter, length), *free, *inputs, branches=(unchanged, whole))
-    return Program(inputs, recorder.equations, outputs)
+        goes_on = is_none(Signal(code))
+        if test.equations:
+            no = build(lambda *xs: [literal(False, BOOL)], test.input_types)
+            (goes_on,) = cond(goes_on, *test.inputs, branches=(no, test))
+    return Program(test.inputs, recorder.equations, [goes_on])
 
 
-def unless_ended(body: Program, first: int, code: Var | None) -> Program:
+def unchanged_once_ended(body: Program, first: int, code: Var | None) -> Program:
     """Return a body that leaves what it carries, its inputs from `first` on, as it is once `code` is that of a signal."""
     if code is None:
         return body

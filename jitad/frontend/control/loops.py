@@ -19,7 +19,7 @@ from jitad.frontend.cells import Cell, is_traced
 from jitad.frontend.control.bodies import Body, Pass, State, array_cells, commit, variable
 from jitad.frontend.control.bounds import bounds, counters
 from jitad.frontend.control.branches import branch, condition, decided, merged, refuse_globals, signal_left
-from jitad.frontend.control.equations import emit_loop, emit_while, while_below
+from jitad.frontend.control.equations import emit_loop, emit_while
 from jitad.frontend.control.iterables import Sequence, Unroll, is_long, progressed, sequence_of
 from jitad.frontend.control.lists import Appended, buffer_for
 from jitad.frontend.control.signals import NONE, NOTHING, Signal, after_loop, at_end_of_trip, is_none
@@ -39,14 +39,12 @@ from jitad.frontend.control.state import (
 )
 from jitad.frontend.guards import same
 from jitad.frontend.programs import Leaf
+from jitad.frontend.promotion import cast
 from jitad.frontend.trace import capture, current_trace
 from jitad.frontend.trees import LEAF, TreeDef
 from jitad.ir import errors
 from jitad.ir.program import Atom, Program, Var, literal
-from jitad.ir.recorder import Recorder
 from jitad.ir.types import BOOL, INT, ArrayType
-from jitad.primitives.arithmetic import add
-from jitad.primitives.comparisons import lt
 
 FALLBACK = 2000  # trips up to which a loop that cannot be staged is run trip by trip
 PATIENCE = 16  # trips of a while loop with known conditions before it is staged
@@ -448,29 +446,14 @@ class Staging:
         operands = [starts[k] for k in moving]
         held, held_starts = [inputs[k] for k in still], [starts[k] for k in still]
         body = Program([*held, *carry], equations, results)
+        code = self.code if ends else None
         if self.sequence is None:
-            found = emit_while(body, test, len(held), held_starts, operands, self.code if ends else None)
-        elif is_traced(self.sequence.length):
-            found = self.emit_counted(body, len(held), held_starts, operands, self.code if ends else None)
+            found = emit_while(self.counter, body, test, None, None, len(held), held_starts, operands, code)
         else:
-            found = emit_loop(self.counter, body, self.sequence.length, len(held), held_starts, operands, self.code if ends else None)
+            count = self.sequence.length
+            count = cast(count.atom, INT) if is_traced(count) else literal(count, INT)
+            found = emit_loop(self.counter, body, count, self.trips, len(held), held_starts, operands, code)
         finals = list(starts)
         for k, atom in zip(moving, found, strict=True):
             finals[k] = atom
         return finals
-
-    def emit_counted(self, body: Program, held: int, held_starts, operands, code: Var | None) -> list[Atom]:
-        """Record a loop over a range of unknown length: one of as many trips as there may be, else a `while` that counts."""
-        length = self.sequence.length.atom
-        if self.trips is not None:
-            below = while_below(self.counter, length, body, held)
-            code = code and below.inputs[body.inputs.index(code)]
-            return emit_loop(self.counter, below, self.trips, held, held_starts, operands, code)
-        with Recorder() as recorder:
-            goes_on = lt(self.counter, length)
-        test = Program([], recorder.equations, [goes_on])
-        with Recorder() as recorder:
-            recorder.equations += body.equations
-            following = add(self.counter, literal(1, INT))
-        whole = Program([*body.inputs, self.counter], recorder.equations, [*body.outputs, following])
-        return emit_while(whole, test, held, held_starts, [*operands, literal(0, INT)], code)[:-1]

@@ -1,16 +1,17 @@
-"""Control flow: `loop` (a known number of trips), `while_`, `cond`, and parts kept together, `checkpoint` and `recompute`.
+"""Control flow: `loop` (a number of trips), `while_`, `cond`, and parts kept together, `checkpoint` and `recompute`.
 
 Their bodies are closed Programs in the parameters.
 
-In: constants, then carried values. Out: the carried values at the end. Rules rewrite the bodies with the passes themselves
-(`jitad.ir.passes`). Invariant: a body's inputs are the trip number (loops only), the constants, the carried values; its outputs are
+In: which body or how often, constants, carried values. Out: the carried values at the end. Rules rewrite the bodies with the passes themselves
+(`jitad.ir.passes`). Invariant: the inputs of a loop's body are the trip number, the constants, the carried values; its outputs are
 the carried values, of unchanged types. An array that a body updates (`scatter`) is carried; one that it reads is a constant.
 """
 
+from jitad.primitives.control.bodies import UNBOUNDED
 from jitad.primitives.control.branches import cond
 from jitad.primitives.control.loops import loop
 from jitad.primitives.control.recomputation import checkpoint, recompute
 from jitad.primitives.control.undefined import empty
 from jitad.primitives.control.whiles import while_
 
-__all__ = ["checkpoint", "cond", "empty", "loop", "recompute", "while_"]
+__all__ = ["UNBOUNDED", "checkpoint", "cond", "empty", "loop", "recompute", "while_"]

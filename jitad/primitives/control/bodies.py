@@ -7,15 +7,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+import numpy as np
+
 from jitad.ir.passes import PASSES
 from jitad.ir.program import Atom, Program, Var
-from jitad.ir.recorder import Recorder, build
+from jitad.ir.recorder import Recorder, build, inline
 from jitad.ir.symbolic import Zero, is_zero
 from jitad.ir.types import INT, ArrayType
+from jitad.primitives.comparisons import lt, select
 from jitad.primitives.declare import instantiate, to_front
 from jitad.primitives.shaping import broadcast, reshape
 
 COUNTER = ArrayType(INT)
+UNBOUNDED = np.iinfo(INT).max  # the bound on the number of trips of a loop without one
 
 
 def close(program: Program, place: int) -> tuple[Program, list[Var]]:
@@ -32,6 +36,14 @@ def fixpoint(flags: Sequence[bool], step: Callable[[list[bool]], Sequence[bool]]
         if following == current:
             return current
         current = following
+
+
+def widened(program: Program, types: Sequence[ArrayType], places: Sequence[int]) -> Program:
+    """Return a Program of inputs of `types` that applies `program` to those at `places`."""
+    inputs = [Var(type) for type in types]
+    for place, var in zip(places, program.inputs, strict=True):
+        inputs[place] = var
+    return Program(inputs, program.equations, program.outputs)
 
 
 def dots_of(types: Sequence[ArrayType], moving: Sequence[bool]) -> list:
@@ -67,7 +79,7 @@ def batched_body(body: Program, size: int, batched: Sequence[bool], results: Seq
 
 
 def widen_mask(mask: Atom, like: Atom) -> Program:
-    return build(lambda m: [broadcast(reshape(m, shape=(*m.shape, *(1,) * (like.ndim - 1))), shape=like.shape)], [mask.type])
+    return build(lambda m: [broadcast(reshape(m, shape=(*m.shape, *(1,) * (like.ndim - m.ndim))), shape=like.shape)], [mask.type])
 
 
 def needed(program: Program, outputs: Sequence[bool]) -> list[bool]:
@@ -83,21 +95,41 @@ def chosen(items: Sequence, flags: Sequence[bool]) -> list:
     return [x for x, keep in zip(items, flags, strict=True) if keep]
 
 
-def prune_repeated(primitive, inputs, used, bodies: dict[str, Program], lead: int, consts: int, **params):
-    """Carry only what is used, or what a carried value or the test depends on; hold only the constants that are read."""
-    body = bodies["body"]
-    always = [False] * (len(inputs) - consts)
-    if "test" in bodies:
-        always = needed(bodies["test"], [True])[consts:]
-    carry = fixpoint([a or b for a, b in zip(used, always, strict=True)], lambda flags: needed(body, flags)[lead + consts :])
-    held = needed(body, carry)[lead : lead + consts]
-    if "test" in bodies:
-        held = [a or b for a, b in zip(held, needed(bodies["test"], [True])[:consts], strict=True)]
+def batched_operands(inputs: Sequence[Atom], axes: Sequence[int | None], batched: Sequence[bool], size: int) -> list[Atom]:
+    """Return operands with the batch on axis 0 of those in `batched`."""
+    return [to_front(x, axis) if axis is not None else broadcast(x, shape=(size, *x.shape)) if moves else x
+            for x, axis, moves in zip(inputs, axes, batched, strict=True)]
+
+
+def limited(body: Program) -> Program:
+    """Return a body with a further constant, the number of trips, that leaves what it carries as it is in trips from there on."""
+    count, carry = Var(COUNTER), len(body.outputs)
+    with Recorder() as recorder:
+        recorder.equations += body.equations
+        runs = lt(body.inputs[0], count)
+        outputs = [where(runs, new, old) for new, old in zip(body.outputs, body.inputs[len(body.inputs) - carry :], strict=True)]
+    return Program([body.inputs[0], count, *body.inputs[1:]], recorder.equations, outputs)
+
+
+def where(mask: Atom, new: Atom, old: Atom) -> Atom:
+    """Return `new` where the mask, which has the leading axes of the two, holds, else `old`."""
+    return select(inline(widen_mask(mask, new), [mask])[0], new, old)
+
+
+def prune_repeated(primitive, inputs, used, bodies: dict[str, Program], consts: int, **params):
+    """Carry only what is used, or what a carried value or the test depends on; hold only the constants that are read.
+
+    `bodies` holds ``body``, and ``test`` if there is one, with the same inputs; the first operand is the number of trips.
+    """
+    body, lead = bodies["body"], 1 + consts
+    tested = needed(bodies["test"], [True]) if "test" in bodies else [False] * len(inputs)
+    carry = fixpoint([a or b for a, b in zip(used, tested[lead:], strict=True)], lambda flags: needed(body, flags)[lead:])
+    held = [a or b for a, b in zip(needed(body, carry)[1:lead], tested[1:lead], strict=True)]
     if all(carry) and all(held):
         return None
-    keep = [*held, *carry]
-    smaller = {"body": Program([*body.inputs[:lead], *chosen(body.inputs[lead:], keep)], body.equations, chosen(body.outputs, carry))}
-    if "test" in bodies:
-        smaller["test"] = Program(chosen(bodies["test"].inputs, keep), bodies["test"].equations, bodies["test"].outputs)
-    results = iter(primitive(*chosen(inputs, keep), **smaller, consts=sum(held), **params))
-    return [next(results) if kept else inputs[0] for kept in carry]
+    keep = [True, *held, *carry]
+    smaller = {name: Program(chosen(program.inputs, keep), program.equations, program.outputs) for name, program in bodies.items()}
+    smaller["body"] = Program(smaller["body"].inputs, body.equations, chosen(body.outputs, carry))
+    results = primitive(*chosen(inputs, keep), **smaller, consts=sum(held), **params)
+    lead, finals = results[: len(results) - sum(carry)], iter(results[len(results) - sum(carry) :])
+    return [*lead, *[next(finals) if kept else inputs[0] for kept in carry]]

@@ -1,4 +1,8 @@
-"""`loop`: a body run a known number of times, up or down."""
+"""`loop`: a body run a number of times, up or down.
+
+In: the number of trips, constants, carried values. Invariant: the number of trips is from 0 to `length`; it is a Literal, which then equals
+`length`, or only known when the kernel runs.
+"""
 
 from __future__ import annotations
 
@@ -13,28 +17,30 @@ from jitad.ir.program import Program, Var
 from jitad.ir.recorder import Recorder, build, inline
 from jitad.ir.symbolic import Zero, is_zero
 from jitad.ir.types import ArrayType
-from jitad.primitives.control.bodies import COUNTER, batched_body, close, fixpoint, moved_body, prune_repeated
+from jitad.primitives.control.bodies import COUNTER, batched_body, batched_operands, close, fixpoint, limited, moved_body, prune_repeated
 from jitad.primitives.control.undefined import empty
-from jitad.primitives.declare import full, instantiate, is_linear, sample, to_front
+from jitad.primitives.declare import full, instantiate, is_linear, sample
 from jitad.primitives.indexing import gather, scatter
-from jitad.primitives.shaping import broadcast
+from jitad.primitives.reductions import reduce_max
 
 
 def loop_type(*types, body, length, consts, reverse):
-    carry = list(types[consts:])
-    if [COUNTER, *types] != body.input_types or carry != body.output_types:
+    carry = list(types[1 + consts :])
+    if list(types) != body.input_types or carry != body.output_types or types[0] != COUNTER:
         raise errors.InternalError("loop: operands and body disagree about types")
     return carry
 
 
-def evaluate_loop(*arrays, body, length, consts, reverse):
+def evaluate_loop(count, *arrays, body, length, consts, reverse):
     held, carry = arrays[:consts], list(arrays[consts:])
-    for i in range(length)[::-1] if reverse else range(length):
+    for i in range(count)[::-1] if reverse else range(count):
         carry = evaluate(body, np.int64(i), *held, *carry)
     return carry
 
 
 def jvp_loop(inputs, tangents, body, length, consts, reverse):
+    count, *inputs = inputs
+    _, *tangents = tangents
     has = [not is_zero(t) for t in tangents]
     held = has[:consts]
     moving = fixpoint(has[consts:], lambda flags: moved_body(body, 1, [*held, *flags], None)[1])
@@ -44,7 +50,7 @@ def jvp_loop(inputs, tangents, body, length, consts, reverse):
     program = Program([program.inputs[k] for k in order], program.equations, program.outputs)
     program, free = close(program, 1)
     dots = [instantiate(t) for t, moves in zip(tangents, [*held, *moving], strict=True) if moves]
-    results = loop(*free, *inputs[:consts], *dots[:m], *inputs[consts:], *dots[m:], body=program, length=length,
+    results = loop(count, *free, *inputs[:consts], *dots[:m], *inputs[consts:], *dots[m:], body=program, length=length,
                    consts=len(free) + consts + m, reverse=reverse)
     outputs, moved = results[: n - consts], iter(results[n - consts :])
     return outputs, [next(moved) if moves else Zero(x.type) for x, moves in zip(outputs, moving, strict=True)]
@@ -52,16 +58,17 @@ def jvp_loop(inputs, tangents, body, length, consts, reverse):
 
 def loop_depends(flags, body, length, consts, reverse):
     """Which results depend on the operands in `flags`."""
-    held = list(flags[:consts])
-    return fixpoint(flags[consts:], lambda carry: PASSES["depends"](body, [False, *held, *carry]))
+    held = list(flags[1 : 1 + consts])
+    return fixpoint(flags[1 + consts :], lambda carry: PASSES["depends"](body, [False, *held, *carry]))
 
 
 def split_loop(inputs, unknown, linear: Recorder, body, length, consts, reverse):
     """Cut a loop into one that is known, which stacks what the other needs, and one that depends on the unknown operands."""
     carry = loop_depends(unknown, body, length, consts, reverse)
-    parts = PASSES["partition"](body, [False, *unknown[:consts], *carry], carry)
+    count, *inputs = inputs
+    flags = [*unknown[1 : 1 + consts], *carry]
+    parts = PASSES["partition"](body, [False, *flags], carry)
     counter, variables = body.inputs[0], body.inputs[1:]
-    flags = [*unknown[:consts], *carry]
     held = [k for k in range(consts) if not flags[k]]
     moving_consts = [k for k in range(consts) if flags[k]]
     known = [k for k in range(consts, len(inputs)) if not flags[k]]
@@ -75,15 +82,15 @@ def split_loop(inputs, unknown, linear: Recorder, body, length, consts, reverse)
     outputs = [*[parts.outputs[k - consts] for k in known], *written]
     first = Program([counter, *[variables[k] for k in (*held, *known)], *stacks], recorder.equations, outputs)
     rooms = [empty(shape=stack.shape, dtype=stack.dtype) for stack in stacks]
-    results = loop(*[inputs[k] for k in (*held, *known)], *rooms, body=first, length=length, consts=len(held), reverse=reverse)
+    results = loop(count, *[inputs[k] for k in (*held, *known)], *rooms, body=first, length=length, consts=len(held), reverse=reverse)
 
     rest = [variables[k] for k in (*moving_consts, *moving)]
     tail = Program([counter, *[variables[k] for k in held], *kept, *rest], [*again, *parts.linear],
                    [parts.outputs[k - consts] for k in moving])
     second = unstack(tail, range(len(held) + 1, len(held) + 1 + len(kept)), length)
     with linear:
-        finals = loop(*[inputs[k] for k in held], *results[len(known) :], *[inputs[k] for k in (*moving_consts, *moving)], body=second,
-                      length=length, consts=len(held) + len(stacks) + len(moving_consts), reverse=reverse)
+        finals = loop(count, *[inputs[k] for k in held], *results[len(known) :], *[inputs[k] for k in (*moving_consts, *moving)],
+                      body=second, length=length, consts=len(held) + len(stacks) + len(moving_consts), reverse=reverse)
     found = dict(zip(known, results, strict=False)) | dict(zip(moving, finals, strict=True))
     return [found[k] for k in range(consts, len(inputs))]
 
@@ -99,6 +106,7 @@ def unstack(body: Program, places: range, length: int) -> Program:
 
 def transpose_loop(cotangents, inputs, body, length, consts, reverse):
     """Run the transposed body in the other direction; cotangents of constants are summed up on the way."""
+    count, *inputs = inputs
     linear_consts = [k for k in range(consts) if is_linear(inputs[k])]
     known = [k for k in range(consts) if k not in linear_consts]
     flags = [False, *[k in linear_consts for k in range(consts)], *[True] * (len(inputs) - consts)]
@@ -115,31 +123,36 @@ def transpose_loop(cotangents, inputs, body, length, consts, reverse):
     types = [COUNTER, *[inputs[k].type for k in (*known, *linear_consts)], *[ct.type for ct in cotangents]]
     program, free = close(build(step, types), 1)
     zeros = [full(0, inputs[k].type) for k in linear_consts]
-    results = loop(*free, *[inputs[k] for k in known], *zeros, *cotangents, body=program, length=length, consts=len(free) + len(known),
-                   reverse=not reverse)
+    results = loop(count, *free, *[inputs[k] for k in known], *zeros, *cotangents, body=program, length=length,
+                   consts=len(free) + len(known), reverse=not reverse)
     found = dict(zip([*linear_consts, *range(consts, len(inputs))], results, strict=True))
-    return [found.get(k) for k in range(len(inputs))]
+    return [None, *[found.get(k) for k in range(len(inputs))]]
 
 
 def batch_loop(size, inputs, axes, body, length, consts, reverse):
+    """All members run as many trips as the one that runs most; a member keeps its values in trips that are not its own."""
+    (count, *inputs), (several, *axes) = inputs, axes
+    if several is not None:
+        body, consts, inputs, axes = limited(body), consts + 1, [count, *inputs], [several, *axes]
+        count = reduce_max(count, axes=(0,))
     held = [axis is not None for axis in axes[:consts]]
     carry = fixpoint([axis is not None for axis in axes[consts:]], lambda flags: batched_body(body, size, [False, *held, *flags], None)[1])
     program, _ = batched_body(body, size, [False, *held, *carry], carry)
     program, free = close(program, 1)
-    operands = [to_front(x, axis) if axis is not None else broadcast(x, shape=(size, *x.shape)) if moves else x
-                for x, axis, moves in zip(inputs, axes, [*held, *carry], strict=True)]
-    outputs = loop(*free, *operands, body=program, length=length, consts=len(free) + consts, reverse=reverse)
+    outputs = loop(count, *free, *batched_operands(inputs, axes, [*held, *carry], size), body=program, length=length,
+                   consts=len(free) + consts, reverse=reverse)
     return outputs, [0 if moves else None for moves in carry]
 
 
 def prune_loop(inputs, used, body, length, consts, reverse):
-    return prune_repeated(loop, inputs, used, {"body": body}, 1, consts, length=length, reverse=reverse)
+    return prune_repeated(loop, inputs, used, {"body": body}, consts, length=length, reverse=reverse)
 
 
 def loop_samples(rng, dtype):
     x, steps = sample(rng, dtype, (0.2, 1.0)), np.asarray(sample(rng, dtype, (0.2, 1.0), (4, 3)))
     body = build(lambda i, rows, x, y: [x * gather(rows, i), y + x], [COUNTER, *[ArrayType(a.dtype, a.shape) for a in (steps, x, x)]])
-    return [([steps, x, sample(rng, dtype)], {"body": body, "length": 4, "consts": 1, "reverse": reverse}) for reverse in (False, True)]
+    return [([np.int64(count), steps, x, sample(rng, dtype)], {"body": body, "length": 4, "consts": 1, "reverse": reverse})
+            for count in (4, 2, 0) for reverse in (False, True)]
 
 
 loop = Primitive(

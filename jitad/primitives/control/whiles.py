@@ -1,95 +1,141 @@
-"""`while_`: a body run as long as a test holds."""
+"""`while_`: a body run as long as a test holds, but no more often than a limit.
+
+In: the limit, constants, carried values. Out: the number of trips, then the carried values. The test has the inputs of the body. Invariant:
+the limit is at most `length`; a loop without one has `UNBOUNDED` for both.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import numpy as np
 
 from jitad.ir import errors
 from jitad.ir.interpreter import evaluate
 from jitad.ir.lowering import Control
 from jitad.ir.passes import PASSES
 from jitad.ir.primitive import Primitive
-from jitad.ir.program import Program, Var
+from jitad.ir.program import Program, Var, literal
 from jitad.ir.recorder import Recorder, inline
 from jitad.ir.symbolic import Zero, is_zero
-from jitad.ir.types import ArrayType
-from jitad.primitives.comparisons import select
-from jitad.primitives.control.bodies import batched_body, close, fixpoint, moved_body, prune_repeated, widen_mask
-from jitad.primitives.declare import instantiate, to_front
-from jitad.primitives.reductions import reduce_or
-from jitad.primitives.shaping import broadcast
+from jitad.ir.types import BOOL, INT, ArrayType
+from jitad.primitives.comparisons import lt
+from jitad.primitives.control.bodies import (
+    COUNTER,
+    batched_body,
+    batched_operands,
+    close,
+    fixpoint,
+    moved_body,
+    prune_repeated,
+    where,
+    widened,
+)
+from jitad.primitives.declare import instantiate
+from jitad.primitives.reductions import reduce_max, reduce_or
 
 
-def while_type(*types, test, body, consts):
-    carry = list(types[consts:])
-    if list(types) != body.input_types or list(types) != test.input_types or carry != body.output_types:
+def while_type(*types, test, body, length, consts):
+    carry = list(types[1 + consts :])
+    if list(types) != body.input_types or list(types) != test.input_types or carry != body.output_types or types[0] != COUNTER:
         raise errors.InternalError("while: operands and bodies disagree about types")
-    return carry
+    if test.output_types != [ArrayType(BOOL)]:
+        raise errors.InternalError("while: the test is not a boolean")
+    return [COUNTER, *carry]
 
 
-def evaluate_while(*arrays, test, body, consts):
-    held, carry = arrays[:consts], list(arrays[consts:])
-    while evaluate(test, *held, *carry)[0]:
-        carry = evaluate(body, *held, *carry)
-    return carry
+def evaluate_while(limit, *arrays, test, body, length, consts):
+    held, carry, trips = arrays[:consts], list(arrays[consts:]), 0
+    while trips < limit and evaluate(test, np.int64(trips), *held, *carry)[0]:
+        carry = evaluate(body, np.int64(trips), *held, *carry)
+        trips += 1
+    return [np.int64(trips), *carry]
 
 
-def jvp_while(inputs, tangents, test, body, consts):
+def jvp_while(inputs, tangents, test, body, length, consts):
+    limit, *inputs = inputs
+    _, *tangents = tangents
     has = [not is_zero(t) for t in tangents]
     held = has[:consts]
-    moving = fixpoint(has[consts:], lambda flags: moved_body(body, 0, [*held, *flags], None)[1])
-    program, _ = moved_body(body, 0, [*held, *moving], moving)
+    moving = fixpoint(has[consts:], lambda flags: moved_body(body, 1, [*held, *flags], None)[1])
+    program, _ = moved_body(body, 1, [*held, *moving], moving)
     n, m = len(inputs), sum(held)
-    order = [*range(consts), *range(n, n + m), *range(consts, n), *range(n + m, len(program.inputs))]
-    program, free = close(Program([program.inputs[k] for k in order], program.equations, program.outputs), 0)
-    types = program.input_types
-    decide = widened(test, types, [len(free) + k for k in (*range(consts), *range(consts + m, n + m))])
+    order = [0, *range(1, consts + 1), *range(n + 1, n + 1 + m), *range(consts + 1, n + 1), *range(n + 1 + m, len(program.inputs))]
+    program, free = close(Program([program.inputs[k] for k in order], program.equations, program.outputs), 1)
+    types, start = program.input_types, 1 + len(free)
+    decide = widened(test, types, [0, *range(start, start + consts), *range(start + consts + m, start + m + n)])
     dots = [instantiate(t) for t, moves in zip(tangents, [*held, *moving], strict=True) if moves]
-    results = while_(*free, *inputs[:consts], *dots[:m], *inputs[consts:], *dots[m:], test=decide, body=program,
-                     consts=len(free) + consts + m)
+    trips, *results = while_(limit, *free, *inputs[:consts], *dots[:m], *inputs[consts:], *dots[m:], test=decide, body=program, length=length,
+                             consts=len(free) + consts + m)
     outputs, moved = results[: n - consts], iter(results[n - consts :])
-    return outputs, [next(moved) if moves else Zero(x.type) for x, moves in zip(outputs, moving, strict=True)]
+    dots = [next(moved) if moves else Zero(x.type) for x, moves in zip(outputs, moving, strict=True)]
+    return [trips, *outputs], [Zero(COUNTER), *dots]
 
 
-def widened(program: Program, types: Sequence[ArrayType], places: Sequence[int]) -> Program:
-    """Return a Program of inputs of `types` that applies `program` to those at `places`."""
-    inputs = [Var(type) for type in types]
-    for place, var in zip(places, program.inputs, strict=True):
-        inputs[place] = var
-    return Program(inputs, program.equations, program.outputs)
+def while_depends(flags, test, body, length, consts):
+    held = list(flags[1 : 1 + consts])
+    return [False, *fixpoint(flags[1 + consts :], lambda carry: PASSES["depends"](body, [False, *held, *carry]))]
 
 
-def while_depends(flags, test, body, consts):
-    held = list(flags[:consts])
-    return fixpoint(flags[consts:], lambda carry: PASSES["depends"](body, [*held, *carry]))
-
-
-def split_while(inputs, unknown, linear, test, body, consts):
+def split_while(inputs, unknown, linear, test, body, length, consts):
     raise errors.NotImplementedError("reverse mode through a while loop whose number of trips is only known when it runs is not "
-                                     "implemented; use jvp or jacfwd, or a for loop over a range with break")
+                                     "implemented; use jvp or jacfwd, or a for loop over a range")
 
 
-def batch_while(size, inputs, axes, test, body, consts):
+def batch_while(size, inputs, axes, test, body, length, consts):
     """All members go on until the last is done; those that are done keep their values."""
+    (limit, *inputs), (several, *axes) = inputs, axes
+    if several is not None:
+        test, body = below(test), Program([body.inputs[0], Var(COUNTER), *body.inputs[1:]], body.equations, body.outputs)
+        consts, inputs, axes = consts + 1, [limit, *inputs], [several, *axes]
+        limit = reduce_max(limit, axes=(0,))
     held = [axis is not None for axis in axes[:consts]]
 
+    def decides(flags):
+        return batched_body(test, size, [False, *held, *flags], None)[1][0]
+
     def results(flags):
-        decides = batched_body(test, size, [*held, *flags], None)[1][0]
-        return [moves or decides for moves in batched_body(body, size, [*held, *flags], None)[1]]
+        return [moves or decides(flags) for moves in batched_body(body, size, [False, *held, *flags], None)[1]]
 
     carry = fixpoint([axis is not None for axis in axes[consts:]], results)
-    decide, (several,) = batched_body(test, size, [*held, *carry], None)
-    program, _ = batched_body(body, size, [*held, *carry], carry)
-    if several:
+    apart = decides(carry)
+    operands = batched_operands(inputs, axes, [*held, *carry], size)
+    if apart:
+        test, body, carry = counting(test, consts), counted(body, consts), [True, *carry]
+        operands.insert(consts, batched_operands([literal(0, INT)], [None], [True], size)[0])
+    decide, _ = batched_body(test, size, [False, *held, *carry], None)
+    program, _ = batched_body(body, size, [False, *held, *carry], carry)
+    if apart:
         program = keep_finished(program, decide, consts)
         with Recorder() as recorder:
             recorder.equations += decide.equations
             outputs = [reduce_or(decide.outputs[0], axes=(0,))]
         decide = Program(decide.inputs, recorder.equations, outputs)
-    operands = [to_front(x, axis) if axis is not None else broadcast(x, shape=(size, *x.shape)) if moves else x
-                for x, axis, moves in zip(inputs, axes, [*held, *carry], strict=True)]
-    outputs = while_(*operands, test=decide, body=program, consts=consts)
-    return outputs, [0 if moves else None for moves in carry]
+    outputs = while_(limit, *operands, test=decide, body=program, length=length, consts=consts)
+    if apart:
+        return outputs[1:], [0 if moves else None for moves in carry]
+    return outputs, [None, *[0 if moves else None for moves in carry]]
+
+
+def below(test: Program) -> Program:
+    """Return a test with a further constant, the limit."""
+    counter, limit = test.inputs[0], Var(COUNTER)
+    with Recorder() as recorder:
+        recorder.equations += test.equations
+        outputs = [test.outputs[0] & lt(counter, limit)]
+    return Program([counter, limit, *test.inputs[1:]], recorder.equations, outputs)
+
+
+def counting(test: Program, consts: int) -> Program:
+    """Return the test of a loop that carries the number of its trips first."""
+    return Program([*test.inputs[: 1 + consts], Var(COUNTER), *test.inputs[1 + consts :]], test.equations, test.outputs)
+
+
+def counted(body: Program, consts: int) -> Program:
+    """Return a body that carries the number of its trips first."""
+    trips = Var(COUNTER)
+    with Recorder() as recorder:
+        recorder.equations += body.equations
+        outputs = [trips + 1, *body.outputs]
+    return Program([*body.inputs[: 1 + consts], trips, *body.inputs[1 + consts :]], recorder.equations, outputs)
 
 
 def keep_finished(body: Program, test: Program, consts: int) -> Program:
@@ -97,11 +143,12 @@ def keep_finished(body: Program, test: Program, consts: int) -> Program:
     with Recorder() as recorder:
         (goes_on,) = inline(test, body.inputs)
         recorder.equations += body.equations
-        outputs = []
-        for new, old in zip(body.outputs, body.inputs[consts:], strict=True):
-            mask = inline(widen_mask(goes_on, new), [goes_on])[0]
-            outputs.append(select(mask, new, old))
+        outputs = [where(goes_on, new, old) for new, old in zip(body.outputs, body.inputs[1 + consts :], strict=True)]
     return Program(body.inputs, recorder.equations, outputs)
+
+
+def prune_while(inputs, used, test, body, length, consts):
+    return prune_repeated(while_, inputs, used[1:], {"body": body, "test": test}, consts, length=length)
 
 
 while_ = Primitive(
@@ -111,7 +158,7 @@ while_ = Primitive(
     jvp=jvp_while,
     depends=while_depends,
     split=split_while,
-    prune=lambda inputs, used, test, body, consts: prune_repeated(while_, inputs, used, {"body": body, "test": test}, 0, consts),
+    prune=prune_while,
     batch=batch_while,
     lower=Control("while"),
     multiple=True,
