@@ -24,8 +24,8 @@ from jitad.frontend.trees import LEAF, TreeDef, flatten, unflatten
 from jitad.ir import errors
 from jitad.pipeline import to_kernel
 from jitad.runtime.config import config
-from jitad.runtime.execute import as_input, bare_runner, check_nan, with_scalars
-from jitad.shortcuts import call_signature, make_shortcut
+from jitad.runtime.execute import as_input, check_nan, runner
+from jitad.shortcuts import make_shortcut
 
 
 class Held:
@@ -61,6 +61,8 @@ class Entry:
         Whether what the trace has read from outside is unchanged.
     derived
         Programs made from this one, by name.
+    called, shortcut
+        Whether it has run for positional arguments, and the short way that was then made for such calls.
     """
 
     traced: Traced
@@ -70,10 +72,8 @@ class Entry:
     written: list[np.ndarray]
     check: Callable[[], bool]
     derived: dict = field(default_factory=dict)
-
-    @functools.cached_property
-    def bare(self) -> Callable[..., tuple]:
-        return bare_runner(self.kernel)
+    called: bool = False
+    shortcut: Callable[[tuple], Any] | None = None
 
     @functools.cached_property
     def kernel(self) -> Kernel:
@@ -81,8 +81,7 @@ class Entry:
 
     @functools.cached_property
     def run(self) -> Callable[..., tuple]:
-        scalars = [(k, leaf.type.dtype.type) for k, leaf in enumerate(self.traced.results) if not leaf.type.ndim]
-        return with_scalars(self.bare, scalars) if scalars else self.bare
+        return runner(self.kernel)
 
     @functools.cached_property
     def captured(self) -> list[tuple[np.ndarray, np.dtype]]:
@@ -133,7 +132,7 @@ class Compiled:
         self.static_argnums = static_argnums
         self.static_argnames = static_argnames
         self.plans: dict[tuple, Plan] = {}
-        self.shortcuts: dict[tuple, Callable] = {}
+        self.shortcuts: tuple[Callable, ...] = ()
         self.lock = threading.RLock()
         if wrapped is not None:
             functools.update_wrapper(self, wrapped, updated=())
@@ -148,27 +147,30 @@ class Compiled:
         if tracing():
             return self.body(args, kwargs)
         if not kwargs:
-            shortcut = self.shortcuts.get(call_signature(args))
-            found = shortcut and shortcut(*args)
-            if found:
-                return found[0]
+            for shortcut in self.shortcuts:
+                result = shortcut(args)
+                if result is not NotImplemented:
+                    return result
         entry, leaves = self.lookup(args, kwargs)
         if entry.changed or entry.written:
             entry.check_aliases(leaves)
         outputs = entry.run(*entry.operands(leaves))
         config.counters.calls += 1
         if not kwargs and not self.static_argnums:
-            self.add_shortcut(entry, args)
+            self.put_first(entry, args)
         if config.check_nan:
             check_nan(outputs)
         if entry.changed or entry.written:
             entry.write_back(leaves, outputs)
         return entry.restore(outputs)
 
-    def add_shortcut(self, entry: Entry, args: tuple) -> None:
-        shortcut = make_shortcut(entry, args)
-        if shortcut is not None:
-            self.shortcuts[call_signature(args)] = shortcut
+    def put_first(self, entry: Entry, args: tuple) -> None:
+        """Let the next call try the shortcut of `entry` first."""
+        if not entry.called:
+            entry.called, entry.shortcut = True, make_shortcut(entry, args)
+        if entry.shortcut is not None:
+            others = [shortcut for shortcut in self.shortcuts if shortcut is not entry.shortcut]
+            self.shortcuts = (entry.shortcut, *others[: SHORTCUTS - 1])
 
     def lookup(self, args: tuple, kwargs: dict) -> tuple[Entry, list]:
         """Return the entry for these arguments, traced anew if there is none that is still valid, and their leaves."""
@@ -284,4 +286,5 @@ def key(x):
     return cls, x
 
 
+SHORTCUTS = 4
 SCALARS = frozenset([bool, int, float, complex])

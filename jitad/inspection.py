@@ -18,7 +18,7 @@ from jitad.ir.verifier import verify
 from jitad.lower.printer import print_loops
 from jitad.optimize.dce import eliminate_dead_code
 from jitad.optimize.simplify import simplify
-from jitad.pipeline import optimize, to_kernel, to_loops
+from jitad.pipeline import optimize, to_loops, to_text
 from jitad.primitives.declare import full, instantiate
 from jitad.transform.jvp import jvp
 from jitad.transform.linearize import linearize
@@ -76,8 +76,7 @@ def show(function: Callable, *args, stage: str = "program", **kwargs) -> str:
         return str(optimize(derivative(program)))
     if stage == "loops":
         return print_loops(to_loops(program))
-    kernel = to_kernel(program)
-    return kernel.llvm if stage == "llvm" else kernel.assembly
+    return to_text(program, stage)
 
 
 def derivative(program: Program) -> Program:

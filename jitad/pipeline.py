@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from jitad.codegen.kernel import Kernel, compile_loops
+from jitad.codegen.kernel import Kernel, compile_loops, text_of
 from jitad.ir.program import Program
 from jitad.ir.verifier import verify
 from jitad.lower.loops import Loops
@@ -47,5 +47,11 @@ def to_loops(program: Program) -> Loops:
 
 
 def to_kernel(program: Program) -> Kernel:
-    """Return the compiled form of a Program, the one of an equal Program if there was one before."""
-    return kernels.get(program, lambda: compile_loops(to_loops(program), strict=config.strict))
+    """Return the compiled form of a Program, the one of an equal Program if there was one before, in this process or on disk."""
+    program = expand(eliminate_dead_code(program))  # rules of derivatives, which have done their work, are functions without a content
+    return kernels.get(program, lambda name: compile_loops(to_loops(program), name, config.strict))
+
+
+def to_text(program: Program, stage: str) -> str:
+    """Return what a Program becomes for LLVM (``"llvm"``) or the CPU (``"asm"``)."""
+    return text_of(to_loops(program), stage, config.strict)

@@ -1,63 +1,113 @@
-"""The shortest way from a call to a kernel, for positional arguments that are plain arrays and numbers.
+"""The shortest way from a call to a kernel, for positional arguments.
 
-In: an `Entry` that has run once. Out: one generated Python function of the arguments, without a loop over leaves or a search: it checks
-the layout of arrays, calls the kernel and builds the result. Invariant: it does what `Compiled.__call__` does on its long way.
+In: an `Entry` that has run once, and the arguments it ran with. Out: one generated Python function of the tuple of arguments, without a loop
+over leaves or a search: it takes the containers apart, calls the kernel, which looks at the leaves, and builds the result. Invariant: it does
+what `Compiled.__call__` does on its long way, or gives `NotImplemented` for arguments of another signature and has done nothing.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 
-from jitad.frontend.trees import LEAF, TreeDef
+from jitad.frontend.trees import LEAF, TreeDef, flatten
 from jitad.runtime.config import config
-from jitad.runtime.execute import as_input
+from jitad.runtime.execute import as_input, runner
 
-READY = 0x0001 | 0x0100  # NumPy's flags C_CONTIGUOUS and ALIGNED
-
-
-def call_signature(args: tuple) -> tuple:
-    """Return the key of a call: dtypes and shapes of arrays, classes of anything else."""
-    return tuple([(x.dtype, x.shape) if x.__class__ is np.ndarray else x.__class__ for x in args])
+SCALARS = frozenset([bool, int, float, complex, np.float64, np.complex128])  # classes that kernels can tell apart
+UNPACKED = (tuple, list, dict)
+MISS = "return NotImplemented"
 
 
-def make_shortcut(entry, args: tuple) -> Callable | None:
+def make_shortcut(entry, args: tuple) -> Callable[[tuple], Any] | None:
     """Return the function for calls that look like ``entry(*args)``, None where the long way is needed."""
-    plain = all(x.__class__ in (np.ndarray, float) for x in args)
-    if not plain or len(entry.inputs) != len(args) or entry.changed or entry.written:
+    leaves, treedef = flatten(args)
+    numbers = {number for number, _ in entry.inputs}
+    if entry.changed or entry.written or not all(can_check(x, k in numbers) for k, x in enumerate(leaves)):
         return None
-    names = [f"a{k}" for k in range(len(args))]
-    scope = {"kernel": entry.bare, "ready": as_input, "check": entry.check, "config": config, "counters": config.counters}
-    condition = f"config.check_nan or config.strict is not {config.strict} or not check()"
-    lines = [f"def call({', '.join(names)}):", f"    if {condition}: return None"]
-    for k, (x, (_, dtype)) in enumerate(zip(args, entry.inputs, strict=True)):
-        if isinstance(x, np.ndarray):
-            scope[f"t{k}"] = dtype
-            native = x.dtype == dtype and x.dtype.isnative and x.ndim
-            test = f"if a{k}.flags.num & {READY} != {READY}: " if native else ""
-            lines.append(f"    {test}a{k} = ready(a{k}, t{k})")
-    for k, (array, dtype) in enumerate(entry.captured):
-        scope[f"c{k}"], scope[f"d{k}"] = array, dtype
-        names.append(f"ready(c{k}, d{k})")
-    outputs = [f"r{k}" for k in range(len(entry.traced.results))]
-    lines.append(f"    {', '.join(outputs)}, = kernel({', '.join(names)})" if outputs else f"    kernel({', '.join(names)})")
-    lines += ["    counters.calls += 1", f"    return [{structure(entry, scope)}]"]
-    exec("\n".join(lines), scope)
+    classes = [leaves[number].__class__ for number, _ in entry.inputs] + [np.ndarray] * len(entry.captured)
+    scope = {"kernel": runner(entry.kernel, tuple(classes)), "ready": as_input, "check": entry.check, "config": config,
+             "counters": config.counters, "NotImplemented": NotImplemented}
+    lines = [f"if config.check_nan or config.strict is not {config.strict} or not check(): {MISS}"]
+    if treedef.flat and len(numbers) == len(leaves) and not entry.captured:
+        operands = "*args"
+    else:
+        names: list[str] = []
+        if not take_apart(treedef, "args", leaves, numbers, names, lines, scope):
+            return None
+        for k, (array, dtype) in enumerate(entry.captured):
+            scope[f"captured{k}"], scope[f"dtype{k}"] = array, dtype
+            names.append(f"ready(captured{k}, dtype{k})")
+        operands = ", ".join(names)
+    lines += [f"outputs = kernel({operands})", f"if outputs is NotImplemented: {MISS}", "counters.calls += 1", *result(entry, scope)]
+    exec("def call(args):\n    " + "\n    ".join(lines), scope)
     return scope["call"]
 
 
-def structure(entry, scope: dict) -> str:
-    """Return the expression that builds the result."""
-    leaves = []
-    for k, leaf in enumerate(entry.traced.results):
-        scalar = not leaf.type.ndim
-        scope[f"s{k}"] = leaf.type.dtype.type if leaf.kind != "array" else lambda x, dtype=leaf.type.dtype: np.asarray(x, dtype)
-        leaves.append(f"s{k}(r{k})" if scalar else f"r{k}")
-    return build(entry.treedef, iter(leaves), scope)
+def can_check(x, is_input: bool) -> bool:
+    """Return whether a shortcut can tell whether a leaf is what it was made for."""
+    if isinstance(x, np.ndarray):
+        return is_input and x.__class__ is np.ndarray and x.ndim > 0
+    return x.__class__ in SCALARS or not is_input
+
+
+def take_apart(treedef: TreeDef, name: str, leaves: list, numbers: set[int], names: list[str], lines: list[str], scope: dict) -> bool:
+    """Write the lines that check a container and name its leaves; return whether that is possible.
+
+    `names` receives those of the Program's inputs; other leaves must be the objects they were.
+    """
+    place = iter(range(len(leaves)))
+
+    def visit(treedef: TreeDef, name: str, known: bool) -> bool:
+        if treedef is LEAF:
+            number = next(place)
+            if number in numbers:
+                names.append(name)
+            else:
+                scope[f"static{number}"] = leaves[number]
+                lines.append(f"if {name} is not static{number}: {MISS}")
+            return True
+        cls = treedef.cls
+        if cls is type(None):
+            lines.append(f"if {name} is not None: {MISS}")
+            return True
+        if cls not in UNPACKED and not hasattr(cls, "_fields"):
+            return False
+        scope[f"{name}_class"], scope[f"{name}_keys"] = cls, treedef.keys
+        other_class = "" if known else f"{name}.__class__ is not {name}_class or "
+        lines.append(f"if {other_class}len({name}) != {len(treedef.children)}: {MISS}")
+        if cls is dict:
+            lines.append(f"if tuple({name}) != {name}_keys: {MISS}")
+        parts = [f"{name}_{k}" for k in range(len(treedef.children))]
+        if parts:
+            lines.append(f"{', '.join(parts)}, = {name}{'.values()' * (cls is dict)}")
+        return all([visit(child, part, False) for child, part in zip(treedef.children, parts, strict=True)])
+
+    return visit(treedef, name, True)
+
+
+# --- the result --------------------------------------------------------------------------------------------------------------------
+
+
+def result(entry, scope: dict) -> list[str]:
+    """Return the lines that build the result of the kernel's `outputs`."""
+    kinds = [leaf.kind == "array" and not leaf.type.ndim for leaf in entry.traced.results]
+    treedef = entry.treedef
+    if treedef is LEAF and not kinds[0]:
+        return ["return outputs[0]"]
+    if treedef.cls is tuple and treedef.flat and not any(kinds):
+        return ["return outputs"]
+    scope["asarray"] = np.asarray
+    names = [f"x{k}" for k in range(len(kinds))]
+    leaves = [f"asarray({name})" if kind else name for name, kind in zip(names, kinds, strict=True)]
+    unpack = [f"{', '.join(names)}, = outputs"] if names else []
+    return [*unpack, f"return {build(treedef, iter(leaves), scope)}"]
 
 
 def build(treedef: TreeDef, leaves, scope: dict) -> str:
+    """Return the expression that builds a tree."""
     if treedef is LEAF:
         return next(leaves)
     children = [build(child, leaves, scope) for child in treedef.children]
@@ -67,6 +117,8 @@ def build(treedef: TreeDef, leaves, scope: dict) -> str:
         return f"[{', '.join(children)}]"
     if treedef.cls is type(None):
         return "None"
+    if treedef.cls is dict and all(key.__class__ in (str, int) for key in treedef.keys):
+        return "{" + ", ".join([f"{key!r}: {child}" for key, child in zip(treedef.keys, children, strict=True)]) + "}"
     name = f"make{len(scope)}"
     scope[name] = rebuild(treedef)
     return f"{name}({', '.join(children)})"

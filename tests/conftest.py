@@ -1,4 +1,6 @@
-"""All tests run with the internal checks between passes."""
+"""All tests run with the internal checks between passes, and keep no kernels on disk."""
+
+import os
 
 import pytest
 
@@ -8,3 +10,9 @@ import jitad
 @pytest.fixture(scope="session", autouse=True)
 def verify_between_passes():
     jitad.config.verify = True
+
+
+@pytest.fixture(scope="session", autouse=True)
+def no_cache_on_disk():
+    jitad.config.cache_dir = None
+    os.environ["JITAD_CACHE_DIR"] = ""

@@ -13,31 +13,35 @@ from collections.abc import Sequence
 import llvmlite.binding as llvm
 import numpy as np
 from llvmlite import ir
-from numba.core import cgutils
 
+from jitad.codegen.emission import room
 from jitad.codegen.scalars import I8, I32, I64, POINTER, memory_type
 
 LETTERS = {"f": "s", "d": "d", "F": "c", "D": "z"}
 LAPACK = {"getrf", "potrf"}
+PREFIX = "scipy_"  # of their symbols
 
 
 @functools.cache
-def register(name: str) -> str:
-    """Make SciPy's routine `name` (``dgemm``) known to LLVM and return its symbol."""
+def register(name: str) -> None:
+    """Make SciPy's routine `name` (``dgemm``) known to LLVM."""
     from scipy.linalg import cython_blas, cython_lapack
 
     capsule = (cython_lapack if name[1:] in LAPACK else cython_blas).__pyx_capi__[name]
     get_name, get_pointer = ctypes.pythonapi.PyCapsule_GetName, ctypes.pythonapi.PyCapsule_GetPointer
     get_name.restype, get_name.argtypes = ctypes.c_char_p, [ctypes.py_object]
     get_pointer.restype, get_pointer.argtypes = ctypes.c_void_p, [ctypes.py_object, ctypes.c_char_p]
-    symbol = f"jitad_{name}"
-    llvm.add_symbol(symbol, get_pointer(capsule, get_name(capsule)))
-    return symbol
+    llvm.add_symbol(PREFIX + name, get_pointer(capsule, get_name(capsule)))
+
+
+def routines_in(module: ir.Module) -> tuple[str, ...]:
+    """Return the routines that a module calls; they must be registered before its code is loaded."""
+    return tuple(symbol.removeprefix(PREFIX) for symbol in module.globals if symbol.startswith(PREFIX))
 
 
 def call(builder: ir.IRBuilder, routine: str, dtype: np.dtype, *operands) -> None:
     """Call `routine` for `dtype`. Operands: a str (a character), an int, a float (a scalar of `dtype`), or an LLVM pointer."""
-    symbol = register(LETTERS[dtype.char] + routine)
+    symbol = PREFIX + LETTERS[dtype.char] + routine
     pointers = [by_reference(builder, operand, dtype) for operand in operands]
     function = builder.module.globals.get(symbol)
     if function is None:
@@ -58,7 +62,7 @@ def by_reference(builder: ir.IRBuilder, operand, dtype: np.dtype) -> ir.Value:
 
 
 def constant_slot(builder: ir.IRBuilder, values: Sequence[ir.Constant]) -> ir.Value:
-    slot = cgutils.alloca_once(builder, values[0].type, size=ir.Constant(I32, len(values)))
+    slot = room(builder, values[0].type, len(values))
     for k, value in enumerate(values):
         builder.store(value, builder.gep(slot, [ir.Constant(I64, k)], source_etype=value.type))
     return slot

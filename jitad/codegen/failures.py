@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple, NoReturn
+
 from jitad.ir import errors
 from jitad.ir.source import Source
 from jitad.lower.loops import Call, Loops
@@ -13,13 +15,27 @@ LIBRARY_MESSAGES = {
 }  # fmt: skip
 
 
-def failures(loops: Loops) -> dict[int, tuple[type, str, Source]]:
-    """Return exception, message and the user's line for each status that the body of `loops` may return."""
-    table: dict[int, tuple[type, str, Source]] = {
-        check.number: (errors.IndexError, check.message, check.source) for check in loops.checks}
+class Failure(NamedTuple):
+    """An exception to raise: the name of its class in `jitad.ir.errors`, its message, and the user's line."""
+
+    exception: str
+    message: str
+    source: Source
+
+    @property
+    def cls(self) -> type[errors.JitadError]:
+        return getattr(errors, self.exception)
+
+    def throw(self) -> NoReturn:
+        raise self.cls(self.message, self.source)
+
+
+def failures(loops: Loops) -> dict[int, Failure]:
+    """Return what each status that the body of `loops` may return stands for."""
+    table = {check.number: Failure("IndexError", check.message, check.source) for check in loops.checks}
     for call in leaves(loops.steps):
         if isinstance(call, Call) and call.routine in LIBRARY_MESSAGES:
-            table[call_number(call)] = errors.LinAlgError, LIBRARY_MESSAGES[call.routine], call.source
+            table[call_number(call)] = Failure("LinAlgError", LIBRARY_MESSAGES[call.routine], call.source)
     return table
 
 

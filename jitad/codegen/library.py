@@ -12,9 +12,9 @@ from collections.abc import Callable
 
 import numpy as np
 from llvmlite import ir
-from numba.core import cgutils
 
 from jitad.codegen import blas
+from jitad.codegen.emission import copy_bytes, room, room_for
 from jitad.codegen.failures import call_number
 from jitad.codegen.nests import Loop
 from jitad.codegen.scalars import I8, I32, I64
@@ -38,10 +38,6 @@ def offset(builder: ir.IRBuilder, base: ir.Value, elements, dtype: np.dtype) -> 
     if isinstance(elements, int):
         elements = ir.Constant(I64, elements)
     return builder.gep(base, [builder.mul(elements, ir.Constant(I64, dtype.itemsize))], source_etype=I8)
-
-
-def copy(builder: ir.IRBuilder, target: ir.Value, source: ir.Value, nbytes: int) -> None:
-    cgutils.raw_memcpy(builder, target, source, ir.Constant(I64, nbytes), 1)
 
 
 def stack_of(type: ArrayType) -> tuple[int, int, int]:
@@ -88,11 +84,11 @@ def emit_lu(builder, call: Call, pointer: Pointer) -> None:
     (type,) = call.input_types
     dtype = type.dtype
     count, n, _ = stack_of(type)
-    info = cgutils.alloca_once(builder, I32)
+    info = room(builder, I32)
     with Loop(builder, 0, count - 1) as k:
         source, out = (offset(builder, pointer(x), builder.mul(k, ir.Constant(I64, n * n)), dtype) for x in (a, factors))
         pivot = offset(builder, pointer(pivots), builder.mul(k, ir.Constant(I64, n)), INT)
-        copy(builder, out, source, n * n * dtype.itemsize)
+        copy_bytes(builder, out, source, n * n * dtype.itemsize)
         transpose_in_place(builder, out, n, dtype)
         blas.call(builder, "getrf", dtype, n, n, out, n, pivot, info)
         transpose_in_place(builder, out, n, dtype)
@@ -124,7 +120,7 @@ def emit_lu_solve(builder, call: Call, pointer: Pointer) -> ir.Value:
     (type,) = call.output_types
     dtype, adjoint = type.dtype, call.params["adjoint"]
     count, n, columns = stack_of(type)
-    copy(builder, pointer(call.outputs[0]), pointer(b), b.nbytes)
+    copy_bytes(builder, pointer(call.outputs[0]), pointer(b), b.nbytes)
     status = new_status(builder)
     with Loop(builder, 0, count - 1) as k:
         matrix = offset(builder, pointer(factors), builder.mul(k, ir.Constant(I64, n * n)), dtype)
@@ -161,7 +157,7 @@ def emit_triangular_solve(builder, call: Call, pointer: Pointer) -> ir.Value:
     (type,) = call.output_types
     dtype, params = type.dtype, call.params
     count, n, columns = stack_of(type)
-    copy(builder, pointer(call.outputs[0]), pointer(b), b.nbytes)
+    copy_bytes(builder, pointer(call.outputs[0]), pointer(b), b.nbytes)
     status = new_status(builder)
     with Loop(builder, 0, count - 1) as k:
         matrix = offset(builder, pointer(a), builder.mul(k, ir.Constant(I64, n * n)), dtype)
@@ -179,9 +175,9 @@ def emit_cholesky(builder, call: Call, pointer: Pointer) -> ir.Value:
     (type,) = call.input_types
     dtype = type.dtype
     count, n, _ = stack_of(type)
-    copy(builder, pointer(factor), pointer(a), a.nbytes)
+    copy_bytes(builder, pointer(factor), pointer(a), a.nbytes)
     status = new_status(builder)
-    info = cgutils.alloca_once(builder, I32)
+    info = room(builder, I32)
     element = ir.IntType(8 * dtype.itemsize)
     with Loop(builder, 0, count - 1) as k:
         out = offset(builder, pointer(factor), builder.mul(k, ir.Constant(I64, n * n)), dtype)
@@ -197,7 +193,7 @@ def emit_cholesky(builder, call: Call, pointer: Pointer) -> ir.Value:
 
 
 def new_status(builder) -> ir.Value:
-    return cgutils.alloca_once_value(builder, ir.Constant(I32, 0))
+    return room_for(builder, ir.Constant(I32, 0))
 
 
 def fail_if(builder, condition, status, call: Call) -> None:

@@ -16,12 +16,12 @@ HINTS = {
     "f": "; use float32 or float64", "c": "; use complex64 or complex128", "O": "; convert it with astype(float)",
     "V": "; pass its fields as arrays of their own",
 }  # fmt: skip
-SUPPORTED = tuple(np.dtype(c) for c in "?bhilqBHILQfdFD")
+SUPPORTED = {np.dtype(c): np.dtype(c) for c in "?bhiqlBHIQLfdFD"}
 
 
 @dataclass(frozen=True)
 class ArrayType:
-    """The type of an array: `dtype` (one of `SUPPORTED`, in native byte order) and `shape` (a tuple of int)."""
+    """The type of an array: `dtype` (one of `SUPPORTED`) and `shape` (a tuple of int)."""
 
     dtype: np.dtype
     shape: tuple[int, ...] = ()
@@ -68,12 +68,12 @@ def complex_dtype(dtype: np.dtype) -> np.dtype:
 
 
 def check_dtype(dtype) -> np.dtype:
-    """Return `dtype` in native byte order, or raise `TypeError` if jitad has no such values."""
+    """Return `dtype` in native byte order, always as the same object, or raise `TypeError` if jitad has no such values."""
     dtype = np.dtype(dtype).newbyteorder("=")
     if dtype not in SUPPORTED:
         hint = HINTS.get(dtype.kind, "")
         raise errors.TypeError(f"jitad has no arrays of dtype {dtype}{hint}")
-    return dtype
+    return SUPPORTED[dtype]
 
 
 def type_of(array: np.ndarray) -> ArrayType:

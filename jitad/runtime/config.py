@@ -6,6 +6,7 @@ Each setting is an attribute and, at import, an environment variable ``JITAD_<NA
 from __future__ import annotations
 
 import os
+import sys
 import threading
 from dataclasses import dataclass, field
 
@@ -14,12 +15,25 @@ def flag(name: str) -> bool:
     return os.environ.get(f"JITAD_{name}", "").lower() in ("1", "true", "yes", "on")
 
 
+def default_cache_dir() -> str | None:
+    """Return ``JITAD_CACHE_DIR``, by default a folder where the system keeps what can be made again; None if there is no such place."""
+    given = os.environ.get("JITAD_CACHE_DIR")
+    if given is not None:
+        return given or None
+    base = os.environ.get("XDG_CACHE_HOME") or (os.environ.get("LOCALAPPDATA") if os.name == "nt" else None)
+    if not base and sys.platform == "darwin":
+        base = os.path.expanduser("~/Library/Caches")
+    base = base or os.path.expanduser("~/.cache")
+    return os.path.join(base, "jitad") if os.path.isabs(base) else None
+
+
 @dataclass
 class Counters:
     """How often things have happened in this process."""
 
     traces: int = 0
     compiles: int = 0
+    loads: int = 0
     calls: int = 0
     lock: threading.Lock = field(default_factory=threading.Lock, repr=False, compare=False)
 
@@ -39,8 +53,13 @@ class Config:
         Raise `FloatingPointError` when a compiled function returns NaN. ``JITAD_CHECK_NAN``.
     verbose
         Print a line for each trace and each compilation. ``JITAD_VERBOSE``.
+    cache_dir
+        The folder where compiled kernels are kept for later processes, None or ``""`` for none. ``JITAD_CACHE_DIR``; by default ``jitad``
+        in the user's cache folder (``XDG_CACHE_HOME``, ``~/.cache``).
+    cache_megabytes
+        How much they may take; those that have not been used for longest go first. ``JITAD_CACHE_MEGABYTES``.
     counters
-        `Counters` of traces, compilations and calls of kernels in this process.
+        `Counters` of traces, compilations, loads from disk and calls of kernels in this process.
 
     Examples
     --------
@@ -57,6 +76,8 @@ class Config:
     verify: bool = field(default_factory=lambda: flag("VERIFY"))
     check_nan: bool = field(default_factory=lambda: flag("CHECK_NAN"))
     verbose: bool = field(default_factory=lambda: flag("VERBOSE"))
+    cache_dir: str | os.PathLike | None = field(default_factory=default_cache_dir)
+    cache_megabytes: float = field(default_factory=lambda: float(os.environ.get("JITAD_CACHE_MEGABYTES", 512)))
     counters: Counters = field(default_factory=Counters)
 
 

@@ -16,35 +16,23 @@ from jitad.runtime.config import config
 from jitad.runtime.workspaces import with_workspace
 
 
-def runner(kernel: Kernel) -> Callable[..., tuple]:
-    """Return a function of the kernel's inputs, prepared by `as_input`, that gives the tuple of its outputs."""
-    scalars = [(k, buffer.type.dtype.type) for k, buffer in enumerate(kernel.loops.outputs) if not buffer.type.ndim]
-    return with_scalars(bare_runner(kernel), scalars) if scalars else bare_runner(kernel)
+def runner(kernel: Kernel, classes: tuple[type, ...] = ()) -> Callable[..., tuple]:
+    """Return a function of the kernel's inputs, prepared by `as_input`, that gives the tuple of its outputs.
 
-
-def bare_runner(kernel: Kernel) -> Callable[..., tuple]:
-    """Return the same, but with Python's numbers for outputs of shape ()."""
-    return with_workspace(kernel.entry, kernel.loops.work_bytes) if kernel.takes_workspace else kernel.entry
-
-
-def with_scalars(entry: Callable, scalars: list[tuple[int, type]]) -> Callable:
-    """Give outputs of shape () as NumPy scalars of their dtype."""
-    def run(*inputs):
-        outputs = list(entry(*inputs))
-        for k, scalar in scalars:
-            outputs[k] = scalar(outputs[k])
-        return outputs
-
-    return run
+    It gives `NotImplemented` for arguments of any other kind; of scalars, `classes` says which.
+    """
+    entry = kernel.bind(classes) if classes else kernel.entry
+    return with_workspace(entry, kernel.work_bytes) if kernel.work_bytes else entry
 
 
 def as_input(value, dtype: np.dtype):
-    """Return a value as kernels take it: a C-contiguous array in native byte order, or a scalar."""
+    """Return a value as kernels take it: a C-contiguous array of that very dtype, or a number of Python."""
     if isinstance(value, np.ndarray) and value.ndim:
         flags = value.flags
-        if value.dtype is not dtype and value.dtype != dtype or not (flags.c_contiguous and flags.aligned):
-            return np.array(value, dtype, order="C")
-        return value
+        if value.dtype is dtype and value.__class__ is np.ndarray and flags.c_contiguous and flags.aligned:
+            return value
+        value = np.require(value, dtype, "CAE")
+        return value if value.dtype is dtype else value.view(dtype)
     return value.item() if isinstance(value, np.ndarray | np.generic) else value
 
 

@@ -1,7 +1,7 @@
-"""The kernels compiled in this process, by what determines their code.
+"""The kernels of this process, by what determines their code.
 
-In: a Program. Out: its `Kernel`. Invariant: two Programs share a kernel only if they consist of the same equations, from the same lines,
-under the same settings.
+In: a Program. Out: its `Kernel`, found in memory, loaded from disk or compiled. Invariant: two Programs share code only if they consist of the
+same equations under the same settings, and a kernel only if these come from the same lines too.
 """
 
 from __future__ import annotations
@@ -10,52 +10,39 @@ import threading
 import time
 from collections.abc import Callable
 
-from jitad.codegen.kernel import Kernel
-from jitad.ir.program import Literal, Program
+from jitad.codegen.kernel import Code, Kernel
+from jitad.ir.content import Content, content
+from jitad.ir.program import Program
+from jitad.runtime import disk
 from jitad.runtime.config import config
 
-_kernels: dict[tuple, Kernel] = {}
+_kernels: dict[Content, tuple[Kernel, Program]] = {}  # Programs are kept, since digests may mention objects in them
 _lock = threading.RLock()
 
 
-def get(program: Program, make: Callable[[], Kernel]) -> Kernel:
-    """Return the kernel of `program`; `make` compiles it if no equal Program has been compiled before."""
-    key = (content(program), config.strict)
+def get(program: Program, make: Callable[[str], Code]) -> Kernel:
+    """Return the kernel of `program`; ``make(name)`` compiles it if no equal Program has been compiled before."""
+    found = content(program, config.strict)
     with _lock:
-        kernel = _kernels.get(key)
-        if kernel is None:
-            start = time.perf_counter()
-            kernel = _kernels[key] = make()
-            config.counters.compiles += 1
-            if config.verbose:
-                seconds = time.perf_counter() - start
-                print(f"jitad: compiled {len(program.equations)} equations in {seconds:.2f} s")
-        return kernel
+        if found not in _kernels:
+            code = disk.load(found) if found.lasting else None
+            if code is None:
+                code = make_code(program, found, make)
+            else:
+                config.counters.loads += 1
+            _kernels[found] = Kernel(code, program.input_types, program.output_types), program
+        return _kernels[found][0]
 
 
-def content(program: Program) -> tuple:
-    """Return a hashable value that is equal for Programs that compute the same in the same way."""
-    numbers = {var: k for k, var in enumerate(program.inputs)}
-
-    def operand(atom):
-        return (atom.value.tobytes(), atom.dtype) if isinstance(atom, Literal) else numbers[atom]
-
-    equations = []
-    for equation in program.equations:
-        inputs = tuple([operand(atom) for atom in equation.inputs])
-        params = tuple([(name, value if hashable(value) else id(value)) for name, value in equation.params.items()])
-        equations.append((equation.primitive, inputs, params, equation.source))
-        for var in equation.outputs:
-            numbers[var] = len(numbers)
-    return tuple(program.input_types), tuple(equations), tuple(map(operand, program.outputs))
-
-
-def hashable(value) -> bool:
-    try:
-        hash(value)
-    except TypeError:
-        return False
-    return True
+def make_code(program: Program, found: Content, make: Callable[[str], Code]) -> Code:
+    start = time.perf_counter()
+    code = make(f"jitad_{found.digest}")
+    config.counters.compiles += 1
+    if config.verbose:
+        print(f"jitad: compiled {len(program.equations)} equations in {time.perf_counter() - start:.2f} s")
+    if found.lasting:
+        disk.store(code, found)
+    return code
 
 
 def clear() -> None:

@@ -1,0 +1,242 @@
+"""The way from Python into a kernel and back, in LLVM IR: what a C extension would do, for one list of types.
+
+In: the body of a kernel. Out: a function ``entry(table, arguments, count) -> object`` by CPython's vectorcall convention, and Python
+functions bound to it. It takes arrays and numbers, and returns a tuple of new arrays and NumPy scalars, or `NotImplemented` if an argument
+is not of the exact class, dtype, shape and layout. Invariant: the GIL is released while the body runs; the code holds no
+address: objects come from the table, a tuple, and functions of CPython and NumPy are symbols.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import functools
+from collections.abc import Callable, Sequence
+
+import llvmlite.binding as llvm
+import numpy as np
+from llvmlite import ir
+
+from jitad.codegen.emission import external, room
+from jitad.codegen.scalars import I8, I32, I64, POINTER, memory_type
+from jitad.ir.types import SUPPORTED, ArrayType
+
+VOID, DOUBLE = ir.VoidType(), ir.DoubleType()
+WORD = ctypes.sizeof(ctypes.c_void_p)
+HEADER = object.__basicsize__  # what any object starts with; its class comes last
+CLASS = HEADER - WORD
+ITEMS = tuple.__basicsize__  # where the elements of a tuple are
+DATA, NDIM, DIMENSIONS, DTYPE, FLAGS = (HEADER + place for place in (0, 8, 16, 40, 48))  # of an ndarray
+READY = 0x0001 | 0x0100  # NumPy's flags C_CONTIGUOUS and ALIGNED
+STACK_BYTES = 4096
+PYTHON = {
+    "Py_IncRef": (VOID, [POINTER]), "Py_DecRef": (VOID, [POINTER]), "PyErr_Occurred": (POINTER, []), "PyErr_Clear": (VOID, []),
+    "PyEval_SaveThread": (POINTER, []), "PyEval_RestoreThread": (VOID, [POINTER]), "PyTuple_New": (POINTER, [I64]),
+    "PyLong_AsLongLong": (I64, [POINTER]), "PyLong_AsUnsignedLongLong": (I64, [POINTER]), "PyLong_FromLongLong": (POINTER, [I64]),
+    "PyObject_Call": (POINTER, [POINTER, POINTER, POINTER]),
+}  # fmt: skip
+NUMPY = {  # the place in NumPy's table of functions, which never changes
+    "PyArray_Scalar": (60, (POINTER, [POINTER, POINTER, POINTER])),
+    "PyArray_NewFromDescr": (94, (POINTER, [POINTER, POINTER, I32, POINTER, POINTER, POINTER, I32, POINTER])),
+}
+CLASSES = {"f": float, "c": complex, "b": bool, "i": int, "u": int}
+FIXED = [NotImplemented, np.ndarray, True]  # what every table starts with; then what raises, the inputs' dtypes or classes, outputs' dtypes
+
+
+@functools.cache
+def provide_symbols() -> None:
+    """Make the functions of CPython and NumPy known to LLVM."""
+    get_pointer = ctypes.pythonapi.PyCapsule_GetPointer
+    get_pointer.restype, get_pointer.argtypes = ctypes.c_void_p, [ctypes.py_object, ctypes.c_char_p]
+    table = get_pointer(np._core._multiarray_umath._ARRAY_API, None)
+    for name, (place, _) in NUMPY.items():
+        llvm.add_symbol(f"jitad_{name}", ctypes.c_void_p.from_address(table + place * WORD).value)
+    for name in PYTHON:
+        llvm.add_symbol(f"jitad_{name}", ctypes.cast(getattr(ctypes.pythonapi, name), ctypes.c_void_p).value)
+
+
+class _Method(ctypes.Structure):
+    _fields_ = [("name", ctypes.c_char_p), ("function", ctypes.c_void_p), ("flags", ctypes.c_int), ("doc", ctypes.c_char_p)]
+
+
+FASTCALL = 0x0080
+_methods: dict[int, _Method] = {}
+
+
+def bind(address: int, inputs: Sequence[ArrayType], outputs: Sequence[ArrayType], fail: Callable, classes: Sequence[type] = ()) -> Callable:
+    """Return the Python function of the entry at `address`.
+
+    Parameters
+    ----------
+    fail
+        A function of the status that a body has returned; it raises.
+    classes
+        The class of each input, looked at where the shape is (): those in `CLASSES`, or NumPy's that are subclasses of them.
+    """
+    classes = classes or [CLASSES[type.dtype.kind] for type in inputs]
+    taken = [SUPPORTED[type.dtype] if type.ndim else cls for type, cls in zip(inputs, classes, strict=True)]
+    table = (*FIXED, fail, *taken, *[SUPPORTED[type.dtype] for type in outputs])
+    method = _methods.setdefault(address, _Method(b"kernel", address, FASTCALL, None))
+    create = ctypes.pythonapi.PyCMethod_New
+    create.restype, create.argtypes = ctypes.py_object, [ctypes.c_void_p, ctypes.py_object, ctypes.c_void_p, ctypes.c_void_p]
+    return create(ctypes.addressof(method), table, None, None)
+
+
+def emit_entry(body: ir.Function, name: str, inputs: Sequence[ArrayType], outputs: Sequence[ArrayType], work_bytes: int) -> None:
+    """Emit the entry of `body` in its module.
+
+    If the body needs more workspace than fits on the stack, the entry takes one more argument: a uint8 array that is large enough.
+    """
+    EntryEmitter(body, name, inputs, outputs, work_bytes).emit()
+
+
+class EntryEmitter:
+    """Emits one entry."""
+
+    def __init__(self, body: ir.Function, name: str, inputs: Sequence[ArrayType], outputs: Sequence[ArrayType], work_bytes: int):
+        self.body, self.inputs, self.outputs, self.work_bytes = body, inputs, outputs, work_bytes
+        self.function = ir.Function(body.module, ir.FunctionType(POINTER, [POINTER, POINTER, I64]), name)
+        self.table, self.arguments, self.count = self.function.args
+        self.builder = ir.IRBuilder(self.function.append_basic_block("entry"))
+        self.mismatch = self.function.append_basic_block("mismatch")
+
+    def emit(self) -> None:
+        b = self.builder
+        takes_workspace = self.work_bytes > STACK_BYTES
+        self.require(b.icmp_signed("==", self.count, ir.Constant(I64, len(self.inputs) + takes_workspace)))
+        pointers = [self.read(k, type) for k, type in enumerate(self.inputs)]
+        arrays, targets = [], []
+        for k, type in enumerate(self.outputs):
+            arrays.append(self.new_array(k, type, [x for x in arrays if x is not None]) if type.ndim else None)
+            targets.append(self.field(arrays[-1], DATA) if type.ndim else room(b, I64, 2))
+        if takes_workspace:
+            workspace = self.field(self.argument(len(self.inputs)), DATA)
+        else:
+            workspace = room(b, I8, max(self.work_bytes, 1), align=64)
+        thread = self.call("PyEval_SaveThread")
+        status = b.call(self.body, [*pointers, *targets, workspace])
+        self.call("PyEval_RestoreThread", thread)
+        with b.if_then(b.icmp_signed("!=", status, ir.Constant(I32, 0)), likely=False):
+            self.fail(status, [x for x in arrays if x is not None])
+        b.ret(self.results(arrays, targets))
+        b.position_at_end(self.mismatch)
+        b.ret(self.counted(self.entry(0)))
+
+    # --- reading --------------------------------------------------------------------------------------------------------------
+
+    def field(self, base: ir.Value, place: int, type: ir.Type = POINTER) -> ir.Value:
+        """Return what lies `place` bytes behind `base`."""
+        return self.builder.load(self.builder.gep(base, [ir.Constant(I64, place)], source_etype=I8), typ=type)
+
+    def entry(self, place: int) -> ir.Value:
+        return self.field(self.table, ITEMS + WORD * place)
+
+    def argument(self, number: int) -> ir.Value:
+        return self.field(self.arguments, WORD * number)
+
+    def require(self, condition: ir.Value) -> None:
+        """Return `NotImplemented` unless a condition holds."""
+        following = self.builder.append_basic_block("matches")
+        self.builder.cbranch(condition, following, self.mismatch)
+        self.builder.position_at_end(following)
+
+    def same(self, x: ir.Value, y: ir.Value) -> None:
+        self.require(self.builder.icmp_unsigned("==", x, y))
+
+    def read(self, number: int, type: ArrayType) -> ir.Value:
+        """Return the pointer to the elements of an argument."""
+        x, expected = self.argument(number), self.entry(len(FIXED) + 1 + number)
+        if not type.ndim:
+            self.same(self.field(x, CLASS), expected)
+            return self.read_scalar(x, type.dtype)
+        self.same(self.field(x, CLASS), self.entry(1))
+        self.same(self.field(x, DTYPE), expected)
+        self.same(self.field(x, NDIM, I32), ir.Constant(I32, type.ndim))
+        self.same(self.builder.and_(self.field(x, FLAGS, I32), ir.Constant(I32, READY)), ir.Constant(I32, READY))
+        dimensions = self.field(x, DIMENSIONS)
+        for axis, extent in enumerate(type.shape):
+            self.same(self.field(dimensions, WORD * axis, I64), ir.Constant(I64, extent))
+        return self.field(x, DATA)
+
+    def read_scalar(self, x: ir.Value, dtype: np.dtype) -> ir.Value:
+        b, element, kind = self.builder, memory_type(dtype), dtype.kind
+        slot = room(b, element, 2)
+        if kind in "fc":
+            for part in range(1 + (kind == "c")):
+                value = self.field(x, HEADER + 8 * part, DOUBLE)
+                value = value if element == DOUBLE else b.fptrunc(value, element)
+                b.store(value, b.gep(slot, [ir.Constant(I64, part)], source_etype=element))
+        elif kind == "b":
+            b.store(b.zext(b.icmp_unsigned("==", x, self.entry(2)), I8), slot)
+        else:
+            value = self.call("PyLong_AsLongLong" if kind == "i" else "PyLong_AsUnsignedLongLong", x)
+            with b.if_then(b.icmp_signed("==", value, ir.Constant(I64, -1)), likely=False):
+                problem = self.call("PyErr_Occurred")
+                with b.if_then(b.icmp_unsigned("!=", problem, ir.Constant(POINTER, None)), likely=False):
+                    self.call("PyErr_Clear")
+                    b.branch(self.mismatch)
+                    b.position_at_end(b.append_basic_block("never"))
+            b.store(value if element == I64 else b.trunc(value, element), slot)
+        return slot
+
+    # --- returning ------------------------------------------------------------------------------------------------------------
+
+    def call(self, name: str, *operands: ir.Value) -> ir.Value:
+        result, arguments = PYTHON[name] if name in PYTHON else NUMPY[name][1]
+        return self.builder.call(external(self.builder, f"jitad_{name}", result, arguments), operands)
+
+    def counted(self, x: ir.Value) -> ir.Value:
+        self.call("Py_IncRef", x)
+        return x
+
+    def dtype_of(self, number: int) -> ir.Value:
+        return self.entry(len(FIXED) + 1 + len(self.inputs) + number)
+
+    def new_array(self, number: int, type: ArrayType, before: list[ir.Value]) -> ir.Value:
+        null = ir.Constant(POINTER, None)
+        extents = ir.GlobalVariable(self.builder.module, ir.ArrayType(I64, type.ndim), f"{self.function.name}.shape{number}")
+        extents.global_constant, extents.linkage = True, "internal"
+        extents.initializer = ir.Constant(extents.value_type, list(type.shape))
+        array = self.call("PyArray_NewFromDescr", self.entry(1), self.counted(self.dtype_of(number)), ir.Constant(I32, type.ndim), extents, null,
+                          null, ir.Constant(I32, 0), null)
+        self.return_null_without(array, before)
+        return array
+
+    def return_null_without(self, x: ir.Value, made: list[ir.Value]) -> None:
+        """Return to an exception that CPython has set if `x` could not be made."""
+        with self.builder.if_then(self.builder.icmp_unsigned("==", x, ir.Constant(POINTER, None)), likely=False):
+            for other in made:
+                self.call("Py_DecRef", other)
+            self.leave()
+
+    def leave(self) -> None:
+        self.builder.ret(ir.Constant(POINTER, None))
+        self.builder.position_at_end(self.builder.append_basic_block("never"))
+
+    def fail(self, status: ir.Value, arrays: list[ir.Value]) -> None:
+        for array in arrays:
+            self.call("Py_DecRef", array)
+        number = self.call("PyLong_FromLongLong", self.builder.sext(status, I64))
+        self.return_null_without(number, [])
+        arguments = self.tuple_of([number])
+        self.call("PyObject_Call", self.entry(len(FIXED)), arguments, ir.Constant(POINTER, None))
+        self.call("Py_DecRef", arguments)
+        self.leave()
+
+    def results(self, arrays: list[ir.Value | None], slots: list[ir.Value]) -> ir.Value:
+        """Return the tuple of the outputs."""
+        made: list[ir.Value] = []
+        for number, (array, slot) in enumerate(zip(arrays, slots, strict=True)):
+            if array is None:
+                array = self.call("PyArray_Scalar", slot, self.dtype_of(number), ir.Constant(POINTER, None))
+                self.return_null_without(array, [*made, *[x for x in arrays[number:] if x is not None]])
+            made.append(array)
+        return self.tuple_of(made)
+
+    def tuple_of(self, made: list[ir.Value]) -> ir.Value:
+        result = self.call("PyTuple_New", ir.Constant(I64, len(made)))
+        self.return_null_without(result, made)
+        for place, x in enumerate(made):
+            self.builder.store(x, self.builder.gep(result, [ir.Constant(I64, ITEMS + WORD * place)], source_etype=I8))
+        return result
+
+

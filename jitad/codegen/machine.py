@@ -1,0 +1,85 @@
+"""LLVM: from a module to object code, and from object code to functions of this process.
+
+In: an `ir.Module`, or the object code that was made of one. Out: object code, its text, addresses. Invariant: object code holds no address
+of the process that made it; what it takes from outside it names by symbols, which whoever loads it has made known before.
+"""
+
+from __future__ import annotations
+
+import functools
+import threading
+
+import llvmlite
+import llvmlite.binding as llvm
+from llvmlite import ir
+
+_lock = threading.RLock()
+_addresses: dict[str, int] = {}
+
+
+def create_target_machine() -> llvm.TargetMachine:
+    """Return the target: this CPU with all it can do, code for anywhere in memory."""
+    llvm.initialize_native_target()
+    llvm.initialize_native_asmprinter()
+    target = llvm.Target.from_triple(llvm.get_process_triple())
+    relocation = "static" if target.name.startswith("x86") else "default"
+    return target.create_target_machine(cpu=llvm.get_host_cpu_name(), features=features(), opt=3, reloc=relocation, jit=True)
+
+
+@functools.cache
+def features() -> str:
+    """Return what the CPU can do, as LLVM writes it."""
+    return llvm.get_host_cpu_features().flatten()
+
+
+def target() -> tuple[str, ...]:
+    """Return what determines the code besides the module: LLVM and the CPU."""
+    return llvmlite.__version__, str(llvm.llvm_version_info), llvm.get_process_triple(), llvm.get_host_cpu_name(), features()
+
+
+@functools.cache
+def target_machine() -> llvm.TargetMachine:
+    return create_target_machine()
+
+
+@functools.cache
+def engine() -> llvm.ExecutionEngine:
+    """Return what holds all loaded code; it lives as long as the process."""
+    return llvm.create_mcjit_compiler(llvm.parse_assembly(""), create_target_machine())
+
+
+def optimized(module: ir.Module) -> llvm.ModuleRef:
+    """Return a module after LLVM's passes."""
+    machine = target_machine()
+    module.triple, module.data_layout = llvm.get_process_triple(), str(machine.target_data)
+    parsed = llvm.parse_assembly(str(module))
+    parsed.verify()
+    options = llvm.create_pipeline_tuning_options(speed_level=3)
+    builder = llvm.create_pass_builder(machine, options)
+    builder.getModulePassManager().run(parsed, builder)
+    return parsed
+
+
+def object_code(module: ir.Module) -> bytes:
+    with _lock:
+        return target_machine().emit_object(optimized(module))
+
+
+def llvm_text(module: ir.Module) -> str:
+    with _lock:
+        return str(optimized(module))
+
+
+def assembly_text(module: ir.Module) -> str:
+    with _lock:
+        return target_machine().emit_assembly(optimized(module))
+
+
+def load(code: bytes, names: list[str]) -> list[int]:
+    """Return the addresses of functions that object code defines. Code whose functions are there already is not loaded again."""
+    with _lock:
+        if names[0] not in _addresses:
+            engine().add_object_file(llvm.object_file.ObjectFileRef.from_data(code))
+            engine().finalize_object()
+            _addresses.update({name: engine().get_function_address(name) for name in names})
+        return [_addresses[name] for name in names]
