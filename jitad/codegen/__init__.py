@@ -1,1 +1,1 @@
-"""From loops to machine code: LLVM IR through llvmlite, inside a Numba intrinsic. The only folder that imports numba or llvmlite."""
+"""From loops to machine code: LLVM IR, optimized and compiled by llvmlite. The only folder that imports numba or llvmlite."""

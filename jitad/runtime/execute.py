@@ -22,7 +22,7 @@ def runner(kernel: Kernel, classes: tuple[type, ...] = ()) -> Callable[..., tupl
     It gives `NotImplemented` for arguments of any other kind; of scalars, `classes` says which.
     """
     entry = kernel.bind(classes) if classes else kernel.entry
-    return with_workspace(entry, kernel.work_bytes) if kernel.work_bytes else entry
+    return with_workspace(entry, kernel) if kernel.work_bytes else entry
 
 
 def as_input(value, dtype: np.dtype):

@@ -12,6 +12,8 @@ from collections.abc import Callable
 
 import numpy as np
 
+from jitad.codegen.kernel import Kernel
+
 ALIGNMENT = 64
 
 
@@ -28,15 +30,14 @@ class Pool:
         return room[shift : shift + self.nbytes]
 
 
-_pools: weakref.WeakSet[Pool] = weakref.WeakSet()
+_pools: weakref.WeakKeyDictionary[Kernel, Pool] = weakref.WeakKeyDictionary()
 _lock = threading.Lock()
 
 
-def with_workspace(entry: Callable, nbytes: int) -> Callable:
-    """Return ``entry`` with a workspace of `nbytes` as its last argument."""
-    pool = Pool(nbytes)
+def with_workspace(entry: Callable, kernel: Kernel) -> Callable:
+    """Return an entry of `kernel` with a workspace as its last argument; all entries of a kernel share their workspaces."""
     with _lock:
-        _pools.add(pool)
+        pool = _pools.setdefault(kernel, Pool(kernel.work_bytes))
 
     def run(*inputs):
         free = pool.free  # another list after a clearance: what was in use then is not kept
@@ -68,7 +69,7 @@ def clear_workspaces() -> int:
     """
     freed = 0
     with _lock:
-        for pool in list(_pools):
+        for pool in list(_pools.values()):
             cleared, pool.free = pool.free, []
             freed += pool.nbytes * len(cleared)
     return freed
