@@ -25,6 +25,7 @@ from jitad.ir import errors
 from jitad.pipeline import to_kernel
 from jitad.runtime.config import config
 from jitad.runtime.execute import as_input, check_nan, runner
+from jitad.runtime.workspaces import Pool
 from jitad.shortcuts import make_shortcut
 
 
@@ -81,7 +82,11 @@ class Entry:
 
     @functools.cached_property
     def run(self) -> Callable[..., tuple]:
-        return runner(self.kernel)
+        return runner(self.kernel, pool=self.workspaces)
+
+    @functools.cached_property
+    def workspaces(self) -> Pool:
+        return Pool(self.kernel.work_bytes)
 
     @functools.cached_property
     def captured(self) -> list[tuple[np.ndarray, np.dtype]]:

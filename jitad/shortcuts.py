@@ -28,7 +28,7 @@ def make_shortcut(entry, args: tuple) -> Callable[[tuple], Any] | None:
     if entry.changed or entry.written or not all(can_check(x, k in numbers) for k, x in enumerate(leaves)):
         return None
     classes = [leaves[number].__class__ for number, _ in entry.inputs] + [np.ndarray] * len(entry.captured)
-    scope = {"kernel": runner(entry.kernel, tuple(classes)), "ready": as_input, "check": entry.check, "config": config,
+    scope = {"kernel": runner(entry.kernel, tuple(classes), entry.workspaces), "ready": as_input, "check": entry.check, "config": config,
              "counters": config.counters, "NotImplemented": NotImplemented}
     lines = [f"if config.check_nan or config.strict is not {config.strict} or not check(): {MISS}"]
     if treedef.flat and len(numbers) == len(leaves) and not entry.captured:

@@ -9,7 +9,7 @@ import pytest
 
 import jitad
 from jitad.pipeline import to_loops
-from jitad.runtime.workspaces import with_workspace
+from jitad.runtime.workspaces import Pool, with_workspace
 from jitad.testing import check_grads
 
 X = np.array([0.3, 1.0, -0.7])
@@ -183,7 +183,7 @@ def test_a_call_that_fails_or_outlives_a_clearance_leaves_nothing_behind():
             raise ValueError
         return workspace.nbytes
 
-    run = with_workspace(entry, 10_000)
+    run = with_workspace(entry, Pool(10_000))
     jitad.clear_workspaces()
     assert run(0) == 10_000
     with pytest.raises(ValueError):

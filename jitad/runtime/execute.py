@@ -13,16 +13,16 @@ import numpy as np
 from jitad.codegen.kernel import Kernel
 from jitad.ir import errors
 from jitad.runtime.config import config
-from jitad.runtime.workspaces import with_workspace
+from jitad.runtime.workspaces import Pool, with_workspace
 
 
-def runner(kernel: Kernel, classes: tuple[type, ...] = ()) -> Callable[..., tuple]:
+def runner(kernel: Kernel, classes: tuple[type, ...] = (), pool: Pool | None = None) -> Callable[..., tuple]:
     """Return a function of the kernel's inputs, prepared by `as_input`, that gives the tuple of its outputs.
 
-    It gives `NotImplemented` for arguments of any other kind; of scalars, `classes` says which.
+    It gives `NotImplemented` for arguments of any other kind; of scalars, `classes` says which. `pool` is where workspaces are kept.
     """
     entry = kernel.bind(classes) if classes else kernel.entry
-    return with_workspace(entry, kernel) if kernel.work_bytes else entry
+    return with_workspace(entry, pool or Pool(kernel.work_bytes)) if kernel.work_bytes else entry
 
 
 def as_input(value, dtype: np.dtype):

@@ -12,17 +12,17 @@ from collections.abc import Callable
 
 import numpy as np
 
-from jitad.codegen.kernel import Kernel
-
 ALIGNMENT = 64
 
 
 class Pool:
-    """The workspaces of one kernel that no call is using."""
+    """The workspaces of one kernel, for one of its users, that no call is using."""
 
     def __init__(self, nbytes: int):
         self.nbytes = nbytes
         self.free: list[np.ndarray] = []
+        with _lock:
+            _pools.add(self)
 
     def allocate(self) -> np.ndarray:
         room = np.empty(self.nbytes + ALIGNMENT, np.uint8)
@@ -30,14 +30,12 @@ class Pool:
         return room[shift : shift + self.nbytes]
 
 
-_pools: weakref.WeakKeyDictionary[Kernel, Pool] = weakref.WeakKeyDictionary()
+_pools: weakref.WeakSet[Pool] = weakref.WeakSet()
 _lock = threading.Lock()
 
 
-def with_workspace(entry: Callable, kernel: Kernel) -> Callable:
-    """Return an entry of `kernel` with a workspace as its last argument; all entries of a kernel share their workspaces."""
-    with _lock:
-        pool = _pools.setdefault(kernel, Pool(kernel.work_bytes))
+def with_workspace(entry: Callable, pool: Pool) -> Callable:
+    """Return ``entry`` with a workspace of `pool` as its last argument."""
 
     def run(*inputs):
         free = pool.free  # another list after a clearance: what was in use then is not kept
@@ -69,7 +67,7 @@ def clear_workspaces() -> int:
     """
     freed = 0
     with _lock:
-        for pool in list(_pools.values()):
+        for pool in list(_pools):
             cleared, pool.free = pool.free, []
             freed += pool.nbytes * len(cleared)
     return freed
