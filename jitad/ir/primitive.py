@@ -36,6 +36,9 @@ class Primitive:
         For a primitive that is linear in the inputs given as `Linear(type)`: their cotangents (an atom, `Masked` or
         `Zero`) from those of the outputs (atoms, one per output); None for the inputs that are known. It is the adjoint
         for the inner product Re<a, b>.
+    accumulate : ``(cotangents, inputs, sums, **params) -> list``
+        For a primitive with bodies, instead of `transpose`: `sums` are cotangents that its operands have already (None where there are none), and
+        the results include them, so that bodies can add to an array in place.
     reach : ``(mask, which, inputs, **params) -> mask``
         For a linear primitive that is neither pointwise nor structural: the elements of operand `which` on which results depend where the
         boolean atom `mask` is true; `inputs` as for `transpose`.
@@ -77,6 +80,7 @@ class Primitive:
     evaluate: Callable
     jvp: Callable | None = None
     transpose: Callable | None = None
+    accumulate: Callable | None = None
     reach: Callable | None = None
     batch: Callable | None = None
     depends: Callable | None = None

@@ -76,9 +76,9 @@ def accumulate(x: Cotangent | None, y: Cotangent) -> Cotangent:
     return Cotangent(value) if known is not None and known.all() else Cotangent(value, once(lambda: x.mask() | y.mask()), known=known)
 
 
-def pull_back(linear: LinearMap, cotangents: Sequence[Atom | Zero]) -> list[Atom | Zero]:
-    """Record the transpose of `linear` and return the cotangents of its inputs."""
-    cts: dict[Var, Cotangent] = {}
+def pull_back(linear: LinearMap, cotangents: Sequence[Atom | Zero], sums: Sequence[Atom | None] = ()) -> list[Atom | Zero]:
+    """Record the transpose of `linear` and return the cotangents of its inputs, added to those in `sums` that are not None."""
+    cts: dict[Var, Cotangent] = {var: Cotangent(x) for var, x in zip(linear.inputs, sums, strict=False) if x is not None}
     moving = set(linear.inputs)
     for equation in linear.equations:
         moving.update(equation.outputs)
@@ -101,6 +101,8 @@ def pull_back(linear: LinearMap, cotangents: Sequence[Atom | Zero]) -> list[Atom
 def transpose(equation: Equation, cts: dict[Var, Cotangent], moving: set[Var]) -> list[Cotangent | None]:
     """Return the cotangents of an equation's operands; None for those that are known or receive nothing."""
     primitive = equation.primitive
+    if primitive.accumulate is not None:
+        return transpose_into(equation, cts, moving)
     if primitive.transpose is None and primitive.expand is not None:
         return transpose_expansion(equation, cts, moving)
     if primitive.transpose is None:
@@ -116,6 +118,16 @@ def transpose(equation: Equation, cts: dict[Var, Cotangent], moving: set[Var]) -
                 for k, (result, x) in enumerate(zip(results, inputs, strict=True))]
     apply = transpose_pointwise if primitive.pointwise else transpose_structural
     return apply(equation, outputs[0], inputs)
+
+
+def transpose_into(equation: Equation, cts: dict[Var, Cotangent], moving: set[Var]) -> list[Cotangent | None]:
+    """Transpose an equation with bodies; what its operands have received so far is handed to them, to add to."""
+    inputs = [Linear(atom.type) if atom in moving else atom for atom in equation.inputs]
+    found = [cts.pop(var, None) for var in equation.outputs]
+    cotangents = [instantiate(Zero(var.type)) if ct is None else ct.settle() for var, ct in zip(equation.outputs, found, strict=True)]
+    sums = [ct.settle() if atom in moving and (ct := cts.pop(atom, None)) is not None else None for atom in equation.inputs]
+    results = equation.primitive.accumulate(cotangents, inputs, sums, **equation.params)
+    return [None if skip(result, x) else Cotangent(result) for result, x in zip(results, inputs, strict=True)]
 
 
 def transpose_expansion(equation: Equation, cts: dict[Var, Cotangent], moving: set[Var]) -> list[Cotangent | None]:
@@ -237,8 +249,12 @@ def known_masks(equation: Equation, ct: Cotangent, inputs) -> list[np.ndarray] |
     return [found[k] != 0 if k in found else np.ones(()) for k in range(len(inputs))]
 
 
-def pull_back_body(body: Program, flags: Sequence[bool], operands: Sequence[Atom | None], cotangents: Sequence[Atom]) -> list[Atom | Zero]:
-    """Record the transpose of a body that is linear in the inputs in `flags`, given the others, and return the cotangents of those."""
+def pull_back_body(body: Program, flags: Sequence[bool], operands: Sequence[Atom | None], cotangents: Sequence[Atom],
+                   sums: Sequence[Atom | None] = ()) -> list[Atom | Zero]:  # fmt: skip
+    """Record the transpose of a body that is linear in the inputs in `flags`, given the others, and return the cotangents of those.
+
+    They are added to `sums`, one for each of those inputs or None.
+    """
     parts = partition(body, flags)
     env = Env({var: x for var, x in zip(body.inputs, operands, strict=True) if x is not None})
     for equation in parts.known:
@@ -250,7 +266,7 @@ def pull_back_body(body: Program, flags: Sequence[bool], operands: Sequence[Atom
     with Recorder(current().source) as linear:
         moved = iter(inline(program, [*[env[x] for x in used], *fresh]))
     outputs = [next(moved) if x in parts.unknown else Zero(x.type) for x in parts.outputs]
-    return pull_back(LinearMap(fresh, linear.equations, outputs), cotangents)
+    return pull_back(LinearMap(fresh, linear.equations, outputs), cotangents, sums)
 
 
 PASSES["pull_back_body"] = pull_back_body

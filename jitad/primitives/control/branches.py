@@ -88,22 +88,27 @@ def split_cond(inputs, unknown, linear: Recorder, branches):
     return [next(moved) if moves else next(found) for moves in results]
 
 
-def transpose_cond(cotangents, inputs, branches):
+def transpose_cond(cotangents, inputs, sums, branches):
     index, *operands = inputs
+    totals = sums[1:]
     flags = [is_linear(x) for x in operands]
     known = [k for k, moves in enumerate(flags) if not moves]
+    given = [k for k, total in enumerate(totals) if total is not None]
 
     def pulled(branch: Program) -> Program:
         def step(*atoms):
-            held = [None] * len(operands)
+            held, own = [None] * len(operands), [None] * len(operands)
             for k, x in zip(known, atoms, strict=False):
                 held[k] = x
-            return list(map(instantiate, PASSES["pull_back_body"](branch, flags, held, list(atoms[len(known) :]))))
+            for k, x in zip(given, atoms[len(known) :], strict=False):
+                own[k] = x
+            cts = list(atoms[len(known) + len(given) :])
+            return list(map(instantiate, PASSES["pull_back_body"](branch, flags, held, cts, chosen(own, flags))))
 
-        return build(step, [*[operands[k].type for k in known], *[ct.type for ct in cotangents]])
+        return build(step, [operands[k].type for k in (*known, *given)] + [ct.type for ct in cotangents])
 
     programs, free = unite(list(map(pulled, branches)))
-    results = iter(cond(index, *free, *[operands[k] for k in known], *cotangents, branches=programs))
+    results = iter(cond(index, *free, *[operands[k] for k in known], *[totals[k] for k in given], *cotangents, branches=programs))
     return [None, *[next(results) if moves else None for moves in flags]]
 
 
@@ -150,7 +155,7 @@ cond = Primitive(
     depends=cond_depends,
     split=split_cond,
     prune=prune_cond,
-    transpose=transpose_cond,
+    accumulate=transpose_cond,
     batch=batch_cond,
     lower=Control("cond"),
     samples=cond_samples,

@@ -104,29 +104,31 @@ def unstack(body: Program, places: range, length: int) -> Program:
     return Program(inputs, recorder.equations, outputs)
 
 
-def transpose_loop(cotangents, inputs, body, length, consts, reverse):
+def transpose_loop(cotangents, inputs, sums, body, length, consts, reverse):
     """Run the transposed body in the other direction; cotangents of constants are summed up on the way."""
-    count, *inputs = inputs
+    (count, *inputs), (_, *sums) = inputs, sums
     linear_consts = [k for k in range(consts) if is_linear(inputs[k])]
     known = [k for k in range(consts) if k not in linear_consts]
     flags = [False, *[k in linear_consts for k in range(consts)], *[True] * (len(inputs) - consts)]
 
     def step(counter, *atoms):
-        held, sums, cts = atoms[: len(known)], atoms[len(known) : len(known) + len(linear_consts)], atoms[len(known) + len(linear_consts) :]
+        held, totals, cts = atoms[: len(known)], atoms[len(known) : len(known) + len(linear_consts)], atoms[len(known) + len(linear_consts) :]
         operands = [counter, *[None] * len(inputs)]
         for k, x in zip(known, held, strict=True):
             operands[k + 1] = x
-        pulled = PASSES["pull_back_body"](body, flags, operands, list(cts))
-        own, back = pulled[: len(linear_consts)], pulled[len(linear_consts) :]
-        return [*[s if is_zero(ct) else s + ct for s, ct in zip(sums, own, strict=True)], *map(instantiate, back)]
+        return list(map(instantiate, PASSES["pull_back_body"](body, flags, operands, list(cts), totals)))
 
     types = [COUNTER, *[inputs[k].type for k in (*known, *linear_consts)], *[ct.type for ct in cotangents]]
     program, free = close(build(step, types), 1)
-    zeros = [full(0, inputs[k].type) for k in linear_consts]
-    results = loop(count, *free, *[inputs[k] for k in known], *zeros, *cotangents, body=program, length=length,
+    start = [full(0, inputs[k].type) if sums[k] is None else sums[k] for k in linear_consts]
+    results = loop(count, *free, *[inputs[k] for k in known], *start, *cotangents, body=program, length=length,
                    consts=len(free) + len(known), reverse=not reverse)
     found = dict(zip([*linear_consts, *range(consts, len(inputs))], results, strict=True))
-    return [None, *[found.get(k) for k in range(len(inputs))]]
+    return [None, *[add_to(sums[k], found.get(k)) if k >= consts else found.get(k) for k in range(len(inputs))]]
+
+
+def add_to(total, result):
+    return result if total is None else total + result
 
 
 def batch_loop(size, inputs, axes, body, length, consts, reverse):
@@ -163,7 +165,7 @@ loop = Primitive(
     depends=loop_depends,
     split=split_loop,
     prune=prune_loop,
-    transpose=transpose_loop,
+    accumulate=transpose_loop,
     batch=batch_loop,
     lower=Control("loop"),
     samples=loop_samples,
