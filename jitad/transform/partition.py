@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from jitad.ir.lowering import Pointwise, Pull
 from jitad.ir.passes import PASSES
 from jitad.ir.program import Atom, Equation, Program, Var
 from jitad.ir.recorder import Env, Recorder
+from jitad.transform.residuals import Linear
 
 
 @dataclass(frozen=True)
@@ -38,11 +38,16 @@ class Parts:
     residuals: list[Var]
 
 
-def partition(program: Program, flags: Sequence[bool], moving: Sequence[bool] | None = None) -> Parts:
-    """Cut `program`, whose inputs in `flags` are unknown. Known outputs in `moving` count as read by the linear part."""
+def partition(
+    program: Program, flags: Sequence[bool], moving: Sequence[bool] | None = None, prices: dict[Var, float] | None = None
+) -> Parts:
+    """Cut `program`, whose inputs in `flags` are unknown. Known outputs in `moving` count as read by the linear part.
+
+    `prices` are those of the values at hand in the linear part of a loop's body, in bytes per trip; None if all known values are.
+    """
     unknown = {var for var, moves in zip(program.inputs, flags, strict=True) if moves}
     env = Env()
-    known, linear = Recorder(), Recorder()
+    known, linear = Recorder(), Linear(prices)
     for equation in program.equations:
         inputs = [env.get(atom, atom) for atom in equation.inputs]
         which = [atom in unknown for atom in inputs]
@@ -85,47 +90,5 @@ def depends(program: Program, flags: Sequence[bool]) -> list[bool]:
     return [atom in reached for atom in program.outputs]
 
 
-def economize(parts: Parts, at_hand: set[Var]) -> tuple[list[Var], list[Equation]]:
-    """Return which Vars to keep for the linear part of a loop's body, and the equations that compute its other residuals again.
-
-    Values `at_hand` (constants of the loop, the trip number) are not kept. A residual is recomputed by elementwise operations and index
-    maps where keeping what these start from takes fewer bytes.
-    """
-    definitions = {var: equation for equation in parts.known for var in equation.outputs}
-    starts: dict[Var, frozenset[Var]] = {}
-
-    def start(var: Var) -> frozenset[Var]:
-        """The Vars that `var` can be recomputed from."""
-        equation = definitions.get(var)
-        if var in at_hand or var in starts:
-            return starts.get(var, frozenset())
-        if equation is None or not isinstance(equation.primitive.lower, Pointwise | Pull):
-            return frozenset([var])
-        return frozenset().union(*[start(x) for x in equation.inputs if isinstance(x, Var)])
-
-    for equation in parts.known:
-        for var in equation.outputs:
-            starts[var] = start(var)
-    kept = {x for x in parts.residuals if x not in at_hand and start(x)}
-    for x in [x for x in parts.residuals if x in kept]:
-        replaced = {y for y in kept if start(y) <= start(x) | (kept - {y})}
-        candidate = (kept - replaced - {x}) | start(x)
-        if size(candidate) < size(kept):
-            kept = candidate
-    stored = [x for x in dict.fromkeys([*parts.residuals, *definitions, *kept]) if x in kept]
-    wanted = set(parts.residuals) - kept - at_hand
-    again = []
-    for equation in reversed(parts.known):
-        if any(var in wanted for var in equation.outputs):
-            again.append(equation)
-            wanted.update(x for x in equation.inputs if isinstance(x, Var) and x not in kept and x not in at_hand)
-    return stored, again[::-1]
-
-
-def size(variables: set[Var]) -> int:
-    return sum(var.type.size * var.dtype.itemsize for var in variables)
-
-
 PASSES["partition"] = partition
-PASSES["economize"] = economize
 PASSES["depends"] = depends

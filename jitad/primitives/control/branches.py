@@ -11,7 +11,7 @@ from jitad.ir.interpreter import evaluate
 from jitad.ir.lowering import Control
 from jitad.ir.passes import PASSES
 from jitad.ir.primitive import Primitive
-from jitad.ir.program import Program, Var
+from jitad.ir.program import Atom, Equation, Program, Var
 from jitad.ir.recorder import Recorder, build, inline
 from jitad.ir.symbolic import Zero, is_zero
 from jitad.ir.types import BOOL, INT, ArrayType
@@ -62,13 +62,18 @@ def split_cond(inputs, unknown, linear: Recorder, branches):
     index, *operands = inputs
     flags = list(unknown[1:])
     results = cond_depends(unknown, branches)
-    parts = [PASSES["partition"](branch, flags, results) for branch in branches]
+    prices = [{var: linear.price(x) for var, x in zip(branch.inputs, operands, strict=True)} for branch in branches]
+    parts = [PASSES["partition"](branch, flags, results, own) for branch, own in zip(branches, prices, strict=True)]
     known = [k for k, moves in enumerate(flags) if not moves]
     moving = [k for k, moves in enumerate(flags) if moves]
-    kept = [[x for x in part.residuals if x not in branch.inputs] for part, branch in zip(parts, branches, strict=True)]
+    chosen_for = [PASSES["economize"](part.known, part.residuals, own) for part, own in zip(parts, prices, strict=True)]
+    ends = [chosen(part.outputs, results) for part in parts]
+    lasts = [[*again, *part.linear] for part, (_, again) in zip(parts, chosen_for, strict=True)]
+    read = [k for k in known if any(takes(*each, branch.inputs[k]) for *each, branch in zip(lasts, ends, branches, strict=True))]
+    kept = [[x for x in found if x not in branch.inputs] for (found, _), branch in zip(chosen_for, branches, strict=True)]
     slots = [x.type for residuals in kept for x in residuals]
     firsts, seconds, start = [], [], 0
-    for part, branch, residuals in zip(parts, branches, kept, strict=True):
+    for part, branch, residuals, last in zip(parts, branches, kept, lasts, strict=True):
         with Recorder() as recorder:
             recorder.equations += part.known
             rooms = [full(0, type) for type in slots]
@@ -78,14 +83,18 @@ def split_cond(inputs, unknown, linear: Recorder, branches):
         held = [Var(type) for type in slots]
         held[start : start + len(residuals)] = residuals
         moved = [x for x, moves in zip(part.outputs, results, strict=True) if moves]
-        seconds.append(Program([*[branch.inputs[k] for k in known], *held, *[branch.inputs[k] for k in moving]], part.linear, moved))
+        seconds.append(Program([*[branch.inputs[k] for k in read], *held, *[branch.inputs[k] for k in moving]], last, moved))
         start += len(residuals)
     found = cond(index, *[operands[k] for k in known], branches=tuple(firsts))
     count = len(results) - sum(results)
     with linear:
-        moved = cond(index, *[operands[k] for k in known], *found[count:], *[operands[k] for k in moving], branches=tuple(seconds))
+        moved = cond(index, *[operands[k] for k in read], *found[count:], *[operands[k] for k in moving], branches=tuple(seconds))
     found, moved = iter(found), iter(moved)
     return [next(moved) if moves else next(found) for moves in results]
+
+
+def takes(equations: Sequence[Equation], outputs: Sequence[Atom], var: Var) -> bool:
+    return var in outputs or any(var in equation.inputs for equation in equations)
 
 
 def transpose_cond(cotangents, inputs, sums, branches):

@@ -66,14 +66,19 @@ def split_loop(inputs, unknown, linear: Recorder, body, length, consts, reverse)
     """Cut a loop into one that is known, which stacks what the other needs, and one that depends on the unknown operands."""
     carry = loop_depends(unknown, body, length, consts, reverse)
     count, *inputs = inputs
-    flags = [*unknown[1 : 1 + consts], *carry]
-    parts = PASSES["partition"](body, [False, *flags], carry)
     counter, variables = body.inputs[0], body.inputs[1:]
-    held = [k for k in range(consts) if not flags[k]]
+    flags = [*unknown[1 : 1 + consts], *carry]
+    prices = {counter: 0.0} | {variables[k]: linear.price(inputs[k]) / max(length, 1) for k in range(consts) if not flags[k]}
+    parts = PASSES["partition"](body, [False, *flags], carry, prices)
     moving_consts = [k for k in range(consts) if flags[k]]
     known = [k for k in range(consts, len(inputs)) if not flags[k]]
     moving = [k for k in range(consts, len(inputs)) if flags[k]]
-    kept, again = PASSES["economize"](parts, set(body.inputs[: consts + 1]))
+    kept, again = PASSES["economize"](parts.known, parts.residuals, prices)
+    ends = [parts.outputs[k - consts] for k in moving]
+    read = {x for equation in (*again, *parts.linear) for x in equation.inputs} | set(ends)
+    held = [k for k in range(consts) if not flags[k]]
+    held_again = [k for k in held if variables[k] in read]
+    kept = [x for x in kept if x not in prices]
 
     stacks = [Var(x.type.with_shape((length, *x.shape))) for x in kept]
     with Recorder() as recorder:
@@ -85,12 +90,11 @@ def split_loop(inputs, unknown, linear: Recorder, body, length, consts, reverse)
     results = loop(count, *[inputs[k] for k in (*held, *known)], *rooms, body=first, length=length, consts=len(held), reverse=reverse)
 
     rest = [variables[k] for k in (*moving_consts, *moving)]
-    tail = Program([counter, *[variables[k] for k in held], *kept, *rest], [*again, *parts.linear],
-                   [parts.outputs[k - consts] for k in moving])
-    second = unstack(tail, range(len(held) + 1, len(held) + 1 + len(kept)), length)
+    tail = Program([counter, *[variables[k] for k in held_again], *kept, *rest], [*again, *parts.linear], ends)
+    second = unstack(tail, range(len(held_again) + 1, len(held_again) + 1 + len(kept)), length)
     with linear:
-        finals = loop(count, *[inputs[k] for k in held], *results[len(known) :], *[inputs[k] for k in (*moving_consts, *moving)],
-                      body=second, length=length, consts=len(held) + len(stacks) + len(moving_consts), reverse=reverse)
+        finals = loop(count, *[inputs[k] for k in held_again], *results[len(known) :], *[inputs[k] for k in (*moving_consts, *moving)],
+                      body=second, length=length, consts=len(held_again) + len(stacks) + len(moving_consts), reverse=reverse)
     found = dict(zip(known, results, strict=False)) | dict(zip(moving, finals, strict=True))
     return [found[k] for k in range(consts, len(inputs))]
 

@@ -1,0 +1,173 @@
+"""What the reverse sweep of a loop keeps of each trip, and what it computes again.
+
+In: the known part of a trip, the values that the linear part reads, and what reading each value costs there anyway. Out: the values to keep,
+and the equations that compute the others. Invariant: what the linear part reads is kept, at hand, or computed from such values.
+
+The decision is a minimum cut. A value that is kept costs `BYTE` additions per byte, for it is written, read, and takes memory; one that is
+computed again costs its arithmetic, and needs its operands. Elementwise operations and index maps are computed again, and branches that
+consist of nothing else; loops, products, sums and factorisations are not. The counter and the constants of the outermost loop
+are at hand for nothing; a value that an inner loop holds has its price divided by the trips of that loop, for it is kept once for
+all of them. So a scalar that was read from an array that changes is kept as a scalar; `exp(x)` is kept, or `x`, or what `x` was computed from,
+whichever takes least; and what depends on constants and counters alone is never kept.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import deque
+
+from jitad.ir.lowering import Control, Pointwise, Pull
+from jitad.ir.passes import PASSES
+from jitad.ir.program import Atom, Equation, Literal, Program, Var
+from jitad.ir.recorder import Recorder
+
+BYTE = 4.0
+TIE = 1e-3  # in favour of keeping what is read itself
+
+
+class Linear(Recorder):
+    """The recorder of a linear part. `prices` are those of values at hand, in bytes; other known values cost their size."""
+
+    def __init__(self, prices: dict[Var, float] | None):
+        super().__init__()
+        self.prices = prices
+
+    def price(self, atom: Atom) -> float:
+        """Return how many bytes it takes to have a known value where the linear part runs."""
+        if self.prices is None or isinstance(atom, Literal):
+            return 0.0
+        return self.prices.get(atom, float(size(atom)))
+
+
+def size(atom: Atom) -> int:
+    return atom.type.size * atom.dtype.itemsize
+
+
+def economize(known: list[Equation], residuals: list[Var], prices: dict[Var, float]) -> tuple[list[Var], list[Equation]]:
+    """Return which Vars to keep, and the equations that compute the other residuals again.
+
+    Kept Vars with a price are inputs of the body that the linear part reads as they are.
+    """
+    definitions = {var: equation for equation in known for var in equation.outputs}
+    network = Network()
+    pending = [x for x in residuals if prices.get(x, 1.0)]
+    for x in pending:
+        network.connect((x, "needed"), "sink", math.inf)
+    seen = set(pending)
+    while pending:
+        x = pending.pop()
+        network.connect((x, "computed"), (x, "needed"), BYTE * prices.get(x, float(size(x))) + TIE)
+        found = recipe(definitions.get(x), x)
+        cost, operands = found or (math.inf, [])
+        network.connect("source", (x, "computed"), cost + 2 * TIE)
+        for y in operands:
+            if prices.get(y, 1.0):
+                network.connect((y, "needed"), (x, "computed"), math.inf)
+                if y not in seen:
+                    seen.add(y)
+                    pending.append(y)
+    above = network.cut()
+    order = [*residuals, *definitions, *seen]
+    kept = [x for x in dict.fromkeys(order) if x in seen and (x, "computed") in above and (x, "needed") not in above]
+    again = {x for x in seen if (x, "computed") not in above} | {x for x in residuals if not prices.get(x, 1.0)}
+    return kept, repeated(known, again, set(kept), prices)
+
+
+def recipe(equation: Equation | None, x: Var) -> tuple[float, list[Var]] | None:
+    """Return what computing `x` again costs in additions and the Vars it takes; None for what is not computed again."""
+    if equation is None:
+        return None
+    record = equation.primitive.lower
+    if isinstance(record, Pointwise | Pull):
+        return record.cost * x.type.size, [y for y in equation.inputs if isinstance(y, Var)]
+    bodies = equation.params.get("branches")
+    if not isinstance(record, Control) or bodies is None:
+        return None
+    costs, operands = [], set()
+    for body in bodies:
+        cost, used = branch_recipe(body, body.outputs[equation.outputs.index(x)])
+        costs.append(cost)
+        operands |= used
+    if math.inf in costs:
+        return None
+    held = [y for k, y in enumerate(equation.inputs[1:]) if k in operands]
+    return max(costs), [y for y in (equation.inputs[0], *held) if isinstance(y, Var)]
+
+
+def branch_recipe(body: Program, output: Atom) -> tuple[float, set[int]]:
+    """Return the cost of one output of a branch, and which inputs of the branch it takes."""
+    wanted, cost = {output}, 0.0
+    for equation in reversed(body.equations):
+        for var in equation.outputs:
+            if var in wanted:
+                record = equation.primitive.lower
+                cost += record.cost * var.type.size if isinstance(record, Pointwise | Pull) else math.inf
+                wanted.update(equation.inputs)
+    return cost, {k for k, var in enumerate(body.inputs) if var in wanted}
+
+
+def repeated(known: list[Equation], again: set[Var], kept: set[Var], prices: dict[Var, float]) -> list[Equation]:
+    """Return the equations that compute `again`, branches without what is not needed of them."""
+    wanted = set(again)
+    found = []
+    for equation in reversed(known):
+        used = [var in wanted and var not in kept for var in equation.outputs]
+        if not any(used):
+            continue
+        equation = equation if all(used) or equation.primitive.prune is None else pruned(equation, used)
+        found.append(equation)
+        wanted.update(x for x in equation.inputs if isinstance(x, Var) and x not in prices)
+    return found[::-1]
+
+
+def pruned(equation: Equation, used: list[bool]) -> Equation:
+    """Return an equation that gives the same Vars, but only those that are used."""
+    with Recorder(equation.source) as recorder:
+        equation.primitive.prune(equation.inputs, used, **equation.params)
+    (smaller,) = recorder.equations
+    smaller.outputs = tuple([var for var, keep in zip(equation.outputs, used, strict=True) if keep])
+    return smaller
+
+
+class Network:
+    """A flow network whose edges have capacities; `cut` is the side of the source of a minimum cut."""
+
+    def __init__(self):
+        self.edges: dict = {"source": {}, "sink": {}}
+
+    def connect(self, tail, head, capacity: float) -> None:
+        self.edges.setdefault(tail, {}).setdefault(head, 0.0)
+        self.edges.setdefault(head, {}).setdefault(tail, 0.0)
+        self.edges[tail][head] += capacity
+
+    def cut(self) -> set:
+        """Send flow along shortest paths until the sink is out of reach."""
+        while True:
+            before = self.reach()
+            if "sink" not in before:
+                return set(before)
+            path, node = [], "sink"
+            while node != "source":
+                path.append((before[node], node))
+                node = before[node]
+            flow = min(self.edges[tail][head] for tail, head in path)
+            for tail, head in path:
+                self.edges[tail][head] -= flow
+                self.edges[head][tail] += flow
+
+    def reach(self) -> dict:
+        """Return the nodes that the source reaches, each with the one before it."""
+        before: dict = {"source": None}
+        pending = deque(["source"])
+        while pending:
+            tail = pending.popleft()
+            for head, capacity in self.edges[tail].items():
+                if capacity > 0 and head not in before:
+                    before[head] = tail
+                    if head == "sink":
+                        return before
+                    pending.append(head)
+        return before
+
+
+PASSES["economize"] = economize
