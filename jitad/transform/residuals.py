@@ -114,16 +114,19 @@ def repeated(known: list[Equation], again: set[Var], kept: set[Var], prices: dic
         used = [var in wanted and var not in kept for var in equation.outputs]
         if not any(used):
             continue
-        equation = equation if all(used) or equation.primitive.prune is None else pruned(equation, used)
+        equation = pruned(equation, used)
         found.append(equation)
         wanted.update(x for x in equation.inputs if isinstance(x, Var) and x not in prices)
     return found[::-1]
 
 
 def pruned(equation: Equation, used: list[bool]) -> Equation:
-    """Return an equation that gives the same Vars, but only those that are used."""
+    """Return an equation that gives the same Vars, but only those that are used, from the operands that these need."""
+    if equation.primitive.prune is None:
+        return equation
     with Recorder(equation.source) as recorder:
-        equation.primitive.prune(equation.inputs, used, **equation.params)
+        if equation.primitive.prune(equation.inputs, used, **equation.params) is None:
+            return equation
     (smaller,) = recorder.equations
     smaller.outputs = tuple([var for var, keep in zip(equation.outputs, used, strict=True) if keep])
     return smaller

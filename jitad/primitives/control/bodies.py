@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from jitad.ir.passes import PASSES
-from jitad.ir.program import Atom, Program, Var
+from jitad.ir.program import Atom, Equation, Program, Var
 from jitad.ir.recorder import Recorder, build, inline
 from jitad.ir.symbolic import Zero, is_zero
 from jitad.ir.types import INT, ArrayType
@@ -82,12 +82,20 @@ def widen_mask(mask: Atom, like: Atom) -> Program:
     return build(lambda m: [broadcast(reshape(m, shape=(*m.shape, *(1,) * (like.ndim - m.ndim))), shape=like.shape)], [mask.type])
 
 
+def live(program: Program, outputs: Sequence[bool]) -> list[Equation]:
+    """Return the equations that the `outputs` depend on."""
+    wanted, found = {x for x, keep in zip(program.outputs, outputs, strict=True) if keep}, []
+    for equation in reversed(program.equations):
+        if any(var in wanted for var in equation.outputs):
+            found.append(equation)
+            wanted.update(equation.inputs)
+    return found[::-1]
+
+
 def needed(program: Program, outputs: Sequence[bool]) -> list[bool]:
     """Return which inputs of a body the `outputs` depend on."""
     wanted = {x for x, keep in zip(program.outputs, outputs, strict=True) if keep}
-    for equation in reversed(program.equations):
-        if any(var in wanted for var in equation.outputs):
-            wanted.update(equation.inputs)
+    wanted.update(x for equation in live(program, outputs) for x in equation.inputs)
     return [var in wanted for var in program.inputs]
 
 
