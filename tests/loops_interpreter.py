@@ -11,7 +11,7 @@ from numpy.lib.stride_tricks import as_strided
 from jitad.ir.registry import REGISTRY
 from jitad.ir.types import real_dtype
 from jitad.lower.loops import Accumulate, Call, Choice, Counter, Nest, Repeat, ScatterStore
-from jitad.lower.walk import reachable, roots
+from jitad.lower.walk import expressions, reachable, roots, terms
 
 COMBINE = {"add": np.add, "mul": np.multiply, "max": np.maximum, "min": np.minimum, "and": np.logical_and, "or": np.logical_or}
 
@@ -145,14 +145,29 @@ def run_nest(nest, memory):
             fill(reduction, memory)
             started[reduction][:] = True
     for region in nest.regions:
+        spans = loop_bounds(region.ranges, memory)
         stored = {(s.buffer.memory, s.position) for s in region.statements if not isinstance(s, Accumulate)}
-        loaded = {(expr.args[0].memory, expr.args[1]) for expr in reachable(roots(region)) if expr.op == "load"}
+        loaded = {(expr.args[0].memory, expr.args[1]) for expr in expressions(region) if expr.op == "load"}
         if {buffer for buffer, _ in stored} & {buffer for buffer, _ in loaded - stored}:
-            for point in itertools.product(*[range(low, high + 1) for low, high in region.ranges]):
+            for point in itertools.product(*spans):
                 run_region(region, [np.array([i]) for i in point] or [np.array([0])], memory, started)
         else:
-            grid = np.meshgrid(*[np.arange(low, high + 1) for low, high in region.ranges], indexing="ij")
+            grid = np.meshgrid(*map(np.array, spans), indexing="ij")
             run_region(region, [g.reshape(-1) for g in grid] or [np.array([0])], memory, started)
+
+
+def loop_bounds(ranges, memory):
+    """Return the values of each loop variable."""
+    values, none = {}, ((),) * len(ranges)
+
+    def index(i):
+        return sum((coefficient * values[term.number] for term, coefficient in i.terms), np.full(1, i.const))
+
+    for expr in reachable([term for limit in ranges.limits for term in terms(limit)]):
+        values[expr.number] = evaluate(expr, index, values, memory, 1)
+    return [range(max([low, *[int(index(x)[0]) for x in lows]]),
+                  min([high + 1, *[int(index(x)[0]) for x in highs]]))
+            for (low, high), lows, highs in zip(ranges, ranges.lows or none, ranges.highs or none, strict=True)]
 
 
 def fill(reduction, memory):

@@ -13,8 +13,9 @@ from jitad.codegen.scalars import I1, I8, I32, I64, POINTER, ScalarEmitter, cons
 from jitad.ir.types import real_dtype
 from jitad.lower.index import Index
 from jitad.lower.loops import Accumulate, Buffer, Counter, Nest, Reduction, Region, ScatterStore, Store
+from jitad.lower.regions import Ranges
 from jitad.lower.scalars import Expr
-from jitad.lower.walk import buffers, counters, reachable, roots
+from jitad.lower.walk import buffers, counters, reachable, roots, terms
 
 COMBINE = {"add": "add", "mul": "mul", "max": "maximum", "min": "minimum", "and": "and", "or": "or"}
 
@@ -75,7 +76,7 @@ class NestEmitter:
         loops: list[Loop] = []
         self.variables: list[ir.Value] = []
         updates = {s.reduction: s.parts for s in region.statements if isinstance(s, Accumulate)}
-        for dim, (low, high) in enumerate(region.ranges):
+        for dim, (low, high) in enumerate(self.bounds(region.ranges)):
             self.start_registers(updates, dim)
             loops.append(Loop(self.builder, low, high))
             self.variables.append(loops[-1].__enter__())
@@ -86,6 +87,23 @@ class NestEmitter:
             self.flush_registers(updates, dim)
         if not region.ranges:
             self.flush_registers(updates, 0)
+
+    def bounds(self, ranges: Ranges) -> list[tuple]:
+        """Return the bounds of the loops of a region, numbers or values."""
+        self.values = {}
+        for expr in reachable([term for limit in ranges.limits for term in terms(limit)]):
+            self.values[expr.number] = self.expression(expr)
+        found: list[tuple] = []
+        for dim, (low, high) in enumerate(ranges):
+            if ranges.is_limited(dim):
+                low, high = ir.Constant(I64, low), ir.Constant(I64, high)
+                for limit in map(self.index, ranges.lows[dim]):
+                    low = self.builder.select(self.builder.icmp_signed("<", low, limit), limit, low)
+                for limit in map(self.index, ranges.highs[dim]):
+                    limit = self.builder.sub(limit, ir.Constant(I64, 1))
+                    high = self.builder.select(self.builder.icmp_signed("<", limit, high), limit, high)
+            found.append((low, high))
+        return found
 
     def start_registers(self, updates, dim: int) -> None:
         for reduction in updates:
@@ -219,25 +237,32 @@ class NestEmitter:
 
 
 class Loop:
-    """``with Loop(builder, low, high) as i``: emit a loop over low .. high, both included; low <= high."""
+    """``with Loop(builder, low, high) as i``: emit a loop over low .. high, both included.
 
-    def __init__(self, builder: ir.IRBuilder, low: int, high: int):
-        self.builder, self.low, self.high = builder, low, high
+    Numbers are such that low <= high; values may be anything.
+    """
+
+    def __init__(self, builder: ir.IRBuilder, low: int | ir.Value, high: int | ir.Value):
+        self.builder, self.certain = builder, isinstance(low, int)
+        self.low, self.high = (ir.Constant(I64, end) if isinstance(end, int) else end for end in (low, high))
 
     def __enter__(self) -> ir.Value:
         b = self.builder
         before = b.block
         self.head = b.append_basic_block("loop")
         self.after = b.append_basic_block("after")
-        b.branch(self.head)
+        if self.certain:
+            b.branch(self.head)
+        else:
+            b.cbranch(b.icmp_signed("<=", self.low, self.high), self.head, self.after)
         b.position_at_end(self.head)
         self.variable = b.phi(I64, name="i")
-        self.variable.add_incoming(ir.Constant(I64, self.low), before)
+        self.variable.add_incoming(self.low, before)
         return self.variable
 
     def __exit__(self, *exc) -> None:
         b = self.builder
         following = b.add(self.variable, ir.Constant(I64, 1), flags=("nsw", "nuw"))
         self.variable.add_incoming(following, b.block)
-        b.cbranch(b.icmp_signed("<=", following, ir.Constant(I64, self.high)), self.head, self.after)
+        b.cbranch(b.icmp_signed("<=", following, self.high), self.head, self.after)
         b.position_at_end(self.after)

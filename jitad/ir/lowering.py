@@ -64,13 +64,16 @@ class Recurrence:
 
 @dataclass(frozen=True)
 class Scatter:
-    """Writes to computed places: operands are (base, updates, *indices), the indices address the leading axes of base.
+    """Writes to computed places: operands are (base, updates, *others).
 
-    The updates have the shape of the (equal-shaped) indices followed by the remaining axes of the base. `combine` is ``add``
-    or ``set`` (the last write wins).
+    ``place(b, index, operands, **params)`` gives the index in base of what the updates hold at `index`, None where that is not written.
+    `combine` is ``add`` or ``set`` (the last write wins). ``ordered(*types)`` is the number of leading axes of the updates along which
+    the order of the writes counts.
     """
 
     combine: str
+    place: Callable
+    ordered: Callable
 
 
 @dataclass(frozen=True)

@@ -78,11 +78,34 @@ class Index:
             low, high = low + min(a, b), high + max(a, b)
         return low, high
 
+    def loop_terms(self) -> list[tuple[int, int]]:
+        """Return (dimension, coefficient) for each loop variable."""
+        return [(term, c) for term, c in self.terms if isinstance(term, int)]
+
     def loop_term(self) -> tuple[int, int] | None:
         """Return (dimension, coefficient) if the index depends on exactly one loop variable and on nothing else."""
         if len(self.terms) == 1 and isinstance(self.terms[0][0], int):
             return self.terms[0]
         return None
+
+
+def structure(x):
+    """Return a key that is equal for indices, and scalars in them, of equal structure, whichever builder made them."""
+    if isinstance(x, Index):
+        return frozenset((structure(term), c) for term, c in x.terms), x.const
+    return (x.op, x.dtype, *map(structure, x.args)) if hasattr(x, "op") else x
+
+
+def is_invariant(x) -> bool:
+    """Return whether an index, or a scalar, is the same in all iterations."""
+    if isinstance(x, Index):
+        return all(is_invariant(term) for term, _ in x.terms)
+    return not isinstance(x, int) and all(map(is_invariant, operands_of(x)))
+
+
+def operands_of(x) -> list:
+    """Return the indices and scalars that a scalar is computed from."""
+    return [arg for arg in x.args if isinstance(arg, Index) or hasattr(arg, "op")]
 
 
 def order(term):

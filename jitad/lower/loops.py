@@ -4,6 +4,7 @@
     Step      = Nest | Call | Repeat | Choice
     Nest      = box: int*, reductions: Reduction*, regions: Region*
     Region    = ranges: (low, high)*, statements: Statement*     # perfect loops in row-major order, both ends included
+                                                                 # (and limits of theirs that are computed: see `regions.Ranges`)
     Statement = Store(buffer, position, value) | Accumulate(reduction, value) | ScatterStore(buffer, position, value, combine)
     Call      = routine(buffers)                                 # a library routine
     Repeat    = count, test: Step*, steps: Step*, moves, copies  # a sequential loop: a number of trips, or while a test holds
@@ -23,6 +24,7 @@ from typing import Any
 from jitad.ir.source import Source
 from jitad.ir.types import ArrayType
 from jitad.lower.index import Index
+from jitad.lower.regions import Ranges
 
 
 @dataclass(eq=False)
@@ -99,8 +101,12 @@ class Reduction:
 
 @dataclass(frozen=True)
 class Region:
-    ranges: tuple[tuple[int, int], ...]
+    ranges: Ranges
     statements: tuple
+
+    def __post_init__(self):
+        if not isinstance(self.ranges, Ranges):
+            object.__setattr__(self, "ranges", Ranges(self.ranges))
 
 
 @dataclass(eq=False)

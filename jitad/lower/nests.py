@@ -15,13 +15,15 @@ from jitad.ir.lowering import Pointwise, Pull, Reduce
 from jitad.ir.program import Atom, Equation, Literal, Var
 from jitad.ir.types import ArrayType, real_dtype
 from jitad.lower.fusion import Group, is_alias, storage
-from jitad.lower.index import ZERO, Index, Range, loop_variable
+from jitad.lower.index import ZERO, Index, Range, loop_variable, structure
 from jitad.lower.index import linear as linear_position
 from jitad.lower.loops import Accumulate, Buffer, Call, Check, Counter, Nest, Reduction, Region, ScatterStore, Store
 from jitad.lower.products import blas_matrices
 from jitad.lower.reads import identity, iteration_box, kind_of
-from jitad.lower.regions import regions, tiles
-from jitad.lower.scalars import Builder, Complex
+from jitad.lower.regions import Ranges, pieces_at, regions, tiles
+from jitad.lower.scalars import Builder, Complex, Expr
+
+LIMITS = 6
 
 
 class Read:
@@ -157,11 +159,24 @@ def cut(box: Sequence[Range], body_of: Callable[[Sequence], tuple[Builder, list]
     if any(low > high for low, high in box):
         return []
     builder, statements = body_of(box)
+    limits = [(dim, limit) for dim, limit in builder.limits if dims is None or dim in dims]
+    if limits and len(builder.ranges.limits) < LIMITS:
+        parts = pieces_at(builder.ranges, limits[0][0], comparable(limits))
+        return [region for part in parts for region in cut(part, body_of, dims)]
     thresholds = [marks if dims is None or dim in dims else set() for dim, marks in enumerate(builder.thresholds)]
     parts = regions(box, thresholds, builder.guards)
     if parts == [box]:
-        return [Region(box, tuple(statements))]
-    return [Region(ranges, tuple(body_of(ranges)[1])) for ranges in parts]
+        return [Region(box, tuple(statements))] if statements else []
+    found = [(part, body_of(part)[1]) for part in map(builder.ranges.within, parts)]
+    return [Region(part, tuple(statements)) for part, statements in found if statements]
+
+
+def comparable(limits: Sequence[tuple[int, Index]]) -> list[Index]:
+    """Return the limits that differ from the first one, of the same dimension, by a number, in ascending order."""
+    dim, first = limits[0]
+    terms, _ = structure(first)
+    found = {limit.const: limit for k, limit in limits if k == dim and structure(limit)[0] == terms}
+    return [found[const] for const in sorted(found)]
 
 
 def whole(box: Sequence[int]) -> tuple[Range, ...]:
@@ -185,14 +200,27 @@ def build_nest(context: Context, group: Group) -> list[Nest]:
             statements += stores(context.buffers[var], linear_position(here, var.shape), body.value(var, here))
         for var, reduction in reduced:
             if runs(var):
-                statements.append(Accumulate(reduction, parts_of(body.element(var.equation, here))))
+                parts = parts_of(body.element(var.equation, here))
+                if not all(is_identity(part, value) for part, value in zip(parts, (reduction.identity, 0), strict=False)):
+                    statements.append(Accumulate(reduction, parts))
         return body.builder, statements
 
-    parts = [region for tile in tiles(boxes.values()) for region in cut(tile, body_of) if region.statements]
-    reductions = [reduction for _, reduction in reduced]
-    for reduction in reductions:
-        reduction.partial = reduction.partial or len(parts) != 1
-    return [Nest(group.box, reductions, parts)]
+    parts = [region for tile in tiles(boxes.values()) for region in cut(tile, body_of)]
+    for var, reduction in reduced:
+        own = [region.ranges for region in parts if any(isinstance(s, Accumulate) and s.reduction is reduction for s in region.statements)]
+        reduction.partial = reduction.partial or len(own) != 1 or not writes_all(own[0], boxes[var][:reduction.inner])
+    return [Nest(group.box, [reduction for _, reduction in reduced], parts)]
+
+
+def is_identity(part: Expr, value) -> bool:
+    """Whether combining a part with anything else leaves that as it is."""
+    return part.op in ("const", "zero") and (part.args[1] if part.args else 0) == value
+
+
+def writes_all(ranges: Ranges, outer: Sequence[int]) -> bool:
+    """Whether the outer loops of a region run over all of their extents."""
+    return all((low, high) == (0, extent - 1) and not ranges.is_limited(dim)
+               for dim, ((low, high), extent) in enumerate(zip(ranges, outer, strict=False)))
 
 
 def in_place(context: Context, var: Var) -> bool:
@@ -270,27 +298,31 @@ def build_recurrence(context: Context, group: Group) -> list[Nest]:
 def build_scatter(context: Context, group: Group) -> list[Nest]:
     """Copy the base, then write the updates one after another; where the last one counts, in an order that cutting must keep."""
     (var,) = group.roots
-    base, updates, *indices = var.equation.inputs
-    buffer, combine = context.buffers[var], var.equation.primitive.lower.combine
+    equation, (base, updates, *_) = var.equation, var.equation.inputs
+    buffer, record = context.buffers[var], equation.primitive.lower
     identity = tuple(map(loop_variable, range(var.type.ndim)))
 
     def copy(ranges):
         body = Body(context, group, ranges, ())
         return body.builder, stores(buffer, linear_position(identity, var.shape), body.value(base, identity))
 
-    lead = indices[0].ndim
-    place = tuple(map(loop_variable, range(updates.ndim)))
+    here = tuple(map(loop_variable, range(updates.ndim)))
 
     def write(ranges):
         body = Body(context, group, ranges, ())
         b = body.builder
-        b.next_check = context.checks_for(var.equation)
-        at = [b.checked(body.value(i, place[:lead]), base.shape[axis], axis) for axis, i in enumerate(indices)]
-        position = linear_position([*at, *place[lead:]], var.shape)
-        parts = parts_of(body.value(updates, place))
-        return b, [ScatterStore(buffer, position * len(parts) + k, part, combine) for k, part in enumerate(parts)]
+        b.next_check = context.checks_for(equation)
+        place = record.place(b, here, [Read(body, x) for x in equation.inputs], **equation.params)
+        if place is None:
+            return b, []
+        position = linear_position(place, var.shape)
+        parts = parts_of(body.value(updates, here))
+        if record.combine == "add" and all(is_identity(part, 0) for part in parts):
+            return b, []
+        return b, [ScatterStore(buffer, position * len(parts) + k, part, record.combine) for k, part in enumerate(parts)]
 
-    dims = None if combine == "add" else {0, *range(lead, updates.ndim)}
+    ordered = record.ordered(*[x.type for x in equation.inputs])
+    dims = {0, *range(ordered, updates.ndim)} if ordered else None
     return [Nest(var.shape, [], cut(whole(var.shape), copy)), Nest(updates.shape, [], cut(whole(updates.shape), write, dims))]
 
 

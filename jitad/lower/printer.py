@@ -10,8 +10,9 @@ from __future__ import annotations
 from jitad.ir.types import short_dtype
 from jitad.lower.index import Index
 from jitad.lower.loops import Accumulate, Buffer, Call, Choice, Counter, Loops, Nest, Region, Repeat, ScatterStore, Step
+from jitad.lower.regions import Ranges
 from jitad.lower.scalars import Expr
-from jitad.lower.walk import reachable, roots
+from jitad.lower.walk import reachable, roots, terms
 from jitad.primitives.control import UNBOUNDED
 
 INFIX = {"add": "+", "sub": "-", "mul": "*", "div": "/", "eq": "==", "ne": "!=", "lt": "<", "le": "<=", "gt": ">", "ge": ">=",
@@ -94,9 +95,9 @@ class Names(dict):
 def print_region(region: Region) -> list[str]:
     lines, depth = [], len(region.ranges)
     updates = [s.reduction for s in region.statements if isinstance(s, Accumulate)]
-    for dim, (low, high) in enumerate(region.ranges):
+    for dim in range(depth):
         lines += [f"{'    ' * dim}{r.buffer.memory.name}_sum = {r.identity}" for r in updates if r.inner == dim]
-        lines.append(f"{'    ' * dim}for i{dim} in range({low}, {high + 1}):")
+        lines.append(f"{'    ' * dim}for i{dim} in range({bounds_text(region.ranges, dim)}):")
     names = Names()
     body = []
     exprs = reachable(roots(region))
@@ -124,6 +125,31 @@ def print_region(region: Region) -> list[str]:
                 sign = "+=" if reduction.partial else "="
                 lines.append(f"{'    ' * dim}{target(reduction, names)} {sign} {reduction.buffer.memory.name}_sum")
     return lines
+
+
+def bounds_text(ranges: Ranges, dim: int) -> str:
+    """Return the bounds of a loop: those that hold in any case, unless computed ones are known to be narrower."""
+    low, high = ranges[dim]
+    ends = []
+    for combine, end, limits in (("max", low, ranges.lows), ("min", high + 1, ranges.highs)):
+        computed = limits[dim] if limits else ()
+        needed = not any(is_between(limit.range(ranges), low, high + 1) for limit in computed)
+        texts = [*map(limit_text, computed), *([str(end)] if needed else [])]
+        ends.append(texts[0] if len(texts) == 1 else f"{combine}({', '.join(texts)})")
+    return ", ".join(ends)
+
+
+def is_between(bounds, low: int, high: int) -> bool:
+    return bounds is not None and low <= bounds[0] and bounds[1] <= high
+
+
+def limit_text(limit: Index) -> str:
+    names = Names()
+    for expr in reachable(terms(limit)):
+        names[expr.number] = expression(expr, names)
+        if expr.op in INFIX or expr.op in ("neg", "select"):
+            names.compound.add(expr.number)
+    return index_text(limit, names)
 
 
 def target(reduction, names) -> str:

@@ -3,19 +3,72 @@
 In: a box (its ranges) and, per dimension, the loop values at which a guard changes. Out: disjoint sub-boxes that cover it: large
 ones where every guard is decided (their loops are branch-free and vectorise) and thin shells where guards are evaluated. Where most
 of a dimension would be shells, as in an array put together from single elements, each piece becomes a sub-box of its own.
+
+Where a guard changes at a number that is only known when the kernel runs, the ranges of a sub-box are bounds of its loops that hold in
+any case, and its `Limits` the bounds proper.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import product
+from itertools import pairwise, product
 from math import prod
 
-from jitad.lower.index import Range
+from jitad.lower.index import Index, Range, structure
 
 LARGE = 8
 SHARE = 16
 MOST_WORK = 20_000  # guards looked at while building the regions of one nest
+
+
+class Ranges(tuple):
+    """The ranges of the loops of a sub-box, (low, high) per dimension, both ends included.
+
+    `lows` and `highs` restrict them further: per dimension, numbers that a loop does not go below, and does not reach. Their terms are
+    scalars that are the same in all iterations.
+    """
+
+    lows: tuple[tuple[Index, ...], ...] = ()
+    highs: tuple[tuple[Index, ...], ...] = ()
+
+    @property
+    def limits(self) -> list[Index]:
+        """All of these limits."""
+        return [limit for ends in (*self.lows, *self.highs) for limit in ends]
+
+    def is_limited(self, dim: int) -> bool:
+        return bool(self.lows) and bool(self.lows[dim] or self.highs[dim])
+
+    def with_limits(self, dim: int, low: Index | None, high: Index | None) -> Ranges:
+        """Return these ranges with one more limit of a dimension at either end, or None."""
+        found, none = Ranges(self), ((),) * len(self)
+        found.lows, found.highs = (
+            tuple([(*old, new) if k == dim and new is not None else old for k, old in enumerate(limits or none)])
+            for limits, new in ((self.lows, low), (self.highs, high))
+        )
+        return found
+
+    def below(self, dim: int, limit: Index) -> bool | None:
+        """Return whether a loop variable is below a limit by these limits, or not, None if they do not tell."""
+        terms, const = structure(limit)
+        for known, holds in ((self.highs, True), (self.lows, False)):
+            for bound in known[dim] if known else ():
+                other, number = structure(bound)
+                if other == terms and (number <= const if holds else number >= const):
+                    return holds
+        return None
+
+    def within(self, ranges: Iterable[Range]) -> Ranges:
+        """Return other ranges with the limits of these."""
+        found = Ranges(ranges)
+        found.lows, found.highs = self.lows, self.highs
+        return found
+
+
+def pieces_at(ranges: Ranges, dim: int, limits: Sequence[Index]) -> list[Ranges]:
+    """Cut a dimension at limits in ascending order."""
+    ends = [None, *limits, None]
+    return [ranges.with_limits(dim, low, high) for low, high in pairwise(ends)]
 
 
 def regions(box: Sequence[Range], thresholds: Sequence[set[int]], guards: int = 1) -> list[tuple[Range, ...]]:

@@ -17,7 +17,7 @@ from dataclasses import replace
 
 from jitad.lower.lifetimes import Interval, Lifetimes, copied, is_copy, lifetimes
 from jitad.lower.loops import Accumulate, Buffer, Nest, Region, Repeat, ScatterStore, Step, Store
-from jitad.lower.walk import children, leaves, reachable, roots, writes
+from jitad.lower.walk import children, expressions, leaves, reachable, roots, writes
 
 SMALL = 32  # elements of a carried value that is copied after a trip rather than having its memory change places
 
@@ -141,7 +141,7 @@ def start(interval: Interval) -> float:
 
 def places(region: Region) -> tuple[set, set]:
     """Return the (buffer, position) pairs that an iteration reads and those that it writes."""
-    read = {expr.args for expr in reachable(roots(region)) if expr.op == "load"}
+    read = {expr.args for expr in expressions(region) if expr.op == "load"}
     return read, {(s.buffer, s.position) for s in region.statements if isinstance(s, Store | ScatterStore)}
 
 

@@ -12,12 +12,15 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
+from jitad.ir import errors
 from jitad.ir.types import BOOL, INT, complex_dtype, real_dtype
 from jitad.lower import folding
-from jitad.lower.index import Index, Range, linear
+from jitad.lower.index import Index, Range, is_invariant, linear, loop_variable
 from jitad.lower.loops import Buffer, Check, Counter
+from jitad.lower.regions import Ranges
 
 OPERATORS = {"add": operator.add, "sub": operator.sub, "mul": operator.mul, "div": operator.truediv}
+ORDER = {"lt", "le", "gt", "ge"}
 COMPARISONS = {"eq", "ne", "lt", "le", "gt", "ge"}
 
 
@@ -83,13 +86,14 @@ class Complex:
 class Builder:
     """Makes expressions for one region of a nest; `ranges` are the values each loop variable takes there (both ends included).
 
-    `thresholds` collects, per dimension, the loop values at which an undecided guard changes its truth; cutting the region there
-    decides it.
+    `thresholds` collects, per dimension, the loop values at which an undecided guard changes its truth, and `limits` pairs of a
+    dimension and such a value that is only known when the kernel runs; cutting the region there decides the guard.
     """
 
     def __init__(self, ranges: Sequence[Range]):
-        self.ranges = ranges
+        self.ranges = ranges if isinstance(ranges, Ranges) else Ranges(ranges)
         self.thresholds: list[set[int]] = [set() for _ in ranges]
+        self.limits: list[tuple[int, Index]] = []
         self.checks: list[Check] = []
         self.table: dict = {}
         self.next_check: Callable[[int], Check] | None = None
@@ -127,12 +131,21 @@ class Builder:
         """Return the zero that is exact by construction, such as the imaginary part of a real number: 0 times it is dropped."""
         return self.make("zero", (), dtype)
 
+    def nothing(self, dtype: np.dtype) -> Expr | Complex:
+        """Return the zero, of any dtype, that is exact by construction."""
+        part = self.zero(real_dtype(dtype))
+        return Complex(part, part) if dtype.kind == "c" else part
+
     def call(self, name: str, *args) -> Expr | Complex:
         """Apply an elementwise primitive by name."""
         if any(isinstance(x, Complex) for x in args):
             from jitad.lower import complexes
 
             return complexes.call(self, name, *[self.as_complex(x) for x in args])
+        if name in ORDER and args[0].dtype == INT:
+            decided = self.in_order(name, *map(self.as_index, args))
+            if decided is not None:
+                return self.const(decided, BOOL)
         composed = folding.COMPOSED.get(name)
         if composed is not None:
             return composed(self, *args)
@@ -142,7 +155,12 @@ class Builder:
         if isinstance(x, Complex) or isinstance(y, Complex):
             x, y = self.as_complex(x), self.as_complex(y)
             return Complex(self.select(condition, x.real, y.real), self.select(condition, x.imag, y.imag))
-        return self.op("select", x.dtype, condition, x, y)
+        value = self.op("select", x.dtype, condition, x, y)
+        if value.op == "select" and value.dtype == INT and value.bounds is None:
+            ends = [self.as_index(k).range(self.ranges) for k in (x, y)]
+            if None not in ends:
+                value.bounds = min(ends[0][0], ends[1][0]), max(ends[0][1], ends[1][1])
+        return value
 
     def convert(self, x, dtype: np.dtype) -> Expr | Complex:
         if dtype.kind == "c":
@@ -247,11 +265,75 @@ class Builder:
                 continue
             self.note_thresholds(i, extent)
             conditions.append(self.make("in_range", (i, extent), BOOL))
-            safe[k] = self.as_index(self.make("clamp", (i, extent), INT, (0, extent - 1)))
+            safe[k] = self.clamped(i, extent)
         value = then(tuple(safe))
         for condition in conditions:
             value = self.select(condition, value, otherwise)
         return value
+
+    def in_order(self, comparison: str, x: Index, y: Index) -> bool | None:
+        """Return whether a comparison of indices holds in all of this region or nowhere in it, None if that is undecided."""
+        if comparison in ("lt", "le"):
+            return self.before(x, y + (comparison == "le"))
+        holds = self.before(x, y + (comparison == "gt"))
+        return None if holds is None else not holds
+
+    def before(self, i: Index, bound: Index) -> bool | None:
+        """Return whether ``i < bound`` in all of this region or nowhere in it, None if that is undecided."""
+        difference = i - bound
+        found = difference.range(self.ranges)
+        if found is not None and (found[1] < 0 or found[0] >= 0):
+            return found[1] < 0
+        terms = difference.loop_terms()
+        if len(terms) != 1 or abs(terms[0][1]) != 1:
+            return None
+        ((dim, sign),) = terms
+        rest = difference - loop_variable(dim) * sign
+        below = self.below(dim, -rest if sign == 1 else rest + 1)
+        return below if below is None or sign == 1 else not below
+
+    def below(self, dim: int, limit: Index) -> bool | None:
+        """Return whether a loop variable is below a limit in all of this region or nowhere in it, None if that is undecided."""
+        if not limit.terms:
+            low, high = self.ranges[dim]
+            if low < limit.const <= high:
+                self.thresholds[dim].add(limit.const)
+            return None
+        if not is_invariant(limit):
+            return None
+        decided = self.ranges.below(dim, limit)
+        if decided is None:
+            self.limits.append((dim, limit))
+        return decided
+
+    def counted(self, index: Sequence[Index], counts: Sequence[Index | None], then: Callable, otherwise):
+        """Return ``then(certain)`` where every ``index[k] < counts[k]``, else the scalar `otherwise`.
+
+        Where that is undecided in this region, `certain` is false, and the result is selected.
+        """
+        pairs = [(i, count) for i, count in zip(index, counts, strict=True) if count is not None]
+        known = [self.before(*pair) for pair in pairs]
+        if False in known:
+            return otherwise
+        conditions = [self.op("lt", BOOL, *map(self.index, pair)) for pair, holds in zip(pairs, known, strict=True) if holds is None]
+        value = then(not conditions)
+        for condition in conditions:
+            value = self.select(condition, value, otherwise)
+        return value
+
+    def counted_index(self, index: Sequence[Index], counts: Sequence[Index | None], then: Callable):
+        """Return ``then()`` unless some ``index[k] >= counts[k]`` in all of this region.
+
+        Where that is undecided, the region has to be cut: nothing can be written to a place that depends on a guard.
+        """
+        known = [self.before(i, count) for i, count in zip(index, counts, strict=True) if count is not None]
+        if None in known and not self.limits:
+            raise errors.InternalError("where something is written is not decided by cutting")
+        return None if False in known else then()
+
+    def clamped(self, i: Index, extent: int) -> Index:
+        """Return an index moved into an axis of `extent`."""
+        return self.as_index(self.make("clamp", (i, extent), INT, (0, extent - 1)))
 
     @property
     def guards(self) -> int:

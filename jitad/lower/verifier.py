@@ -10,9 +10,10 @@ import math
 from collections.abc import Iterable, Sequence
 
 from jitad.ir import errors
-from jitad.lower.index import Index
+from jitad.lower.index import Index, structure
 from jitad.lower.loops import Accumulate, Buffer, Call, Choice, Loops, Nest, Region, Repeat, ScatterStore, Step, Store
-from jitad.lower.walk import reachable, roots
+from jitad.lower.regions import Ranges
+from jitad.lower.walk import expressions, reachable, roots
 
 
 def verify_loops(loops: Loops) -> Loops:
@@ -78,7 +79,7 @@ def nest_uses(nest: Nest, ready: set[Buffer], where: str) -> tuple[set[Buffer], 
     statements = [s for region in nest.regions for s in region.statements]
     scattered = {s.buffer.memory for s in statements if isinstance(s, ScatterStore)}
     written = {s.buffer.memory for s in statements if isinstance(s, Store)} | {reduction.buffer.memory for reduction in nest.reductions}
-    reads = {expr.args[0].memory for region in nest.regions for expr in reachable(roots(region)) if expr.op == "load"}
+    reads = {expr.args[0].memory for region in nest.regions for expr in expressions(region) if expr.op == "load"}
     for region in nest.regions:
         check_region(region, where)
         check_recurrences(region, written - ready, where)
@@ -87,12 +88,22 @@ def nest_uses(nest: Nest, ready: set[Buffer], where: str) -> tuple[set[Buffer], 
     return (reads | scattered) - written, written | scattered
 
 
-def disjoint(box: tuple[int, ...], parts: list[tuple]) -> bool:
-    """Return whether boxes, given by inclusive ranges, are disjoint and lie within `box`."""
+def disjoint(box: tuple[int, ...], parts: list[Ranges]) -> bool:
+    """Return whether boxes, given by inclusive ranges, are disjoint and lie within `box`. Computed limits keep apart what they limit."""
     inside = all(0 <= low <= high < extent for part in parts for (low, high), extent in zip(part, box, strict=True))
     return inside and all(
-        any(a[1] < b[0] or b[1] < a[0] for a, b in zip(one, other, strict=True)) for k, one in enumerate(parts) for other in parts[:k]
+        any(a[1] < b[0] or b[1] < a[0] for a, b in zip(one, other, strict=True)) or kept_apart(one, other)
+        for k, one in enumerate(parts) for other in parts[:k]
     )
+
+
+def kept_apart(one: Ranges, other: Ranges) -> bool:
+    """Return whether along some dimension one ends, by its limits, where the other begins."""
+    def ends_before(first: Ranges, second: Ranges) -> bool:
+        return any({structure(x) for x in highs} & {structure(x) for x in lows}
+                   for highs, lows in zip(first.highs, second.lows, strict=False))
+
+    return ends_before(one, other) or ends_before(other, one)
 
 
 def check_region(region: Region, where: str) -> None:
@@ -121,9 +132,11 @@ def check_recurrences(region: Region, fresh: set[Buffer], where: str) -> None:
             raise errors.InternalError(f"{where}: reads {expr.args[0].name} at {expr.args[1]}, which it has not written yet")
 
 
-def check_position(buffer: Buffer, position: Index, ranges, where: str, width: int | None = None) -> None:
+def check_position(buffer: Buffer, position: Index, ranges: Ranges, where: str, width: int | None = None) -> None:
     """`width` is the number of positions per element: two in a complex buffer, unless positions count elements."""
     width = width or (2 if buffer.type.dtype.kind == "c" else 1)
+    if any(ranges.is_limited(dim) for dim, _ in position.loop_terms()):
+        return
     bounds = position.range(ranges)
     if bounds is not None and not (bounds[0] >= 0 and bounds[1] < buffer.type.size * width):
         raise errors.InternalError(f"{where} {buffer.name} at {position}, which runs over {bounds}; its size is {buffer.type.size * width}")
@@ -150,11 +163,12 @@ def reduction_places(nest: Nest, reduction) -> list[int]:
 
 
 def store_places(nest: Nest, buffer: Buffer) -> list[int]:
-    """The number of positions that each store writes."""
-    found = []
-    for region in nest.regions:
-        for statement in region.statements:
+    """The number of positions that each store writes; what regions with different limits write is counted once."""
+    found: dict[tuple, int] = {}
+    for number, region in enumerate(nest.regions):
+        for place, statement in enumerate(region.statements):
             if isinstance(statement, Store) and statement.buffer.memory is buffer:
                 used = {term for term, _ in statement.position.terms}
-                found.append(math.prod(high - low + 1 for dim, (low, high) in enumerate(region.ranges) if dim in used))
-    return found
+                key = (tuple(region.ranges), structure(statement.position)) if region.ranges.limits else (number, place)
+                found[key] = math.prod(high - low + 1 for dim, (low, high) in enumerate(region.ranges) if dim in used)
+    return list(found.values())

@@ -45,6 +45,12 @@ def roots(region: Region) -> list[Expr]:
     return found
 
 
+def expressions(region: Region) -> list[Expr]:
+    """Return the expressions that a region computes, those of the limits of its loops included."""
+    limits = [term for limit in region.ranges.limits for term in terms(limit)]
+    return [*reachable(limits), *reachable(roots(region))]
+
+
 def buffers(nest: Nest) -> list[Buffer]:
     """Return the buffers a nest reads or writes, in a fixed order."""
     found: dict[Buffer, None] = {reduction.buffer: None for reduction in nest.reductions}
@@ -52,7 +58,7 @@ def buffers(nest: Nest) -> list[Buffer]:
         for statement in region.statements:
             if not isinstance(statement, Accumulate):
                 found[statement.buffer] = None
-        for expr in reachable(roots(region)):
+        for expr in expressions(region):
             if expr.op == "load":
                 found[expr.args[0]] = None
     return list(found)
@@ -60,7 +66,7 @@ def buffers(nest: Nest) -> list[Buffer]:
 
 def counters(nest: Nest) -> list[Counter]:
     """Return the counters of enclosing loops that a nest reads."""
-    exprs = (expr for region in nest.regions for expr in reachable(roots(region)))
+    exprs = (expr for region in nest.regions for expr in expressions(region))
     return list(dict.fromkeys(expr.args[0] for expr in exprs if expr.op == "counter"))
 
 
@@ -87,7 +93,7 @@ def reads(step: Step) -> set[Buffer]:
     if isinstance(step, Nest):
         found = {reduction.buffer.memory for reduction in step.reductions if reduction.partial}
         for region in step.regions:
-            found |= {expr.args[0].memory for expr in reachable(roots(region)) if expr.op == "load"}
+            found |= {expr.args[0].memory for expr in expressions(region) if expr.op == "load"}
             found |= {s.buffer.memory for s in region.statements if not isinstance(s, Accumulate) and getattr(s, "combine", "") == "add"}
         return found
     found = {step.index.memory} if isinstance(step, Choice) else {b.memory for b in (*step.moves, *step.moves.values(), *step.copies.values())}

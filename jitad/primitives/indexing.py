@@ -115,6 +115,13 @@ def scatter_type(base, updates, *indices, unique=False):
     return base
 
 
+def scatter_place(b, index, operands, unique=False):
+    base, _, *indices = operands
+    here = index[:indices[0].type.ndim]
+    found = [b.checked(i(here), extent, axis) for axis, (i, extent) in enumerate(zip(indices, base.type.shape, strict=False))]
+    return (*found, *index[len(here):])
+
+
 def scatter_primitive(name: str, combine: str, write: Callable, **slots) -> Primitive:
     """Declare a write at computed places; it is linear in base and updates together."""
 
@@ -143,8 +150,11 @@ def scatter_primitive(name: str, combine: str, write: Callable, **slots) -> Prim
         return [([sample(rng, dtype, shape=shape), sample(rng, dtype, shape=(*where, *shape[k:])),
                   *draw_indices(rng, where, shape[:k])], {}) for shape, k, where in PLACES]
 
-    primitive = Primitive(name, scatter_type, evaluate, jvp, batch=batch, lower=Scatter(combine), samples=samples, structural=True,
-                          nonnegative=lambda equation, known: all(map(known, equation.inputs[:2])), **slots)
+    def ordered(base, updates, *indices):
+        return 0 if combine == "add" else indices[0].ndim
+
+    primitive = Primitive(name, scatter_type, evaluate, jvp, batch=batch, lower=Scatter(combine, scatter_place, ordered), samples=samples,
+                          structural=True, nonnegative=lambda equation, known: all(map(known, equation.inputs[:2])), **slots)
     return primitive
 
 

@@ -1,0 +1,309 @@
+"""Windows: boxes of an array whose places or extents are only known when the kernel runs, read, written and added to.
+
+In: an array, then int64 scalars: the starts that `spans` leaves open, and the counts of the spans that have one. Out: `window` gives an
+array of the spans' extents in which element I is element start + step * I of the array where I < count along each axis, and zero
+elsewhere; `window_update` and `window_add` write there, and nowhere else. Invariant: counts lie between 0 and the extents, and what they
+count lies in the array; a start of an axis of one element without a count is an index that is checked.
+"""
+
+from __future__ import annotations
+
+from math import prod
+from typing import NamedTuple
+
+import numpy as np
+
+from jitad.ir import errors
+from jitad.ir.lowering import Pull, Scatter
+from jitad.ir.primitive import Primitive
+from jitad.ir.program import Atom, Literal
+from jitad.ir.symbolic import Zero, is_zero
+from jitad.ir.types import INT, ArrayType
+from jitad.primitives.comparisons import lt, select
+from jitad.primitives.declare import common_dtype, full, instantiate, is_linear, linear, sample, to_front, uniform
+from jitad.primitives.indexing import gather, scatter, scatter_add
+from jitad.primitives.shaping import ANY, all_to_front, broadcast, concatenate, embed, iota, reshape, slice_
+
+
+class Span(NamedTuple):
+    """The places along one axis: ``start + step * k`` for k in ``range(extent)``, or fewer of them if `counted`.
+
+    `start` is None where it is an operand.
+    """
+
+    start: int | None
+    step: int
+    extent: int
+    counted: bool = False
+
+
+Spans = tuple[Span, ...]
+
+
+def extents(spans: Spans) -> tuple[int, ...]:
+    return tuple(span.extent for span in spans)
+
+
+def open_places(spans: Spans, scalars) -> tuple[list, list]:
+    """Return, per axis, the start (a number or an operand) and the count (an operand or None)."""
+    rest = iter(scalars)
+    starts = [next(rest) if span.start is None else span.start for span in spans]
+    return starts, [next(rest) if span.counted else None for span in spans]
+
+
+def check_spans(name: str, x: ArrayType, scalars, spans: Spans) -> None:
+    wanted = sum(span.start is None for span in spans) + sum(span.counted for span in spans)
+    if len(spans) != x.ndim or len(scalars) != wanted or any(s != ArrayType(INT) for s in scalars):
+        raise errors.InternalError(f"{name}: {spans} of {x} with {[str(s) for s in scalars]}")
+
+
+def window_type(x, *scalars, spans):
+    check_spans("window", x, scalars, spans)
+    return x.with_shape(extents(spans))
+
+
+def write_type(base, new, *scalars, spans):
+    check_spans("window", base, scalars, spans)
+    common_dtype("assignment", [base, new], "biufc")
+    if new.shape != extents(spans):
+        raise errors.InternalError(f"window: {new} for {spans}")
+    return base
+
+
+# --- evaluation --------------------------------------------------------------------------------------------------------------------
+
+
+def numbers(spans: Spans, scalars, shape) -> tuple[tuple, tuple]:
+    """Return the indices of what is counted, in the array of `shape` and in the window, for NumPy."""
+    places, own = [], []
+    for span, start, count, extent in zip(spans, *open_places(spans, scalars), shape, strict=True):
+        k = np.arange(span.extent if count is None else int(count))
+        if span.start is None and not span.counted and span.extent == 1 and start < 0:
+            start = start + extent
+        places.append(int(start) + span.step * k)
+        own.append(k)
+    return np.ix_(*places), np.ix_(*own)
+
+
+def evaluate_window(x, *scalars, spans):
+    places, own = numbers(spans, scalars, x.shape)
+    result = np.zeros(extents(spans), x.dtype)
+    result[own] = x[places]
+    return result
+
+
+def evaluate_write(combine):
+    def evaluate(base, new, *scalars, spans):
+        places, own = numbers(spans, scalars, base.shape)
+        result = base.copy()
+        result[places] = new[own] if combine == "set" else result[places] + new[own]
+        return result
+
+    return evaluate
+
+
+# --- lowering ----------------------------------------------------------------------------------------------------------------------
+
+
+def place(b, index, x: ArrayType, scalars, spans: Spans, certain: bool):
+    """Return the index in the array of the element of the window at `index`; unless `certain`, it may have none."""
+    found = []
+    for axis, (span, start, i, extent) in enumerate(zip(spans, open_places(spans, scalars)[0], index, x.shape, strict=True)):
+        if span.start is None and not span.counted and span.extent == 1:
+            found.append(b.checked(start(()), extent, axis))
+            continue
+        at = i * span.step + (start if span.start is not None else b.as_index(start(())))
+        found.append(at if certain or not span.counted else b.clamped(at, extent))
+    return tuple(found)
+
+
+def counts_of(b, scalars, spans: Spans) -> list:
+    return [None if count is None else b.as_index(count(())) for count in open_places(spans, scalars)[1]]
+
+
+def window_element(b, index, operands, type, spans):
+    x, *scalars = operands
+    return b.counted(index, counts_of(b, scalars, spans),
+                     lambda certain: x(place(b, index, x.type, scalars, spans, certain)), b.nothing(type.dtype))
+
+
+def write_place(b, index, operands, spans):
+    base, _, *scalars = operands
+    return b.counted_index(index, counts_of(b, scalars, spans), lambda: place(b, index, base.type, scalars, spans, True))
+
+
+# --- rules -------------------------------------------------------------------------------------------------------------------------
+
+
+def counted_mask(spans: Spans, scalars) -> Atom:
+    """Return, as a boolean atom of the window's shape, where I < count along each axis."""
+    shape, mask = extents(spans), full(True, ArrayType(np.dtype(bool), extents(spans)))
+    for axis, count in enumerate(open_places(spans, scalars)[1]):
+        if count is not None:
+            mask = mask & lt(iota(shape=shape, axis=axis, dtype=INT), count)
+    return mask
+
+
+def without_known_counts(spans: Spans, scalars) -> tuple[Spans, list[Atom]] | None:
+    """Return spans of which no count is a number, and their operands; None if that is so already."""
+    starts, counts = open_places(spans, scalars)
+    if not any(isinstance(x, Literal) for x in (*starts, *counts) if x is not None):
+        return None
+    found = []
+    for span, start, count in zip(spans, starts, counts, strict=True):
+        if isinstance(count, Literal):
+            span = span._replace(extent=int(count.value), counted=False)
+        if isinstance(start, Literal) and not (not span.counted and span.extent == 1):
+            span = span._replace(start=int(start.value) if span.extent else 0)
+        found.append(span)
+    rest = [x for span, x in zip(found, starts, strict=True) if span.start is None]
+    return tuple(found), [*rest, *[x for span, x in zip(found, counts, strict=True) if span.counted]]
+
+
+def simplify_window(inputs, spans):
+    """The window of an array of zeros, or one of known extents."""
+    x, *scalars = inputs
+    number = uniform(x)
+    if number is not None:
+        found = full(number, x.type.with_shape(extents(spans)))
+        return found if number == 0 else select(counted_mask(spans, scalars), found, 0)
+    known = without_known_counts(spans, scalars)
+    if known is None or known[0] == spans:
+        return None
+    result = window(x, *known[1], spans=known[0])
+    if result.shape == extents(spans):
+        return result
+    return embed(result, start=(0,) * result.ndim, step=(1,) * result.ndim, shape=extents(spans))
+
+
+def unit(size: int) -> Span:
+    return Span(0, 1, size)
+
+
+def flat_places(size: int, shape, spans: Spans, scalars, axes) -> Atom:
+    """Return for each member of a batch where in the flattened array the window's elements lie; beyond its end, what is not counted."""
+    whole = (size, *extents(spans))
+
+    def spread(scalar: Atom, axis: int | None) -> Atom:
+        return scalar if axis is None else broadcast(reshape(scalar, shape=(size, *(1,) * len(spans))), shape=whole)
+
+    starts, counts = open_places(spans, list(map(spread, scalars, axes)))
+    total, stride, inside = full(0, ArrayType(INT, whole)), prod(shape), full(True, ArrayType(np.dtype(bool), whole))
+    for axis, (span, start, count, extent) in enumerate(zip(spans, starts, counts, shape, strict=True)):
+        stride //= max(extent, 1)
+        k = iota(shape=whole, axis=axis + 1, dtype=INT)
+        if span.start is None and not span.counted and span.extent == 1:
+            start = gather(iota(shape=(extent,), axis=0, dtype=INT), start)
+        total = total + (k * span.step + start) * stride
+        if count is not None:
+            inside = inside & lt(k, count)
+    return select(inside, total, prod(shape))
+
+
+def batched_flat(size: int, x: Atom, scalars, axes, spans: Spans) -> tuple[Atom, list[Atom]]:
+    """Return the members of a batch flattened, each with one zero more, and the indices of the window's elements in them."""
+    flat = reshape(x, shape=(size, prod(x.shape[1:])))
+    flat = concatenate(flat, full(0, x.type.with_shape((size, 1))), axis=1)
+    places = flat_places(size, x.shape[1:], spans, scalars, axes)
+    return flat, [iota(shape=places.shape, axis=0, dtype=INT), places]
+
+
+def batch_window(size, inputs, axes, spans):
+    (x, *scalars), (axis, *scalar_axes) = inputs, axes
+    if all(a is None for a in scalar_axes):
+        return [window(to_front(x, axis), *scalars, spans=(unit(size), *spans))], [0]
+    (x,) = all_to_front(size, [x], [axis])
+    flat, indices = batched_flat(size, x, scalars, scalar_axes, spans)
+    return [gather(flat, *indices)], [0]
+
+
+def write(name: str, combine: str, flat_write: Primitive, **slots) -> Primitive:
+    """Declare a write to a window; it is linear in the array and in what is written together."""
+
+    def jvp(inputs, tangents, spans):
+        base, new, *scalars = inputs
+        result = primitive(*inputs, spans=spans)
+        if is_zero(tangents[0]) and is_zero(tangents[1]):
+            return [result], [Zero(result.type)]
+        return [result], [primitive(*map(instantiate, tangents[:2]), *scalars, spans=spans)]
+
+    def batch(size, inputs, axes, spans):
+        (base, new, *scalars), scalar_axes = inputs, axes[2:]
+        base, new = all_to_front(size, [base, new], axes[:2])
+        if all(a is None for a in scalar_axes):
+            return [primitive(base, new, *scalars, spans=(unit(size), *spans))], [0]
+        flat, indices = batched_flat(size, base, scalars, scalar_axes, spans)
+        flat = flat_write(flat, new, *indices)
+        kept = slice_(flat, start=(0, 0), step=(1, 1), shape=(size, flat.shape[1] - 1))
+        return [reshape(kept, shape=base.shape)], [0]
+
+    def simplify(inputs, spans):
+        """Known counts cut off what is not written."""
+        base, new, *scalars = inputs
+        known = without_known_counts(spans, scalars)
+        if known is None or known[0] == spans:
+            return None
+        shape = extents(known[0])
+        if 0 in shape:
+            return base
+        new = new if new.shape == shape else slice_(new, start=(0,) * new.ndim, step=(1,) * new.ndim, shape=shape)
+        return primitive(base, new, *known[1], spans=known[0])
+
+    primitive = Primitive(
+        name, write_type, evaluate_write(combine), jvp, batch=batch, lower=Scatter(combine, write_place, lambda *types: 0),
+        samples=write_samples, structural=True, nonnegative=lambda equation, known: all(map(known, equation.inputs[:2])),
+        simplify=simplify, **slots)
+    return primitive
+
+
+def transpose_window_update(cotangents, inputs, spans):
+    """What was overwritten receives nothing."""
+    (ct,), (base, new, *scalars) = cotangents, inputs
+    return [window_update(ct, full(0, new.type), *scalars, spans=spans) if is_linear(base) else None,
+            window(ct, *scalars, spans=spans) if is_linear(new) else None, *[None for _ in scalars]]
+
+
+def transpose_window_add(cotangents, inputs, spans):
+    (ct,), (base, new, *scalars) = cotangents, inputs
+    return [ct if is_linear(base) else None, window(ct, *scalars, spans=spans) if is_linear(new) else None, *[None for _ in scalars]]
+
+
+def add_windowed(equation, x):
+    """x + (zeros with something added) is x with that added."""
+    base, new, *scalars = equation.inputs
+    return window_add(x, new, *scalars, spans=equation.params["spans"]) if uniform(base) == 0 else None
+
+
+CASES = (((5,), (Span(None, 1, 4, True),), lambda rng: [1, rng.integers(0, 5)]),
+         ((5,), (Span(None, -1, 5, True),), lambda rng: [4, rng.integers(0, 6)]),
+         ((4, 3), (Span(None, 1, 1), Span(0, 1, 3, True)), lambda rng: [rng.integers(-4, 4), rng.integers(0, 4)]),
+         ((4, 5), (Span(1, 1, 3, True), Span(None, 2, 2, True)), lambda rng: [rng.integers(0, 3), *rng.integers(0, 3, 2)]),
+         ((3,), (Span(None, 1, 2),), lambda rng: [rng.integers(0, 2)]))  # fmt: skip
+
+
+def window_samples(rng, dtype):
+    return [([sample(rng, dtype, shape=shape), *map(np.int64, draw(rng))], {"spans": spans}) for shape, spans, draw in CASES]
+
+
+def write_samples(rng, dtype):
+    return [([sample(rng, dtype, shape=shape), sample(rng, dtype, shape=extents(spans)), *map(np.int64, draw(rng))], {"spans": spans})
+            for shape, spans, draw in CASES]
+
+
+window = linear(Primitive(
+    "window",
+    type=window_type,
+    evaluate=evaluate_window,
+    transpose=lambda cts, inputs, spans: [
+        window_add(full(0, inputs[0].type), cts[0], *inputs[1:], spans=spans), *[None for _ in inputs[1:]]],
+    batch=batch_window,
+    simplify=simplify_window,
+    lower=Pull(window_element),
+    samples=window_samples,
+    nonnegative=lambda equation, known: known(equation.inputs[0]),
+    structural=True,
+    selecting=True,
+    dtypes=ANY,
+))
+window_add = write("window_add", "add", scatter_add, transpose=transpose_window_add, add_into=add_windowed, dtypes="dfDl")
+window_update = write("window_update", "set", scatter, transpose=transpose_window_update, selecting=True, dtypes=ANY)
