@@ -32,7 +32,7 @@ class Failure(NamedTuple):
 
 def failures(loops: Loops) -> dict[int, Failure]:
     """Return what each status that the body of `loops` may return stands for."""
-    table = {check.number: Failure("IndexError", check.message, check.source) for check in loops.checks}
+    table = {check.number: Failure(check.error.__name__, check.message, check.source) for check in loops.checks}
     for call in leaves(loops.steps):
         if isinstance(call, Call) and call.routine in LIBRARY_MESSAGES:
             table[call_number(call)] = Failure("LinAlgError", LIBRARY_MESSAGES[call.routine], call.source)

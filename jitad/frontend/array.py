@@ -61,6 +61,8 @@ class Array(View):
     # --- NumPy's protocols ------------------------------------------------------------------------------------------------
 
     def __array_ufunc__(self, ufunc, method, *inputs, **kwargs):
+        if any(hasattr(x, "indirect") for x in inputs):
+            return NotImplemented
         if ufunc.signature is not None and method == "__call__" and ufunc in numpy_table():
             if "out" in kwargs:
                 (kwargs["out"],) = kwargs["out"]
@@ -68,6 +70,8 @@ class Array(View):
         return METHODS[method](ufunc, *inputs, **kwargs)
 
     def __array_function__(self, function, types, args, kwargs):
+        if any(hasattr(x, "indirect") for x in types):
+            return NotImplemented
         implementation = numpy_table().get(function)
         if implementation is None:
             with contextlib.suppress(errors.ConcreteValueError):

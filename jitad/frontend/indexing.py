@@ -17,8 +17,10 @@ from numpy.lib.array_utils import normalize_axis_index
 
 from jitad.frontend.cells import View, wrap
 from jitad.frontend.concrete import known
+from jitad.frontend.extents import Extent
 from jitad.frontend.masks import Selected
 from jitad.frontend.promotion import as_operand, cast, to_atom
+from jitad.frontend.ragged import Ragged, assign, get, is_open, put
 from jitad.frontend.trace import pin
 from jitad.frontend.views import Box, Element, Permutation, reshaped
 from jitad.ir import errors
@@ -52,6 +54,8 @@ class Index(NamedTuple):
 
 def getitem(a: View, key):
     """Return ``a[key]``."""
+    if is_open(key):
+        return get(a, tuple(map(Extent, a.type.shape)), key)
     if traced_mask(key):
         if isinstance(key, View) and known(key.atom) is None:
             check_mask(key, 0, a.type.shape)
@@ -67,12 +71,17 @@ def setitem(a: View, key, value) -> None:
     """Perform ``a[key] = value``."""
     if a.scalar:
         raise errors.TypeError("a scalar does not support item assignment")
+    if is_open(key):
+        put(a, tuple(map(Extent, a.type.shape)), key, value)
+        return
     if traced_mask(key):
         assign_where(a, key, value)
         return
     index = parse(key, a.type.shape)
     view = show(a, index)
-    if not view.same_place(value):
+    if isinstance(value, Ragged):
+        assign(view, tuple(map(Extent, view.type.shape)), value)
+    elif not view.same_place(value):
         view.assign(fitted(value, view, fancy=index.copies))
 
 

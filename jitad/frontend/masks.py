@@ -28,6 +28,8 @@ LIMITS = "functions of elements, sum, prod, mean, var, std, min, max, any, all, 
 class Selected(NDArrayOperatorsMixin):
     """The elements of `values` where `mask` holds; `values` may have more axes, behind those of the mask."""
 
+    indirect = True
+
     def __init__(self, values: View, mask: View):
         self.values = values
         self.mask = mask

@@ -21,6 +21,7 @@ from jitad.frontend.cells import is_traced, wrap
 from jitad.frontend.control import branches, loops, signals
 from jitad.frontend.guards import same
 from jitad.frontend.operators import Operators, class_attribute, is_users
+from jitad.frontend.ragged import Ragged
 from jitad.frontend.trace import capture
 from jitad.ir.libraries import is_library
 
@@ -247,4 +248,5 @@ def is_library_module(module: types.ModuleType) -> bool:
 
 
 def has_traced_index(key) -> bool:
-    return any(map(is_traced, key)) if isinstance(key, tuple) else is_traced(key)
+    items = key if isinstance(key, tuple) else (key,)
+    return any(is_traced(x) or isinstance(x, Ragged) or isinstance(x, slice) and (is_traced(x.start) or is_traced(x.stop)) for x in items)

@@ -18,6 +18,7 @@ from jitad.primitives.complexes import complex_, imag, real
 from jitad.primitives.indexing import gather, scatter, scatter_add
 from jitad.primitives.shaping import inverse_permutation, matching_groups, reshape, slice_, transpose
 from jitad.primitives.updates import update
+from jitad.primitives.windows import Span, window, window_update
 
 
 class Box(NamedTuple):
@@ -113,6 +114,25 @@ class Element(NamedTuple):
 
     def strides(self, base: ArrayType, strides: tuple[int, ...]) -> tuple[int, ...]:
         return (*(0,) * self.indices[0].ndim, *strides[len(self.indices):])
+
+
+class Window(NamedTuple):
+    """A box whose places or extents are computed: those of `spans`, with their `scalars` (`jitad.primitives.windows`)."""
+
+    spans: tuple[Span, ...]
+    scalars: tuple[Atom, ...]
+
+    def type(self, base: ArrayType) -> ArrayType:
+        return base.with_shape(tuple(span.extent for span in self.spans))
+
+    def read(self, x: Atom) -> Atom:
+        return window(x, *self.scalars, spans=self.spans)
+
+    def write(self, base: Atom, new: Atom) -> Atom:
+        return window_update(base, new, *self.scalars, spans=self.spans)
+
+    def strides(self, base: ArrayType, strides: tuple[int, ...]) -> None:
+        return None
 
 
 class Part(NamedTuple):

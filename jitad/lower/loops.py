@@ -21,6 +21,7 @@ import math
 from dataclasses import dataclass, field
 from typing import Any
 
+from jitad.ir import errors
 from jitad.ir.source import Source
 from jitad.ir.types import ArrayType
 from jitad.lower.index import Index
@@ -124,16 +125,18 @@ class Nest:
 
 @dataclass(frozen=True)
 class Check:
-    """An index check: what is raised when it fails, and where in the user's code."""
+    """An index check: what is raised when it fails, and where in the user's code. Other checks have a `text` and an `error` of their own."""
 
     number: int
     extent: int
     axis: int
     source: Source
+    text: str = ""
+    error: type = errors.IndexError
 
     @property
     def message(self) -> str:
-        return f"index out of bounds for axis {self.axis} with size {self.extent}"
+        return self.text or f"index out of bounds for axis {self.axis} with size {self.extent}"
 
 
 @dataclass(eq=False)

@@ -101,11 +101,15 @@ class Body:
         if isinstance(record, Pointwise):
             operands = [self.value(x, broadcast_index(index, x.shape)) for x in equation.inputs]
             return record.element(self.builder, *operands, **equation.params)
-        self.builder.next_check = self.context.checks_for(equation)
+        b, around = self.builder, self.builder.next_check
+        b.next_check = self.context.checks_for(equation)
         operands = [Read(self, x) for x in equation.inputs]
         if isinstance(record, Pull):
-            return record.element(self.builder, index, operands, equation.outputs[0].type, **equation.params)
-        return record.element(self.builder, index, operands, **equation.params)
+            value = record.element(b, index, operands, equation.outputs[0].type, **equation.params)
+        else:
+            value = record.element(b, index, operands, **equation.params)
+        b.next_check = around
+        return value
 
 
 def broadcast_index(index: tuple[Index, ...], shape: tuple[int, ...]) -> tuple[Index, ...]:
@@ -135,11 +139,11 @@ class Context:
             buffer = self.buffers.get(base) if base is not var else None
         return buffer
 
-    def checks_for(self, equation: Equation) -> Callable[[int, int], Check]:
-        def make(extent: int, axis: int) -> Check:
+    def checks_for(self, equation: Equation) -> Callable[..., Check]:
+        def make(extent: int, axis: int, **own) -> Check:
             key = (equation, extent, axis)
             if key not in self.checks:
-                self.checks[key] = Check(len(self.checks) + 1, extent, axis, equation.source)
+                self.checks[key] = Check(len(self.checks) + 1, extent, axis, equation.source, **own)
             return self.checks[key]
 
         return make

@@ -95,9 +95,11 @@ class Names(dict):
 def print_region(region: Region) -> list[str]:
     lines, depth = [], len(region.ranges)
     updates = [s.reduction for s in region.statements if isinstance(s, Accumulate)]
+    computed, limits = limit_texts(region.ranges)
+    lines += computed
     for dim in range(depth):
         lines += [f"{'    ' * dim}{r.buffer.memory.name}_sum = {r.identity}" for r in updates if r.inner == dim]
-        lines.append(f"{'    ' * dim}for i{dim} in range({bounds_text(region.ranges, dim)}):")
+        lines.append(f"{'    ' * dim}for i{dim} in range({bounds_text(region.ranges, dim, limits)}):")
     names = Names()
     body = []
     exprs = reachable(roots(region))
@@ -127,15 +129,15 @@ def print_region(region: Region) -> list[str]:
     return lines
 
 
-def bounds_text(ranges: Ranges, dim: int) -> str:
+def bounds_text(ranges: Ranges, dim: int, texts: dict[Index, str]) -> str:
     """Return the bounds of a loop: those that hold in any case, unless computed ones are known to be narrower."""
     low, high = ranges[dim]
     ends = []
     for combine, end, limits in (("max", low, ranges.lows), ("min", high + 1, ranges.highs)):
         computed = limits[dim] if limits else ()
         needed = not any(is_between(limit.range(ranges), low, high + 1) for limit in computed)
-        texts = [*map(limit_text, computed), *([str(end)] if needed else [])]
-        ends.append(texts[0] if len(texts) == 1 else f"{combine}({', '.join(texts)})")
+        found = [*[texts[limit] for limit in computed], *([str(end)] if needed else [])]
+        ends.append(found[0] if len(found) == 1 else f"{combine}({', '.join(found)})")
     return ", ".join(ends)
 
 
@@ -143,13 +145,17 @@ def is_between(bounds, low: int, high: int) -> bool:
     return bounds is not None and low <= bounds[0] and bounds[1] <= high
 
 
-def limit_text(limit: Index) -> str:
-    names = Names()
-    for expr in reachable(terms(limit)):
-        names[expr.number] = expression(expr, names)
-        if expr.op in INFIX or expr.op in ("neg", "select"):
+def limit_texts(ranges: Ranges) -> tuple[list[str], dict[Index, str]]:
+    """Return lines that compute what limits of loops need, and the text of each limit."""
+    names, lines = Names(), []
+    for expr in reachable([term for limit in ranges.limits for term in terms(limit)]):
+        text = names[expr.number] = expression(expr, names)
+        if len(text) >= 20:
+            names[expr.number] = f"n{expr.number}"
+            lines.append(f"n{expr.number} = {text}")
+        elif expr.op in INFIX or expr.op in ("neg", "select"):
             names.compound.add(expr.number)
-    return index_text(limit, names)
+    return lines, {limit: index_text(limit, names) for limit in ranges.limits}
 
 
 def target(reduction, names) -> str:

@@ -57,7 +57,7 @@ def places_read(equation: Equation, x: Var, box: Box) -> set[tuple[Index, ...]]:
     """Return the indices at which an element rule reads `x`, for an index in the part `box` of its iteration box."""
     record, full = equation.primitive.lower, iteration_box(equation)
     builder = Builder([(0, extent - 1) for extent in box])
-    builder.next_check = lambda extent, axis: None
+    builder.next_check = lambda extent, axis, **own: None
     probes = [Probe(builder, atom) for atom in equation.inputs]
     if isinstance(record, Pull):
         record.element(builder, identity(full), probes, equation.outputs[0].type, **equation.params)

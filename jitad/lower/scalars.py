@@ -240,15 +240,18 @@ class Builder:
             return rest
         return self.as_index(self.make("index_mod", (i, divisor), INT, (0, divisor - 1)))
 
-    def checked(self, i: Expr, extent: int, axis: int = 0) -> Index:
-        """Return an integer scalar as an index into an axis of `extent`: negative ones count from the end, others are an error."""
+    def checked(self, i: Expr, extent: int, axis: int = 0, **own) -> Index:
+        """Return an integer scalar as an index into an axis of `extent`: negative ones count from the end, others are an error.
+
+        A check with a message of its own has it in `own`.
+        """
         index = self.as_index(self.convert(i, INT))
         bounds = index.range(self.ranges)
         if bounds is not None and bounds[0] >= 0 and bounds[1] < extent:
             return index
         if bounds is not None and bounds[0] >= -extent and bounds[1] < 0:
             return index + extent
-        check = self.next_check(extent, axis)
+        check = self.next_check(extent, axis, **own)
         return self.as_index(self.make("checked", (self.index(index), check), INT, (0, max(extent - 1, 0))))
 
     def within(self, index: Sequence[Index], extents: Sequence[int], then: Callable, otherwise):

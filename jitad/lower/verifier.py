@@ -159,7 +159,8 @@ def reduction_places(nest: Nest, reduction) -> list[int]:
     everything = [reduction.buffer.type.size * reduction.width]
     if reduction.partial:
         return everything
-    return everything if kept <= set(range(reduction.inner)) and len(nest.regions) <= 1 else []
+    feeding = sum(any(isinstance(s, Accumulate) and s.reduction is reduction for s in region.statements) for region in nest.regions)
+    return everything if kept <= set(range(reduction.inner)) and feeding == 1 else []
 
 
 def store_places(nest: Nest, buffer: Buffer) -> list[int]:
