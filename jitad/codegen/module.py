@@ -15,7 +15,7 @@ from jitad.codegen.memory import Places, apart, parts
 from jitad.codegen.nests import NestEmitter, emit_function
 from jitad.codegen.scalars import I1, I8, I32, I64, POINTER, memory_type
 from jitad.lower.loops import Buffer, Call, Choice, Counter, Loops, Nest, Repeat, Step
-from jitad.lower.walk import children, leaves, reachable, reads, roots, writes
+from jitad.lower.walk import children, expressions, leaves, reads, writes
 from jitad.lower.workspace import exchanged
 
 SMALL = 256  # bytes of a buffer that may lie on the stack
@@ -230,4 +230,4 @@ def repeated(steps: Sequence[Step], inside: bool = False) -> Iterator[Nest]:
 
 
 def has_checks(nest: Nest) -> bool:
-    return any(expr.op == "checked" for region in nest.regions for expr in reachable(roots(region)))
+    return any(expr.op == "checked" for region in nest.regions for expr in expressions(region))
