@@ -358,7 +358,11 @@ def selected(values: View, extents: Extents, key) -> tuple[View, Extents, bool]:
             axes.append(None)
             found.append(Extent(1))
             continue
-        if isinstance(item, slice):
+        if isinstance(item, slice) and item == slice(None):
+            start, step, count, most = Extent(0), 1, Extent(values.shape[axis]), values.shape[axis]
+            axes.append(axis)
+            found.append(extents[axis])
+        elif isinstance(item, slice):
             start, step, count, most = resolved(item, extents[axis], values.shape[axis])
             axes.append(axis)
             found.append(count)
