@@ -21,6 +21,7 @@ from jitad.api import (
     vmap,
 )
 from jitad.control import cond, fori_loop, scan, switch, while_loop
+from jitad.executables import compile
 from jitad.frontend.control.iterables import unroll
 from jitad.inspection import show, table, trace
 from jitad.ir.errors import JitadError
@@ -29,8 +30,8 @@ from jitad.runtime.config import config
 from jitad.runtime.workspaces import clear_workspaces
 
 __all__ = [
-    "JitadError", "checkpoint", "clear_workspaces", "cond", "config", "custom_jvp", "custom_vjp", "fori_loop", "grad", "hessian", "hvp",
-    "jacfwd", "jacobian", "jacrev", "jit", "jvp", "linearize", "scan", "show", "stop_gradient", "switch", "table", "testing", "trace",
-    "unroll", "value_and_grad", "vjp", "vmap", "while_loop",
+    "JitadError", "checkpoint", "clear_workspaces", "compile", "cond", "config", "custom_jvp", "custom_vjp", "fori_loop", "grad",
+    "hessian", "hvp", "jacfwd", "jacobian", "jacrev", "jit", "jvp", "linearize", "scan", "show", "stop_gradient", "switch", "table", "testing",
+    "trace", "unroll", "value_and_grad", "vjp", "vmap", "while_loop",
 ]  # fmt: skip
 __version__ = "0.1.0"
