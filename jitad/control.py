@@ -18,8 +18,9 @@ from jitad.frontend.calls import rewrite
 from jitad.frontend.control.bodies import Pass, State
 from jitad.frontend.control.branches import NO_SITE, choose
 from jitad.frontend.control.iterables import range_
-from jitad.frontend.control.loops import Staging, for_loop
+from jitad.frontend.control.loops import Staging
 from jitad.frontend.control.state import Site
+from jitad.frontend.control.statements import for_loop
 from jitad.frontend.trace import current_trace
 from jitad.frontend.trees import flatten, unflatten
 from jitad.ir import errors

@@ -18,7 +18,7 @@ import numpy as np
 
 from jitad.frontend.captures import CONTAINERS, Captures, active
 from jitad.frontend.cells import is_traced, wrap
-from jitad.frontend.control import branches, loops, signals
+from jitad.frontend.control import branches, signals, statements
 from jitad.frontend.guards import same
 from jitad.frontend.operators import Operators, class_attribute, is_users
 from jitad.frontend.ragged import Ragged
@@ -118,10 +118,10 @@ class Stage(Operators):
 
     branch, after, result, choose = map(staticmethod, (branches.branch, branches.after, branches.result, branches.choose))
     all_of, any_of, not_, chain = map(staticmethod, (branches.all_of, branches.any_of, branches.not_, branches.chain))
-    assertion, while_loop, returning = map(staticmethod, (branches.assertion, loops.while_loop, signals.returning))
+    assertion, while_loop, returning = map(staticmethod, (branches.assertion, statements.while_loop, signals.returning))
 
     def for_loop(self, iterable, body: Callable, otherwise: Callable | None, site: tuple, else_site: tuple):
-        return loops.for_loop(self.iterable(iterable), body, otherwise, site, else_site)
+        return statements.for_loop(self.iterable(iterable), body, otherwise, site, else_site)
 
     def breaking(self):
         return signals.BREAKING

@@ -11,7 +11,7 @@ Atoms have Python's operators, so that derivative rules read like the formulas t
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -180,6 +180,19 @@ class Program:
         from jitad.ir.printer import print_program
 
         return print_program(self)
+
+
+def count(equations: Iterable[Equation]) -> int:
+    """Return how many equations there are, those of the Programs in their parameters included."""
+    return sum(1 + sum(count(program.equations) for value in equation.params.values() for program in programs_in(value))
+               for equation in equations)
+
+
+def programs_in(value) -> Sequence[Program]:
+    """Return the Programs that a parameter holds."""
+    if isinstance(value, Program):
+        return [value]
+    return value if isinstance(value, tuple) and value and isinstance(value[0], Program) else []
 
 
 def literal(value, dtype) -> Literal:

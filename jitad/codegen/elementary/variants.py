@@ -33,7 +33,7 @@ def add_variants(function: ir.Function, define: Callable[[ir.Function], None]) -
         variants.append(variant)
         names.append(f"_ZGV_LLVM_N{lanes}{'v' * arity}_{function.name}({variant.name})")
     mark(function, f'"vector-function-abi-variant"="{",".join(names)}"')
-    keep(module, variants)
+    keep(module, [function, *variants])  # a function of this module alone may else lose an operand that is always the same
 
 
 def variant_name(function: ir.Function, lanes: int) -> str:

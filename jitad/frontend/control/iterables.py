@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import operator
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -29,6 +29,14 @@ class Sequence(NamedTuple):
     length: Any
     element: Callable
 
+    def elements(self) -> Iterator:
+        """Iterate over the elements, if their number is known."""
+        return map(self.element, range(self.length))
+
+    def from_second(self) -> Sequence:
+        """Return all but the first element."""
+        return Sequence(self.length - 1, lambda k: self.element(k + 1))
+
 
 class Staged:
     """An iterable that stands for one of Python's."""
@@ -38,7 +46,7 @@ class Staged:
         if is_traced(sequence.length):
             raise errors.ConcreteValueError("a number of trips that is only known when the compiled function runs can be staged in for "
                                             "statements only")
-        return map(sequence.element, range(sequence.length))
+        return sequence.elements()
 
     def __next__(self):
         if not hasattr(self, "iterator"):

@@ -1,9 +1,8 @@
-"""Loops: `for` and `while` statements.
+"""Staged loops: the body is traced once, with the trip number and the carried values as inputs.
 
-In: what a loop runs over or its condition, and its body as a function. Out: what its trips do. Short loops and loops over what only Python
-knows are run trip by trip. The others are staged: the body is traced once, with the trip number and the carried values as inputs.
-What is carried is found by tracing: names that are bound to something else at the end of a trip, entries of containers, and cells
-that were written; the trace is repeated until the carried values have the same types at both ends of a trip.
+In: what a loop runs over or its condition, and its body as a function. Out: one equation for all trips, and the values that the loop
+leaves. What is carried is found by tracing: names that are bound to something else at the end of a trip, entries of containers, and
+cells that were written; the trace is repeated until the carried values have the same types at both ends of a trip.
 """
 
 from __future__ import annotations
@@ -18,17 +17,15 @@ from jitad.frontend.array import Array, wrap
 from jitad.frontend.cells import Cell, is_traced
 from jitad.frontend.control.bodies import Body, Pass, State, array_cells, commit, variable
 from jitad.frontend.control.bounds import bounds, counters
-from jitad.frontend.control.branches import branch, condition, decided, merged, refuse_globals, signal_left
+from jitad.frontend.control.branches import condition, decided, refuse_globals
 from jitad.frontend.control.equations import emit_loop, emit_while
-from jitad.frontend.control.iterables import Sequence, Unroll, is_long, progressed, sequence_of
+from jitad.frontend.control.iterables import Sequence, progressed
 from jitad.frontend.control.lists import Appended, buffer_for
-from jitad.frontend.control.signals import NONE, NOTHING, Signal, after_loop, at_end_of_trip, is_none
+from jitad.frontend.control.signals import NONE, NOTHING, Signal, at_end_of_trip
 from jitad.frontend.control.state import (
     UNSET,
     Picture,
-    ShapesDiffer,
     Site,
-    StructuresDiffer,
     assemble,
     converted,
     fresh,
@@ -40,121 +37,15 @@ from jitad.frontend.control.state import (
 from jitad.frontend.guards import same
 from jitad.frontend.programs import Leaf
 from jitad.frontend.promotion import cast
-from jitad.frontend.trace import capture, current_trace
+from jitad.frontend.trace import capture
 from jitad.frontend.trees import LEAF, TreeDef
 from jitad.ir import errors
 from jitad.ir.program import Atom, Program, Var, literal
 from jitad.ir.types import BOOL, INT, ArrayType
 
-FALLBACK = 2000  # trips up to which a loop that cannot be staged is run trip by trip
-PATIENCE = 16  # trips of a while loop with known conditions before it is staged
 ATTEMPTS = 12
 COUNTER = ArrayType(INT)
 NUMBERS = (Array, np.ndarray, np.generic, int, float, complex)
-
-
-# --- statements -----------------------------------------------------------------------------------------------------------------
-
-
-def for_loop(iterable, body: Callable, otherwise: Callable | None, site: tuple, else_site: tuple) -> Signal | None:
-    """Run or stage a `for` statement."""
-    site = Site(*site)
-    sequence = None if isinstance(iterable, Unroll) or current_trace() is None else sequence_of(iterable)
-    if sequence is None or not is_long(sequence):
-        signal = unrolled(iterable, body, site)
-    else:
-        signal = staged_or_unrolled(sequence, body, site)
-    return ended(signal, otherwise, else_site)
-
-
-def while_loop(test: Callable, body: Callable, otherwise: Callable | None, site: tuple, else_site: tuple) -> Signal | None:
-    """Run or stage a `while` statement: trips are run one by one as long as the condition is known, up to some."""
-    site = Site(*site)
-    signal, trips = None, 0
-    while True:
-        holds = decided(test())
-        if holds is None or (signal is not None and not signal.known):
-            signal = Staging(site, body, test=test).run(signal)
-            break
-        if not holds:
-            break
-        if trips >= PATIENCE and current_trace() is not None:
-            try:
-                signal = Staging(site, body, test=test).run(signal)
-                break
-            except errors.JitadError:
-                if trips > FALLBACK:
-                    raise
-        signal = at_end_of_trip(body())
-        trips += 1
-        if signal is not None and signal.known:
-            break
-    return ended(signal, otherwise, else_site)
-
-
-def ended(signal: Signal | None, otherwise: Callable | None, site: tuple) -> Signal | None:
-    """Run the `else` of a loop that ended with `signal`, and return the signal of the whole."""
-    if otherwise is None:
-        return after_loop(signal)
-    if signal is None:
-        return otherwise()
-    if signal.known:
-        return after_loop(signal)
-    left = after_loop(signal)
-    return branch(wrap(is_none(signal)), otherwise, None if left is None else lambda: left, site)
-
-
-def unrolled(iterable, body: Callable, site: Site) -> Signal | None:
-    signal = None
-    for item in iterable:
-        if signal is None:
-            signal = at_end_of_trip(body(item))
-            if signal is not None and signal.known:
-                return signal
-        else:
-            signal = guarded(signal, body, item, site)
-    return signal
-
-
-def guarded(signal: Signal, body: Callable, item, site: Site) -> Signal:
-    """Run one more trip unless `signal`, which is traced, has ended the loop."""
-    state = State((body,), (site,))
-    saved = state.save()
-    arms = [Pass(lambda: signal_left(signal), state, saved), Pass(lambda: at_end_of_trip(body(item)), state, saved)]
-    return merged(is_none(signal), arms, state, saved)
-
-
-def staged_or_unrolled(sequence: Sequence, body: Callable, site: Site) -> Signal | None:
-    """Stage a loop of known length, from its second trip if the first one changes what is carried; or run it trip by trip."""
-    staging = Staging(site, body, sequence=sequence)
-    state = State((body,), (site,))
-    saved = state.save()
-    try:
-        return staging.run()
-    except (ShapesDiffer, StructuresDiffer, UnboundLocalError, NameError) as error:
-        saved.restore()
-        if is_traced(sequence.length):
-            raise staging.refused(error) from None
-        failure = error
-    except errors.JitadError:
-        saved.restore()
-        if is_traced(sequence.length) or sequence.length > FALLBACK:
-            raise
-        return unrolled(map(sequence.element, range(sequence.length)), body, site)
-    try:
-        signal = at_end_of_trip(body(sequence.element(0)))
-        if signal is not None and signal.known:
-            return signal
-        rest = Sequence(sequence.length - 1, lambda k: sequence.element(k + 1))
-        return Staging(site, body, sequence=rest).run(signal)
-    except errors.JitadError:
-        saved.restore()
-        if sequence.length > FALLBACK:
-            raise staging.refused(failure) from None
-        return unrolled(map(sequence.element, range(sequence.length)), body, site)
-
-
-# --- staging --------------------------------------------------------------------------------------------------------------------
 
 
 @dataclass

@@ -1,0 +1,141 @@
+"""Loops: `for` and `while` statements.
+
+In: what a loop runs over or its condition, and its body as a function. Out: what its trips do. Short loops and loops over what only Python
+knows are run trip by trip, the others are staged. Invariant: the size of the Program does not grow with the number of trips, beyond
+a few trips of a small body; loops that cannot be staged are run trip by trip, up to a number.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+
+from jitad.frontend.cells import is_traced, wrap
+from jitad.frontend.control.bodies import Pass, State
+from jitad.frontend.control.branches import branch, decided, merged, signal_left
+from jitad.frontend.control.iterables import SHORT, Sequence, Unroll, is_long, sequence_of
+from jitad.frontend.control.loops import Staging
+from jitad.frontend.control.signals import Signal, after_loop, at_end_of_trip, is_none
+from jitad.frontend.control.state import ShapesDiffer, Site, StructuresDiffer
+from jitad.frontend.trace import current_trace
+from jitad.ir import errors
+from jitad.ir.program import count
+from jitad.ir.recorder import current
+
+FALLBACK = 2000  # trips up to which a loop that cannot be staged is run trip by trip
+PATIENCE = 250  # equations that the trips of a short loop may record before the rest is staged
+FEW = 2  # trips that are not worth staging
+
+
+def for_loop(iterable, body: Callable, otherwise: Callable | None, site: tuple, else_site: tuple) -> Signal | None:
+    """Run or stage a `for` statement."""
+    site = Site(*site)
+    sequence = None if isinstance(iterable, Unroll) or current_trace() is None else sequence_of(iterable)
+    if sequence is None:
+        signal = unrolled(iterable, body, site)
+    elif is_long(sequence):
+        signal = staged_or_unrolled(sequence, body, site)
+    else:
+        signal = few_trips(sequence, body, site)
+    return ended(signal, otherwise, else_site)
+
+
+def while_loop(test: Callable, body: Callable, otherwise: Callable | None, site: tuple, else_site: tuple) -> Signal | None:
+    """Run or stage a `while` statement: trips are run one by one as long as the condition is known, until there is much to record."""
+    site = Site(*site)
+    signal, trips, limit = None, 0, SHORT
+    recorded = current().equations if current_trace() is not None else []
+    before = len(recorded)
+    while True:
+        holds = decided(test())
+        if holds is None or (signal is not None and not signal.known):
+            signal = Staging(site, body, test=test).run(signal)
+            break
+        if not holds:
+            break
+        if current_trace() is not None and (trips >= limit or (limit == SHORT and trips and count(recorded[before:]) > PATIENCE)):
+            limit = max(2 * trips, limit + 1)
+            try:
+                signal = Staging(site, body, test=test).run(signal)
+                break
+            except errors.JitadError:
+                if trips > FALLBACK:
+                    raise
+        signal = at_end_of_trip(body())
+        trips += 1
+        if signal is not None and signal.known:
+            break
+    return ended(signal, otherwise, else_site)
+
+
+def ended(signal: Signal | None, otherwise: Callable | None, site: tuple) -> Signal | None:
+    """Run the `else` of a loop that ended with `signal`, and return the signal of the whole."""
+    if otherwise is None:
+        return after_loop(signal)
+    if signal is None:
+        return otherwise()
+    if signal.known:
+        return after_loop(signal)
+    left = after_loop(signal)
+    return branch(wrap(is_none(signal)), otherwise, None if left is None else lambda: left, site)
+
+
+def few_trips(sequence: Sequence, body: Callable, site: Site) -> Signal | None:
+    """Run a short loop trip by trip; if the first trip records so much that the others would be a long program, stage these."""
+    if sequence.length == 0:
+        return None
+    before = len(current().equations)
+    signal = at_end_of_trip(body(sequence.element(0)))
+    if signal is not None and signal.known:
+        return signal
+    rest = sequence.from_second()
+    if rest.length > FEW and signal is None and rest.length * count(current().equations[before:]) > PATIENCE:
+        return staged_or_unrolled(rest, body, site)
+    return unrolled(rest.elements(), body, site, signal)
+
+
+def unrolled(iterable: Iterable, body: Callable, site: Site, signal: Signal | None = None) -> Signal | None:
+    for item in iterable:
+        if signal is None:
+            signal = at_end_of_trip(body(item))
+            if signal is not None and signal.known:
+                return signal
+        else:
+            signal = guarded(signal, body, item, site)
+    return signal
+
+
+def guarded(signal: Signal, body: Callable, item, site: Site) -> Signal:
+    """Run one more trip unless `signal`, which is traced, has ended the loop."""
+    state = State((body,), (site,))
+    saved = state.save()
+    arms = [Pass(lambda: signal_left(signal), state, saved), Pass(lambda: at_end_of_trip(body(item)), state, saved)]
+    return merged(is_none(signal), arms, state, saved)
+
+
+def staged_or_unrolled(sequence: Sequence, body: Callable, site: Site) -> Signal | None:
+    """Stage a loop of known length, from its second trip if the first one changes what is carried; or run it trip by trip."""
+    staging = Staging(site, body, sequence=sequence)
+    state = State((body,), (site,))
+    saved = state.save()
+    try:
+        return staging.run()
+    except (ShapesDiffer, StructuresDiffer, UnboundLocalError, NameError) as error:
+        saved.restore()
+        if is_traced(sequence.length):
+            raise staging.refused(error) from None
+        failure = error
+    except errors.JitadError:
+        saved.restore()
+        if is_traced(sequence.length) or sequence.length > FALLBACK:
+            raise
+        return unrolled(sequence.elements(), body, site)
+    try:
+        signal = at_end_of_trip(body(sequence.element(0)))
+        if signal is not None and signal.known:
+            return signal
+        return Staging(site, body, sequence=sequence.from_second()).run(signal)
+    except errors.JitadError:
+        saved.restore()
+        if sequence.length > FALLBACK:
+            raise staging.refused(failure) from None
+        return unrolled(sequence.elements(), body, site)
