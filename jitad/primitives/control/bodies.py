@@ -99,6 +99,11 @@ def needed(program: Program, outputs: Sequence[bool]) -> list[bool]:
     return [var in wanted for var in program.inputs]
 
 
+def reduced(program: Program, inputs: Sequence[bool], outputs: Sequence[bool]) -> Program:
+    """Return a body with those of its inputs, outputs and equations that the chosen outputs need, which are among the chosen inputs."""
+    return Program(chosen(program.inputs, inputs), live(program, outputs), chosen(program.outputs, outputs))
+
+
 def chosen(items: Sequence, flags: Sequence[bool]) -> list:
     return [x for x, keep in zip(items, flags, strict=True) if keep]
 
@@ -136,8 +141,7 @@ def prune_repeated(primitive, inputs, used, bodies: dict[str, Program], consts: 
     if all(carry) and all(held):
         return None
     keep = [True, *held, *carry]
-    smaller = {name: Program(chosen(program.inputs, keep), program.equations, program.outputs) for name, program in bodies.items()}
-    smaller["body"] = Program(smaller["body"].inputs, body.equations, chosen(body.outputs, carry))
+    smaller = {name: reduced(program, keep, carry if program is body else [True]) for name, program in bodies.items()}
     results = primitive(*chosen(inputs, keep), **smaller, consts=sum(held), **params)
     lead, finals = results[: len(results) - sum(carry)], iter(results[len(results) - sum(carry) :])
     return [*lead, *[next(finals) if kept else inputs[0] for kept in carry]]

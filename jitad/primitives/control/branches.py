@@ -16,7 +16,7 @@ from jitad.ir.recorder import Recorder, build, inline
 from jitad.ir.symbolic import Zero, is_zero
 from jitad.ir.types import BOOL, INT, ArrayType
 from jitad.primitives.comparisons import select
-from jitad.primitives.control.bodies import batched_body, chosen, live, moved_body, needed, widen_mask
+from jitad.primitives.control.bodies import batched_body, chosen, moved_body, needed, reduced, widen_mask
 from jitad.primitives.declare import full, instantiate, is_linear, sample, to_front
 
 
@@ -144,7 +144,7 @@ def prune_cond(inputs, used, branches):
     keep = [any(column) for column in zip(*columns, strict=True)]
     if all(used) and all(keep):
         return None
-    smaller = tuple(Program(chosen(branch.inputs, keep), live(branch, used), chosen(branch.outputs, used)) for branch in branches)
+    smaller = tuple(reduced(branch, keep, used) for branch in branches)
     results = iter(cond(inputs[0], *chosen(inputs[1:], keep), branches=smaller))
     return [next(results) if kept else inputs[0] for kept in used]
 
