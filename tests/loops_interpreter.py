@@ -37,7 +37,7 @@ class Memory:
     """Which storage each buffer names now, and the trip numbers of the loops that run."""
 
     def __init__(self, loops, arrays):
-        self.places, self.trips = {}, {}
+        self.places, self.trips, self.slots = {}, {}, {}
         for buffer, array in zip(loops.inputs, arrays, strict=True):
             self.store(buffer, array)
 
@@ -101,7 +101,9 @@ def run_repeat(repeat, memory):
         count = memory.trips[count] if isinstance(count, Counter) else int(memory.array(count))
     trip = 0
     while trip < count:
-        memory.trips[repeat.counter] = count - 1 - trip if repeat.reverse else trip
+        number = memory.trips[repeat.counter] = count - 1 - trip if repeat.reverse else trip
+        for buffer in repeat.tape.slots if repeat.tape else ():
+            memory.places[buffer] = memory.slots.setdefault((buffer, number), Storage(buffer))
         run_steps(repeat.test, memory)
         if repeat.goes_on is not None and not memory.array(repeat.goes_on):
             break

@@ -16,6 +16,7 @@ import llvmlite.binding as llvm
 import numpy as np
 from llvmlite import ir
 
+from jitad.codegen import tapes
 from jitad.codegen.emission import external, room
 from jitad.codegen.scalars import I8, I32, I64, POINTER, memory_type
 from jitad.ir.types import SUPPORTED, ArrayType
@@ -32,7 +33,7 @@ PYTHON = {
     "Py_IncRef": (VOID, [POINTER]), "Py_DecRef": (VOID, [POINTER]), "PyErr_Occurred": (POINTER, []), "PyErr_Clear": (VOID, []),
     "PyEval_SaveThread": (POINTER, []), "PyEval_RestoreThread": (VOID, [POINTER]), "PyTuple_New": (POINTER, [I64]),
     "PyLong_AsLongLong": (I64, [POINTER]), "PyLong_AsUnsignedLongLong": (I64, [POINTER]), "PyLong_FromLongLong": (POINTER, [I64]),
-    "PyObject_Call": (POINTER, [POINTER, POINTER, POINTER]),
+    "PyObject_Call": (POINTER, [POINTER, POINTER, POINTER]), **tapes.SYMBOLS,
 }  # fmt: skip
 NUMPY = {  # the place in NumPy's table of functions, which never changes
     "PyArray_Scalar": (60, (POINTER, [POINTER, POINTER, POINTER])),

@@ -6,10 +6,10 @@ from typing import NamedTuple, NoReturn
 
 from jitad.ir import errors
 from jitad.ir.source import Source
-from jitad.lower.loops import Call, Loops
-from jitad.lower.walk import leaves
+from jitad.lower.loops import Call, Loops, Tape
+from jitad.lower.walk import leaves, tapes
 
-FIRST_CALL = 1_000_000
+FIRST_CALL, FIRST_TAPE = 1_000_000, 2_000_000
 LIBRARY_MESSAGES = {
     "lu_solve": "Singular matrix", "triangular_solve": "Singular matrix", "cholesky": "Matrix is not positive definite",
 }  # fmt: skip
@@ -36,7 +36,14 @@ def failures(loops: Loops) -> dict[int, Failure]:
     for call in leaves(loops.steps):
         if isinstance(call, Call) and call.routine in LIBRARY_MESSAGES:
             table[call_number(call)] = Failure("LinAlgError", LIBRARY_MESSAGES[call.routine], call.source)
+    for tape in tapes(loops.steps):
+        table[tape_number(tape)] = Failure("MemoryError", "the trips of this loop take more memory in reverse mode than there is", tape.source)
     return table
+
+
+def tape_number(tape: Tape) -> int:
+    """Return the status where there was no memory for a tape."""
+    return FIRST_TAPE + tape.number
 
 
 def call_number(call: Call) -> int:

@@ -1,7 +1,7 @@
 """One kernel as an LLVM function: its steps, one after another.
 
 In: `Loops` and an LLVM module. Out: an internal function ``body(inputs..., outputs..., workspace) -> i32`` on pointers, which returns 0
-or the number of the failure. Invariant: it allocates nothing and calls nothing that takes the GIL.
+or the number of the failure. Invariant: it allocates nothing but tapes, and calls nothing that takes the GIL.
 """
 
 from __future__ import annotations
@@ -11,9 +11,11 @@ from collections.abc import Iterator, Sequence
 from llvmlite import ir
 
 from jitad.codegen import library
+from jitad.codegen.failures import tape_number
 from jitad.codegen.memory import Places, apart, parts
 from jitad.codegen.nests import NestEmitter, emit_function
 from jitad.codegen.scalars import I1, I8, I32, I64, POINTER, memory_type
+from jitad.codegen.tapes import Tapes
 from jitad.lower.loops import Buffer, Call, Choice, Counter, Loops, Nest, Repeat, Step
 from jitad.lower.walk import children, expressions, leaves, reads, writes
 from jitad.lower.workspace import exchanged
@@ -47,6 +49,7 @@ class BodyEmitter:
         self.builder = ir.IRBuilder(self.function.append_basic_block("entry"))
         self.places = Places(dict(zip(arguments, self.function.args[:-1], strict=True)))
         self.trips: dict[Counter, ir.Value] = {}
+        self.tapes = Tapes()
         self.numbers = {step: number for number, step in enumerate(leaves(loops.steps))}
         self.inlined = set(repeated(loops.steps))
         self.place_work_buffers(sorted({b for step in loops.steps for b in reads(step) | writes(step)} - set(arguments), key=lambda b: b.name))
@@ -56,16 +59,18 @@ class BodyEmitter:
     def place_work_buffers(self, buffers: Sequence[Buffer]) -> None:
         """Small ones that loops use lie on the stack, where LLVM makes registers of them; the others in the workspace."""
         used = {buffer for nest in self.inlined for buffer in reads(nest) | writes(nest)}
-        large, room = [], STACK
+        large, taped, room = [], [], STACK
         for buffer in buffers:
-            if buffer in used and buffer.nbytes <= min(SMALL, room):
+            if buffer.kind == "tape":
+                taped.append([buffer])
+            elif buffer in used and buffer.nbytes <= min(SMALL, room):
                 room -= buffer.nbytes
                 self.places.pointers[buffer] = self.builder.alloca(memory_type(buffer.type.dtype), size=max(parts(buffer), 1))
             else:
                 large.append(buffer)
                 offset = ir.Constant(I64, buffer.offset)
                 self.places.pointers[buffer] = self.builder.gep(self.function.args[-1], [offset], source_etype=I8)
-        self.places.separate(self.function.module, self.name, apart(large, exchanged(self.loops.steps)))
+        self.places.separate(self.function.module, self.name, [*apart(large, exchanged(self.loops.steps)), *taped])
 
     def emit(self) -> ir.Function:
         self.emit_steps(self.loops.steps)
@@ -84,10 +89,8 @@ class BodyEmitter:
                 self.return_failure(library.emit(self.builder, step, self.places.pointer))
             elif isinstance(step, Choice):
                 self.emit_choice(step)
-            elif isinstance(step.count, int) and step.count and step.goes_on is None:
-                self.emit_loop(step)
             else:
-                self.emit_tested(step)
+                self.emit_repeat(step)
 
     def emit_nest(self, nest: Nest) -> None:
         if nest in self.inlined:
@@ -102,7 +105,23 @@ class BodyEmitter:
     def return_failure(self, status: ir.Value | None) -> None:
         if status is not None:
             with self.builder.if_then(self.builder.icmp_signed("!=", status, ir.Constant(I32, 0)), likely=False):
+                self.tapes.give_all_back(self.builder)
                 self.builder.ret(status)
+
+    def emit_repeat(self, step: Repeat) -> None:
+        """Run a loop; the first one on a tape takes its memory, the last one gives it back."""
+        b, tape = self.builder, step.tape
+        if tape is not None and tape.slots and tape not in self.tapes.bases:
+            enough = self.tapes.take(b, tape, self.trip_count(step.count))
+            with b.if_then(b.not_(enough), likely=False):
+                self.tapes.give_all_back(b)
+                b.ret(ir.Constant(I32, tape_number(tape)))
+        if isinstance(step.count, int) and step.count and step.goes_on is None:
+            self.emit_loop(step)
+        else:
+            self.emit_tested(step)
+        if tape in self.tapes.bases and step is tape.last:
+            self.tapes.give_back(b, tape)
 
     def emit_loop(self, step: Repeat) -> None:
         """Run at least one trip. Count up; a reversed loop's trip number is the distance from the end."""
@@ -156,6 +175,8 @@ class BodyEmitter:
     def number_trip(self, step: Repeat, count: ir.Value, length: ir.Value) -> None:
         b = self.builder
         self.trips[step.counter] = b.sub(b.sub(length, ir.Constant(I64, 1)), count) if step.reverse else count
+        if step.tape in self.tapes.bases:
+            self.tapes.place(b, step.tape, self.trips[step.counter], self.places)
 
     def finish_trip(self, step: Repeat, count: ir.PhiInstr, places: dict[Buffer, ir.Value]) -> ir.Value:
         """Let memory change places, and return the number of trips so far."""

@@ -57,6 +57,10 @@ class FloatingPointError(JitadError, builtins.FloatingPointError):  # noqa: A001
     """A NaN among the results, where `config.check_nan` forbids it."""
 
 
+class MemoryError(JitadError, builtins.MemoryError):  # noqa: A001
+    """More memory was asked for than there is."""
+
+
 class LinAlgError(ValueError, np.linalg.LinAlgError):
     """A matrix that has not the shape, or not the values, that the operation of linear algebra needs."""
 

@@ -12,10 +12,11 @@ from collections.abc import Sequence
 from jitad.ir.program import Atom, Equation, Literal, Program, Var
 from jitad.lower.fusion import Group, is_alias, schedule
 from jitad.lower.index import linear, loop_variable
-from jitad.lower.loops import Buffer, Call, Choice, Counter, Nest, Repeat, Step
+from jitad.lower.loops import Buffer, Call, Choice, Counter, Nest, Repeat, Step, Tape
 from jitad.lower.nests import Body, Context, build, cut, stores, whole
 from jitad.lower.prepare import prepare
 from jitad.lower.reads import kind_of
+from jitad.primitives.control.sweeps import arranged
 
 
 def lower_block(program: Program, outputs: Sequence[Buffer], context: Context) -> list[Step]:
@@ -53,17 +54,9 @@ def build_control(context: Context, group: Group) -> list[Step]:
 
 
 def build_repeat(context: Context, equation: Equation) -> list[Step]:
-    """Carried values live in the buffers of the results; an output of the kernel is copied from one at the end."""
     params, held = equation.params, equation.inputs[1 : 1 + equation.params["consts"]]
-    initial = equation.inputs[1 + len(held) :]
-    results = [context.buffers[var] for var in equation.outputs[len(equation.outputs) - len(initial) :]]
-    carries = [buffer if buffer.kind == "work" else context.new_buffer(buffer.type) for buffer in results]
-    fresh, steps = [], []
-    for x, buffer in zip(initial, carries, strict=True):
-        if is_undefined(x):
-            fresh.append(buffer)
-        else:
-            steps.append(initialize(context, x, buffer))
+    carried = slice(len(equation.outputs) - len(equation.inputs) + 1 + len(held), None)
+    steps, carries, fresh, finals = enter_loop(context, equation.inputs[1 + len(held) :], equation.outputs[carried])
     counter = Counter(f"t{next(context.numbers)}", params["length"])
     trip, moves = lower_body(params["body"], carries, repeated_context(context, params["body"], counter, held, carries))
     repeat = Repeat(trip, carries, moves, counter, trip_count(context, equation.inputs[0]), params.get("reverse", False), fresh=fresh)
@@ -72,9 +65,40 @@ def build_repeat(context: Context, equation: Equation) -> list[Step]:
         repeat.goes_on = context.new_buffer(test.outputs[0].type)
         repeat.test = lower_block(test, [repeat.goes_on], repeated_context(context, test, counter, held, carries))
         repeat.trips = context.buffers[equation.outputs[0]]
-    if repeat.count != 0 or repeat.trips is not None:
-        steps.append(repeat)
-    return [*steps, *[copy_nest(buffer, target) for target, buffer in zip(results, carries, strict=True) if target is not buffer]]
+    return [*steps, *([repeat] if repeat.count != 0 or repeat.trips is not None else []), *finals]
+
+
+def build_sweeps(context: Context, equation: Equation) -> list[Step]:
+    """One loop after another; what a trip records is a slot of a tape, of one slot for each trip."""
+    params, consts = equation.params, equation.params["consts"]
+    held, tape, steps = equation.inputs[1 : 1 + consts], Tape(equation.source, next(context.numbers)), []
+    for sweep, reverse in zip(arranged(params["bodies"], consts), params["reverse"], strict=True):
+        before = list(tape.slots)
+        tape.slots += [Buffer(x.type, "tape", f"w{next(context.numbers)}") for x in sweep.body.outputs[sweep.carries :]]
+        initial = equation.inputs[1 + consts :][sweep.carry]
+        entered, carries, fresh, finals = enter_loop(context, initial, equation.outputs[sweep.carry])
+        counter = Counter(f"t{next(context.numbers)}", params["length"])
+        inner = repeated_context(context, sweep.body, counter, held, [*before, *carries])
+        trip, moves = lower_body(sweep.body, carries, inner, tape.slots[len(before) :])
+        tape.last = Repeat(trip, carries, moves, counter, trip_count(context, equation.inputs[0]), reverse, fresh=fresh, tape=tape)
+        steps += [*entered, *([tape.last] if tape.last.count != 0 else []), *finals]
+    return steps
+
+
+def enter_loop(context: Context, initial: Sequence[Atom], results: Sequence[Var]) -> tuple[list[Step], list[Buffer], list[Buffer], list[Step]]:
+    """Return the steps that put initial values in the buffers of carried ones, these, those that have no value, and the steps at the end.
+
+    Carried values live in the buffers of the results; an output of the kernel is copied from one at the end.
+    """
+    targets = [context.buffers[var] for var in results]
+    carries = [buffer if buffer.kind == "work" else context.new_buffer(buffer.type) for buffer in targets]
+    fresh, steps = [], []
+    for x, buffer in zip(initial, carries, strict=True):
+        if is_undefined(x):
+            fresh.append(buffer)
+        else:
+            steps.append(initialize(context, x, buffer))
+    return steps, carries, fresh, [copy_nest(buffer, target) for target, buffer in zip(targets, carries, strict=True) if target is not buffer]
 
 
 def is_undefined(x: Atom) -> bool:
@@ -106,21 +130,23 @@ def inner_context(context: Context, inputs: Sequence[Var], operands: Sequence, c
     return inner
 
 
-def lower_body(body: Program, carries: list[Buffer], context: Context) -> tuple[list[Step], dict[Buffer, Buffer]]:
-    """Return one trip of a loop, and the buffers whose values the carried ones take on after it."""
+def lower_body(body: Program, carries: list[Buffer], context: Context,
+               records: Sequence[Buffer] = ()) -> tuple[list[Step], dict[Buffer, Buffer]]:  # fmt: skip
+    """Return one trip of a loop, and the buffers whose values the carried ones take on after it. Further outputs go to `records`."""
     places = {var: buffer for var, buffer in zip(body.inputs[len(body.inputs) - len(carries) :], carries, strict=True)}
     taken: set = set()
     passed: list[Buffer | None] = []
-    for x in body.outputs:
+    carried = body.outputs[: len(carries)]
+    for x in carried:
         passed.append(places[x] if x in places and x not in taken else None)
         taken.add(x)
-    rest = [x for x, source in zip(body.outputs, passed, strict=True) if source is None]
-    program = prepare(Program(body.inputs, body.equations, rest))
+    rest = [x for x, source in zip(carried, passed, strict=True) if source is None]
+    program = prepare(Program(body.inputs, body.equations, [*rest, *body.outputs[len(carries) :]]))
     renamed = list(zip(program.inputs, body.inputs, strict=True))
     inner = Context({new: context.buffers[old] for new, old in renamed if old in context.buffers}, context)
     inner.counters.update({new: context.counters[old] for new, old in renamed if old in context.counters})
     made = [context.new_buffer(x.type) for x in rest]
-    steps = lower_block(program, made, inner)
+    steps = lower_block(program, [*made, *records], inner)
     computed = iter(made)
     sources = [next(computed) if source is None else source for source in passed]
     return steps, {target: source for target, source in zip(carries, sources, strict=True) if target is not source}
@@ -165,4 +191,4 @@ def build_steps(context: Context, equation: Equation) -> list[Step]:
     return lower_block(program, outputs, inner_context(context, program.inputs, equation.inputs))
 
 
-BUILDERS = {"loop": build_repeat, "while": build_repeat, "cond": build_choice, "block": build_steps}
+BUILDERS = {"loop": build_repeat, "while": build_repeat, "sweeps": build_sweeps, "cond": build_choice, "block": build_steps}

@@ -30,7 +30,7 @@ from jitad.lower.regions import Ranges
 
 @dataclass(eq=False)
 class Buffer:
-    """A C-contiguous array: an ``input``, an ``output``, or ``work`` (in the workspace at byte `offset`).
+    """A C-contiguous array: an ``input``, an ``output``, ``work`` (in the workspace at byte `offset`), or ``tape`` (in a slot of a tape).
 
     With `alias` it is another name of that buffer's memory.
     """
@@ -162,6 +162,27 @@ class Counter:
 
 
 @dataclass(eq=False)
+class Tape:
+    """Memory of one slot for each trip of the loops that share it, taken before the first of them and given back after the `last`.
+
+    `slots` are the buffers in a slot; in a trip they are those of its number.
+    """
+
+    source: Source
+    number: int
+    slots: list[Buffer] = field(default_factory=list)
+    last: Repeat | None = None
+
+    def layout(self) -> tuple[dict[Buffer, int], int]:
+        """Return the places of the buffers in a slot, those of large elements first, and the bytes of a slot."""
+        places, end, align = {}, 0, [buffer.type.dtype.alignment for buffer in self.slots]
+        for buffer in sorted(self.slots, key=lambda buffer: -buffer.type.dtype.alignment):
+            places[buffer] = end
+            end += buffer.nbytes
+        return places, -(-end // max(align)) * max(align)
+
+
+@dataclass(eq=False)
 class Repeat:
     """Steps run one trip after another.
 
@@ -186,6 +207,8 @@ class Repeat:
         Steps run before each trip, and the buffer of the boolean they compute.
     trips
         Where the number of trips is stored at the end.
+    tape
+        Where its trips record, or find what those of earlier loops recorded.
     """
 
     steps: list[Step]
@@ -199,6 +222,7 @@ class Repeat:
     copies: dict[Buffer, Buffer] = field(default_factory=dict)
     fresh: list[Buffer] = field(default_factory=list)
     trips: Buffer | None = None
+    tape: Tape | None = None
 
 
 @dataclass(eq=False)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from jitad.lower.index import Index
-from jitad.lower.loops import Accumulate, Buffer, Call, Choice, Counter, Nest, Region, Repeat, Step
+from jitad.lower.loops import Accumulate, Buffer, Call, Choice, Counter, Nest, Region, Repeat, Step, Tape
 from jitad.lower.scalars import Expr
 
 
@@ -84,6 +84,15 @@ def leaves(steps: Iterable[Step]) -> Iterator[Nest | Call]:
             yield step
         for inner in children(step):
             yield from leaves(inner)
+
+
+def tapes(steps: Iterable[Step]) -> Iterator[Tape]:
+    """Iterate over the tapes that loops record on, however deep."""
+    for step in steps:
+        if isinstance(step, Repeat) and step.tape is not None and step is step.tape.last:
+            yield step.tape
+        for inner in children(step):
+            yield from tapes(inner)
 
 
 def reads(step: Step) -> set[Buffer]:

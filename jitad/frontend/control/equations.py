@@ -10,7 +10,7 @@ from jitad.frontend.control.signals import Signal, is_none
 from jitad.ir.program import Atom, Program, Var, literal
 from jitad.ir.recorder import Recorder, build
 from jitad.ir.types import BOOL, INT
-from jitad.primitives.control import UNBOUNDED, cond, loop, while_
+from jitad.primitives.control import UNBOUNDED, cond, loop, sweeps, while_
 
 
 def free_of(*programs: Program, known: set) -> list[Var]:
@@ -19,11 +19,14 @@ def free_of(*programs: Program, known: set) -> list[Var]:
 
 def emit_loop(counter: Var, body: Program, count: Atom, most: int | None, held: int, held_starts, operands, code: Var | None) -> list[Atom]:
     """Record a loop of `count` trips, at most `most` if that is known, or fewer if a trip ends it."""
-    if most is None:
+    if code is not None:
         return emit_while(counter, body, None, count, most, held, held_starts, operands, code)
     free = free_of(body, known={counter})
-    body = unchanged_once_ended(Program([counter, *free, *body.inputs], body.equations, body.outputs), 1 + len(free) + held, code)
-    return loop(count, *free, *held_starts, *operands, body=body, length=most, consts=len(free) + held, reverse=False)
+    body = Program([counter, *free, *body.inputs], body.equations, body.outputs)
+    operands = [count, *free, *held_starts, *operands]
+    if most is None:
+        return sweeps(*operands, bodies=(body,), length=UNBOUNDED, consts=len(free) + held, reverse=(False,))
+    return loop(*operands, body=body, length=most, consts=len(free) + held, reverse=False)
 
 
 def emit_while(counter: Var, body: Program, test: Program | None, count: Atom | None, most: int | None, held: int, held_starts, operands,
@@ -48,15 +51,3 @@ def unless_ended(test: Program, code: Var | None) -> Program:
             no = build(lambda *xs: [literal(False, BOOL)], test.input_types)
             (goes_on,) = cond(goes_on, *test.inputs, branches=(no, test))
     return Program(test.inputs, recorder.equations, [goes_on])
-
-
-def unchanged_once_ended(body: Program, first: int, code: Var | None) -> Program:
-    """Return a body that leaves what it carries, its inputs from `first` on, as it is once `code` is that of a signal."""
-    if code is None:
-        return body
-    inputs = [Var(x.type) for x in body.inputs]
-    place = body.inputs.index(code)
-    unchanged = build(lambda *xs: list(xs[first:]), [x.type for x in inputs])
-    with Recorder() as recorder:
-        outputs = cond(is_none(Signal(inputs[place])), *inputs, branches=(unchanged, body))
-    return Program(inputs, recorder.equations, outputs)

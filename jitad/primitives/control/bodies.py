@@ -38,6 +38,13 @@ def fixpoint(flags: Sequence[bool], step: Callable[[list[bool]], Sequence[bool]]
         current = following
 
 
+def unite(programs: Sequence[Program], place: int = 0) -> tuple[tuple[Program, ...], list[Var]]:
+    """Return Programs closed over the same free Vars, which come before input `place`."""
+    free = list(dict.fromkeys(var for program in programs for var in program.free_vars()))
+    inputs = [[*program.inputs[:place], *free, *program.inputs[place:]] for program in programs]
+    return tuple(Program(xs, program.equations, program.outputs) for xs, program in zip(inputs, programs, strict=True)), free
+
+
 def widened(program: Program, types: Sequence[ArrayType], places: Sequence[int]) -> Program:
     """Return a Program of inputs of `types` that applies `program` to those at `places`."""
     inputs = [Var(type) for type in types]
@@ -104,6 +111,10 @@ def reduced(program: Program, inputs: Sequence[bool], outputs: Sequence[bool]) -
     return Program(chosen(program.inputs, inputs), live(program, outputs), chosen(program.outputs, outputs))
 
 
+def opposite(flags: Sequence[bool]) -> list[bool]:
+    return [not flag for flag in flags]
+
+
 def chosen(items: Sequence, flags: Sequence[bool]) -> list:
     return [x for x, keep in zip(items, flags, strict=True) if keep]
 
@@ -114,13 +125,14 @@ def batched_operands(inputs: Sequence[Atom], axes: Sequence[int | None], batched
             for x, axis, moves in zip(inputs, axes, batched, strict=True)]
 
 
-def limited(body: Program) -> Program:
+def limited(body: Program, carries: int) -> Program:
     """Return a body with a further constant, the number of trips, that leaves what it carries as it is in trips from there on."""
-    count, carry = Var(COUNTER), len(body.outputs)
+    count = Var(COUNTER)
     with Recorder() as recorder:
         recorder.equations += body.equations
         runs = lt(body.inputs[0], count)
-        outputs = [where(runs, new, old) for new, old in zip(body.outputs, body.inputs[len(body.inputs) - carry :], strict=True)]
+        carried = zip(body.outputs[:carries], body.inputs[len(body.inputs) - carries :], strict=True)
+        outputs = [*[where(runs, new, old) for new, old in carried], *body.outputs[carries:]]
     return Program([body.inputs[0], count, *body.inputs[1:]], recorder.equations, outputs)
 
 

@@ -16,7 +16,7 @@ from jitad.ir.recorder import Recorder, build, inline
 from jitad.ir.symbolic import Zero, is_zero
 from jitad.ir.types import BOOL, INT, ArrayType
 from jitad.primitives.comparisons import select
-from jitad.primitives.control.bodies import batched_body, chosen, moved_body, needed, reduced, widen_mask
+from jitad.primitives.control.bodies import batched_body, chosen, moved_body, needed, reduced, unite, widen_mask
 from jitad.primitives.declare import full, instantiate, is_linear, sample, to_front
 
 
@@ -44,12 +44,6 @@ def jvp_cond(inputs, tangents, branches):
     count = len(results)
     moved = iter(found[count:])
     return found[:count], [next(moved) if moves else Zero(x.type) for x, moves in zip(found, results, strict=False)]
-
-
-def unite(programs: Sequence[Program]) -> tuple[tuple[Program, ...], list[Var]]:
-    """Return Programs closed over the same free Vars, which come first."""
-    free = list(dict.fromkeys(var for program in programs for var in program.free_vars()))
-    return tuple(Program([*free, *program.inputs], program.equations, program.outputs) for program in programs), free
 
 
 def cond_depends(flags, branches):

@@ -139,7 +139,7 @@ def batch_loop(size, inputs, axes, body, length, consts, reverse):
     """All members run as many trips as the one that runs most; a member keeps its values in trips that are not its own."""
     (count, *inputs), (several, *axes) = inputs, axes
     if several is not None:
-        body, consts, inputs, axes = limited(body), consts + 1, [count, *inputs], [several, *axes]
+        body, consts, inputs, axes = limited(body, len(body.outputs)), consts + 1, [count, *inputs], [several, *axes]
         count = reduce_max(count, axes=(0,))
     held = [axis is not None for axis in axes[:consts]]
     carry = fixpoint([axis is not None for axis in axes[consts:]], lambda flags: batched_body(body, size, [False, *held, *flags], None)[1])

@@ -14,22 +14,26 @@ from jitad.ir.lowering import Control
 from jitad.ir.passes import PASSES
 from jitad.ir.primitive import Primitive
 from jitad.ir.program import Program, Var, literal
-from jitad.ir.recorder import Recorder, inline
+from jitad.ir.recorder import Recorder, build, inline
 from jitad.ir.symbolic import Zero, is_zero
 from jitad.ir.types import BOOL, INT, ArrayType
-from jitad.primitives.comparisons import lt
+from jitad.primitives.comparisons import gt, lt
+from jitad.primitives.complexes import real
 from jitad.primitives.control.bodies import (
     COUNTER,
     batched_body,
     batched_operands,
+    chosen,
     close,
     fixpoint,
     moved_body,
+    opposite,
     prune_repeated,
     where,
     widened,
 )
-from jitad.primitives.declare import instantiate
+from jitad.primitives.control.sweeps import sweeps
+from jitad.primitives.declare import instantiate, sample
 from jitad.primitives.reductions import reduce_max, reduce_or
 
 
@@ -76,8 +80,18 @@ def while_depends(flags, test, body, length, consts):
 
 
 def split_while(inputs, unknown, linear, test, body, length, consts):
-    raise errors.NotImplementedError("reverse mode through a while loop whose number of trips is only known when it runs is not "
-                                     "implemented; use jvp or jacfwd, or a for loop over a range")
+    """The known loop counts its trips; the linear part runs as many, and the known values again with them."""
+    late = while_depends(unknown, test, body, length, consts)[1:]
+    flags = [False, *unknown[1 : 1 + consts], *late]
+    keep = opposite(flags)
+    parts = PASSES["partition"](body, flags)
+    known = Program(chosen(body.inputs, keep), parts.known, chosen(parts.outputs, opposite(late)))
+    decide = Program(chosen(test.inputs, keep), test.equations, test.outputs)
+    trips, *found = while_(*chosen(inputs, keep), test=decide, body=known, length=length, consts=sum(keep[1 : 1 + consts]))
+    with linear:
+        moved = sweeps(trips, *inputs[1:], bodies=(body,), consts=consts, reverse=(False,), length=length)
+    known = iter(found)
+    return [trips, *[x if moves else next(known) for x, moves in zip(moved, late, strict=True)]]
 
 
 def batch_while(size, inputs, axes, test, body, length, consts):
@@ -151,6 +165,15 @@ def prune_while(inputs, used, test, body, length, consts):
     return prune_repeated(while_, inputs, used[1:], {"body": body, "test": test}, consts, length=length)
 
 
+def while_samples(rng, dtype):
+    """Halve a value until it is small."""
+    a, x = sample(rng, dtype, (0.5, 0.9)), sample(rng, dtype, (0.2, 1.0))
+    type = ArrayType(x.dtype, x.shape)
+    test = build(lambda i, a, x, y: [gt(reduce_max(real(x) if x.dtype.kind == "c" else x, axes=(0, 1)), 0.2)], [COUNTER, type, type, type])
+    body = build(lambda i, a, x, y: [a * x, x * y + a], [COUNTER, type, type, type])
+    return [([np.int64(limit), a, x, x + 0.5], {"test": test, "body": body, "length": 9, "consts": 1}) for limit in (9, 2, 0)]
+
+
 while_ = Primitive(
     "while",
     type=while_type,
@@ -161,5 +184,6 @@ while_ = Primitive(
     prune=prune_while,
     batch=batch_while,
     lower=Control("while"),
+    samples=while_samples,
     multiple=True,
 )
