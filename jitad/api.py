@@ -15,13 +15,32 @@ from jitad.frontend.trace import current_trace
 from jitad.frontend.trees import flatten, unflatten
 from jitad.functional import batching, forward, jacobians, reverse
 from jitad.functional.inner import title
+from jitad.functional.reverse import Budget
 from jitad.ir import errors
+from jitad.pipeline import bytes_taken
 from jitad.primitives.control import checkpoint as checkpoint_primitive
 from jitad.primitives.custom import stop_gradient as stop_gradient_primitive
-from jitad.pullbacks import linearize_concretely, vjp_concretely
+from jitad.pullbacks import bytes_of_pullback, linearize_concretely, vjp_concretely
+from jitad.runtime.config import byte_count, config
+from jitad.transform.vjp import columns, rows
+from jitad.transform.vjp import gradient as gradient_program
 
 Argnums = int | Sequence[int]
 POSITIONAL = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+
+
+Memory = int | str | None
+
+
+def budgeted(memory: Memory, taken: Callable) -> Callable[[], Budget | None]:
+    """Return a function that gives the budget for a derivative that takes ``taken(program, active)`` bytes, None if there is none."""
+    own = None if memory is None else byte_count(memory)
+
+    def budget() -> Budget | None:
+        limit = byte_count(config.memory) if own is None and config.memory is not None else own
+        return None if limit is None else Budget(limit, taken)
+
+    return budget
 
 
 def decorator(transformation: Callable) -> Callable:
@@ -87,7 +106,7 @@ def by_number_and_name(function: Callable, numbers: tuple[int, ...], names: tupl
 
 
 @decorator
-def value_and_grad(function: Callable, argnums: Argnums = 0, has_aux: bool = False) -> Compiled:
+def value_and_grad(function: Callable, argnums: Argnums = 0, has_aux: bool = False, memory: Memory = None) -> Compiled:
     """Return a function that gives the value of `function` and its gradient.
 
     Parameters
@@ -98,6 +117,10 @@ def value_and_grad(function: Callable, argnums: Argnums = 0, has_aux: bool = Fal
         The positional argument to differentiate with respect to, or several.
     has_aux
         Whether `function` returns (value, auxiliary results).
+    memory
+        How much a call may take, its results included, as a number of bytes or a text such as ``"200MB"``; by default that of
+        ``jitad.config.memory``. If what the reverse sweep needs of each trip of a loop does not fit, the loop is run again from snapshots of
+        its state, by the schedule that runs the fewest trips. The results are the same.
 
     Returns
     -------
@@ -110,6 +133,8 @@ def value_and_grad(function: Callable, argnums: Argnums = 0, has_aux: bool = Fal
     ------
     TypeError
         The result is not a real scalar, or an argument of interest is not floating-point.
+    MemoryError
+        `memory` is too little; the message says how much would do.
 
     Examples
     --------
@@ -118,13 +143,14 @@ def value_and_grad(function: Callable, argnums: Argnums = 0, has_aux: bool = Fal
     >>> float(value), gradient
     (5.0, array([2., 4.]))
     """
+    taken = budgeted(memory, lambda *known: bytes_taken(gradient_program(*known)))
     return Compiled(
-        lambda args, kwargs: reverse.value_and_grad(rewrite(function), argnums, has_aux, "value_and_grad", args, kwargs), function
+        lambda args, kwargs: reverse.value_and_grad(rewrite(function), argnums, has_aux, "value_and_grad", args, kwargs, taken()), function
     )
 
 
 @decorator
-def grad(function: Callable, argnums: Argnums = 0, has_aux: bool = False) -> Compiled:
+def grad(function: Callable, argnums: Argnums = 0, has_aux: bool = False, memory: Memory = None) -> Compiled:
     """Return the gradient of a function with one real result; see `value_and_grad`.
 
     Returns
@@ -143,12 +169,12 @@ def grad(function: Callable, argnums: Argnums = 0, has_aux: bool = False) -> Com
     >>> jitad.grad(lambda x: x * jitad.grad(lambda y: x + y)(1.0))(1.0) == 1
     np.True_
     """
-    return _grad(function, argnums, has_aux, "grad")
+    return _grad(function, argnums, has_aux, "grad", budgeted(memory, lambda *known: bytes_taken(gradient_program(*known))))
 
 
-def _grad(function: Callable, argnums: Argnums, has_aux: bool, name: str) -> Compiled:
+def _grad(function: Callable, argnums: Argnums, has_aux: bool, name: str, budget: Callable[[], Budget | None] = lambda: None) -> Compiled:
     def body(args, kwargs):
-        value, gradient = reverse.value_and_grad(rewrite(function), argnums, has_aux, name, args, kwargs)
+        value, gradient = reverse.value_and_grad(rewrite(function), argnums, has_aux, name, args, kwargs, budget())
         return (gradient, value[1]) if has_aux else gradient
 
     return Compiled(body, function)
@@ -191,8 +217,8 @@ def jvp(function: Callable, primals: tuple, tangents: tuple) -> tuple[Any, Any]:
     return _cached(_jvp, function)(tuple(primals), tuple(tangents))
 
 
-def vjp(function: Callable, *primals, has_aux: bool = False):
-    """Return the value of a function and its pullback.
+def vjp(function: Callable, *primals, has_aux: bool = False, memory: Memory = None):
+    """Return the value of a function and its pullback; for `memory` see `value_and_grad`.
 
     Returns
     -------
@@ -207,9 +233,10 @@ def vjp(function: Callable, *primals, has_aux: bool = False):
     >>> tuple(map(float, pullback(1.0)))
     (4.0, 3.0)
     """
+    budget = budgeted(memory, bytes_of_pullback)()
     if current_trace() is not None:
-        return reverse.vjp(rewrite(function), primals, has_aux)
-    return vjp_concretely(_cached(_plain, function), primals, has_aux)
+        return reverse.vjp(rewrite(function), primals, has_aux, budget)
+    return vjp_concretely(_cached(_plain, function), primals, has_aux, budget)
 
 
 def linearize(function: Callable, *primals):
@@ -227,8 +254,9 @@ def linearize(function: Callable, *primals):
     return linearize_concretely(_cached(_plain, function), primals)
 
 
-def _jacobian(function: Callable, argnums: Argnums, mode: str | None) -> Compiled:
-    return Compiled(lambda args, kwargs: jacobians.jacobian(rewrite(function), argnums, mode, args, kwargs), function)
+def _jacobian(function: Callable, argnums: Argnums, mode: str | None, memory: Memory = None) -> Compiled:
+    budget = budgeted(memory, lambda *known: bytes_taken(rows(*known)))
+    return Compiled(lambda args, kwargs: jacobians.jacobian(rewrite(function), argnums, mode, args, kwargs, budget()), function)
 
 
 @decorator
@@ -248,9 +276,9 @@ def jacfwd(function: Callable, argnums: Argnums = 0) -> Compiled:
 
 
 @decorator
-def jacrev(function: Callable, argnums: Argnums = 0) -> Compiled:
-    """Return the Jacobian of a real function by reverse mode, all rows at once: good for few results. See `jacfwd`."""
-    return _jacobian(function, argnums, "reverse")
+def jacrev(function: Callable, argnums: Argnums = 0, memory: Memory = None) -> Compiled:
+    """Return the Jacobian of a real function by reverse mode, all rows at once: good for few results. See `jacfwd`, and `grad` for `memory`."""
+    return _jacobian(function, argnums, "reverse", memory)
 
 
 @decorator
@@ -260,8 +288,8 @@ def jacobian(function: Callable, argnums: Argnums = 0) -> Compiled:
 
 
 @decorator
-def hessian(function: Callable, argnums: Argnums = 0) -> Compiled:
-    """Return the matrix of second derivatives of a function with one real result, forward over reverse.
+def hessian(function: Callable, argnums: Argnums = 0, memory: Memory = None) -> Compiled:
+    """Return the matrix of second derivatives of a function with one real result, forward over reverse. For `memory` see `grad`.
 
     Examples
     --------
@@ -270,7 +298,7 @@ def hessian(function: Callable, argnums: Argnums = 0) -> Compiled:
     array([[0., 6.],
            [6., 2.]])
     """
-    gradient = _grad(function, argnums, False, "hessian")
+    gradient = _grad(function, argnums, False, "hessian", budgeted(memory, lambda *known: bytes_taken(columns(*known))))
     return Compiled(lambda args, kwargs: jacobians.jacobian(gradient, argnums, "forward", args, kwargs), function)
 
 

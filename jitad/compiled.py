@@ -182,7 +182,7 @@ class Compiled:
         if self.static_argnums or self.static_argnames:
             args, kwargs = self.hold(args, kwargs)
         leaves, treedef = flatten((args, kwargs))
-        signature = (config.strict, treedef, *map(key, leaves))
+        signature = (config.strict, config.memory, treedef, *map(key, leaves))
         plan = self.plans.get(signature)
         entry = plan and plan.find(leaves)
         if entry is None:

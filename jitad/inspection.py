@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable
 
 import numpy as np
 
+from jitad.accounting import account
 from jitad.api import jit
 from jitad.compiled import Compiled
 from jitad.frontend.trees import flatten
@@ -54,7 +55,8 @@ def show(function: Callable, *args, stage: str = "program", **kwargs) -> str:
     function, args
         A function, plain or transformed (``show(jitad.grad(f), x)``), and arguments.
     stage
-        ``"program"``: what was traced, optimized. ``"derivative"``: the Program of its value and pullback. ``"loops"``: the fused loop
+        ``"program"``: what was traced, optimized; below it, what its loops keep of each trip, in bytes. ``"derivative"``: the same of the
+        Program of its value and pullback. ``"loops"``: the fused loop
         nests, as Python-like text. ``"llvm"`` and ``"asm"``: what the kernel became.
 
     Examples
@@ -70,10 +72,9 @@ def show(function: Callable, *args, stage: str = "program", **kwargs) -> str:
     if stage not in STAGES:
         raise errors.ValueError(f"stage is one of {', '.join(STAGES)}, not {stage!r}")
     program = trace(function)(*args, **kwargs)
-    if stage == "program":
-        return str(optimize(program))
-    if stage == "derivative":
-        return str(optimize(derivative(program)))
+    if stage in ("program", "derivative"):
+        program = optimize(program if stage == "program" else derivative(program))
+        return str(program) + account(program)
     if stage == "loops":
         return print_loops(to_loops(program))
     return to_text(program, stage)

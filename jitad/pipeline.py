@@ -55,3 +55,9 @@ def to_kernel(program: Program) -> Kernel:
 def to_text(program: Program, stage: str) -> str:
     """Return what a Program becomes for LLVM (``"llvm"``) or the CPU (``"asm"``)."""
     return text_of(to_loops(program), stage, config.strict)
+
+
+def bytes_taken(program: Program) -> int:
+    """Return how many bytes a call of the kernel takes beyond its arguments: its workspace and its results."""
+    loops = to_loops(program)
+    return loops.work_bytes + sum(buffer.nbytes for buffer in loops.outputs)

@@ -7,7 +7,7 @@ primal is evaluated once; each later application runs the linear kernel alone.
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,10 +20,11 @@ from jitad.frontend.programs import Leaf, describe
 from jitad.frontend.trace import Trace, current_trace
 from jitad.frontend.trees import TreeDef, flatten, unflatten
 from jitad.functional.inner import check_differentiable, present
+from jitad.functional.reverse import Budget
 from jitad.ir import errors
 from jitad.ir.program import Program, Var
 from jitad.ir.recorder import inline
-from jitad.pipeline import to_kernel
+from jitad.pipeline import bytes_taken, to_kernel
 from jitad.runtime.execute import as_input, runner
 from jitad.transform.vjp import linearization, pullback
 
@@ -63,7 +64,7 @@ def derived(entry: Entry, name: str, make: Callable) -> tuple[Closed, Closed]:
 
 def evaluate(compiled: Compiled, primals: tuple, name: str, make: Callable):
     """Return the entry, the outputs of the function, the residuals, and the linear Program."""
-    check_differentiable(primals, range(len(primals)), name)
+    check_differentiable(primals, range(len(primals)), name.split()[0])
     entry, leaves = compiled.lookup(primals, {})
     primal, linear = derived(entry, name, make)
     outputs = primal.run(*entry.operands(leaves))
@@ -101,9 +102,21 @@ def pack(recorded: bool, outputs: list, structure: TreeDef, results: list[Leaf])
     return unflatten(structure, [form(x, leaf) for x, leaf in zip(outputs, results, strict=True)])
 
 
-def vjp_concretely(compiled: Compiled, primals: tuple, has_aux: bool):
+def bytes_of_pullback(program: Program, active: Sequence[bool]) -> int:
+    """Return how many bytes the value and the pullback take: what is kept between them, and the kernel that takes more."""
+    first, second = pullback(program, active)
+    kept = first.output_types[len(program.outputs) :]
+    between = sum(type.size * type.dtype.itemsize for type in kept)
+    return max(bytes_taken(first), bytes_taken(second) + between)
+
+
+def vjp_concretely(compiled: Compiled, primals: tuple, has_aux: bool, budget: Budget | None = None):
     """See `jitad.vjp`."""
-    entry, outputs, residuals, linear = evaluate(compiled, primals, "vjp", pullback)
+    def make(program: Program, active):
+        return pullback(program if budget is None else budget.keep(program, active), active)
+
+    name = "vjp" if budget is None else f"vjp in {budget.limit} bytes"
+    entry, outputs, residuals, linear = evaluate(compiled, primals, name, make)
     structure, results = entry.treedef, entry.traced.results
     if has_aux and (structure.cls is not tuple or len(structure.children) != 2):
         raise errors.TypeError("vjp with has_aux=True needs a function that returns a pair (value, auxiliary results)")

@@ -30,7 +30,7 @@ def make_shortcut(entry, args: tuple) -> Callable[[tuple], Any] | None:
     classes = [leaves[number].__class__ for number, _ in entry.inputs] + [np.ndarray] * len(entry.captured)
     scope = {"kernel": runner(entry.kernel, tuple(classes), entry.workspaces), "ready": as_input, "check": entry.check, "config": config,
              "counters": config.counters, "NotImplemented": NotImplemented}
-    lines = [f"if config.check_nan or config.strict is not {config.strict} or not check(): {MISS}"]
+    lines = [f"if config.check_nan or config.strict is not {config.strict} or config.memory != {config.memory!r} or not check(): {MISS}"]
     if treedef.flat and len(numbers) == len(leaves) and not entry.captured:
         operands = "*args"
     else:

@@ -1,4 +1,4 @@
-"""Library calls: matrix products, factorisations and sorting on whole arrays.
+"""Library calls: matrix products, factorisations, sorting and constant tables, on whole arrays.
 
 In: a `Call` and a function that gives the pointer of a buffer. Out: LLVM IR that runs it, matrix by matrix of a stack, and returns None or
 a status (0, or the number of the failure). Arrays are row-major; the routines are column-major: each sees the transposes, and the
@@ -213,7 +213,18 @@ def fail_on_zero_diagonal(builder, matrix, n: int, dtype, status, call: Call) ->
         fail_if(builder, builder.and_(zeros[0], zeros[-1]), status, call)
 
 
+# --- tables -------------------------------------------------------------------------------------------------------------------
+
+
+def emit_table(builder, call: Call, pointer: Pointer) -> None:
+    values = call.params["values"]
+    table = ir.GlobalVariable(builder.module, ir.ArrayType(I64, len(values)), builder.module.get_unique_name("jitad.table"))
+    table.linkage, table.global_constant = "internal", True
+    table.initializer = ir.Constant(table.value_type, list(values))
+    copy_bytes(builder, pointer(call.outputs[0]), table, call.outputs[0].nbytes)
+
+
 ROUTINES = {
     "gemm": emit_gemm, "lu": emit_lu, "lu_solve": emit_lu_solve, "triangular_solve": emit_triangular_solve, "cholesky": emit_cholesky,
-    "argsort": emit_argsort,
+    "argsort": emit_argsort, "table": emit_table,
 }  # fmt: skip

@@ -11,6 +11,7 @@ from jitad.frontend.array import to_atom, wrap
 from jitad.frontend.trees import flatten, unflatten
 from jitad.functional.forward import linear_program
 from jitad.functional.inner import check_differentiable, positions, trace_inner, with_arguments
+from jitad.functional.reverse import Budget, within
 from jitad.ir import errors
 from jitad.ir.program import Atom, Program, Var
 from jitad.ir.recorder import Recorder
@@ -22,7 +23,7 @@ from jitad.transform.linearize import LinearMap, linearize
 from jitad.transform.transpose import pull_back
 
 
-def jacobian(function: Callable, argnums, mode: str | None, args: tuple, kwargs: dict):
+def jacobian(function: Callable, argnums, mode: str | None, args: tuple, kwargs: dict, budget: Budget | None = None):
     """Return the Jacobian: for each result a tree like the arguments, of arrays of shape (result, argument)."""
     name = {"forward": "jacfwd", "reverse": "jacrev", None: "jacobian"}[mode]
     if not args:
@@ -31,13 +32,13 @@ def jacobian(function: Callable, argnums, mode: str | None, args: tuple, kwargs:
     chosen = tuple(args[number] for number in numbers)
     check_differentiable(chosen, numbers, name)
     inner = trace_inner(with_arguments(function, args, kwargs, numbers), chosen)
-    _, linear = linearize(inner.traced.program, inner.operands, inner.active)
     ins, outs = [atom.type for atom in inner.inputs], [leaf.type for leaf in inner.traced.results]
     for type in (*ins, *outs):
         if type.dtype.kind == "c" or not type.differentiable:
             raise errors.TypeError(f"{name} needs real floating-point arguments and results, not {type.dtype}; "
                                    "take real and imaginary parts, or use jvp and vjp")
     forward = sum(type.size for type in ins) < sum(type.size for type in outs) if mode is None else mode == "forward"
+    _, linear = linearize(within(None if forward else budget, inner), inner.operands, inner.active)
     blocks = forward_blocks(linear, ins, outs) if forward else reverse_blocks(linear, ins, outs)
     rows = []
     for row in blocks:

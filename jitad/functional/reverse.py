@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
 
 from jitad.functional.inner import (
+    Inner,
     Parts,
     check_differentiable,
     check_scalar,
@@ -16,13 +18,30 @@ from jitad.functional.inner import (
     with_arguments,
 )
 from jitad.ir import errors
+from jitad.ir.program import Program
 from jitad.ir.symbolic import Zero
 from jitad.primitives.declare import full, instantiate
+from jitad.transform.budget import fit
 from jitad.transform.linearize import linearize
 from jitad.transform.transpose import pull_back
 
 
-def value_and_grad(function: Callable, argnums, has_aux: bool, name: str, args: tuple, kwargs: dict):
+class Budget(NamedTuple):
+    """The memory that a derivative may take; ``taken(program, active)`` gives the bytes that it takes for a Program."""
+
+    limit: int
+    taken: Callable[[Program, Sequence[bool]], int]
+
+    def keep(self, program: Program, active: Sequence[bool]) -> Program:
+        """Return `program` in a form whose derivative keeps within the budget."""
+        return fit(program, self.limit, lambda candidate: self.taken(candidate, active))
+
+
+def within(budget: Budget | None, inner: Inner) -> Program:
+    return inner.traced.program if budget is None else budget.keep(inner.traced.program, inner.active)
+
+
+def value_and_grad(function: Callable, argnums, has_aux: bool, name: str, args: tuple, kwargs: dict, budget: Budget | None = None):
     """Return (value, gradient), or ((value, aux), gradient)."""
     if not args:
         raise errors.TypeError(f"{name} was called without positional arguments: there is nothing to differentiate with respect to")
@@ -33,7 +52,7 @@ def value_and_grad(function: Callable, argnums, has_aux: bool, name: str, args: 
     inner = trace_inner(call, chosen)
     parts = Parts(inner, structures)
     check_scalar(parts.value, name, function)
-    outputs, linear = linearize(inner.traced.program, inner.operands, inner.active)
+    outputs, linear = linearize(within(budget, inner), inner.operands, inner.active)
     seeds = [full(1, outputs[0].type), *[Zero(atom.type) for atom in outputs[1:]]]
     cotangents = list(map(instantiate, pull_back(linear, seeds)))
     gradient = like(chosen, cotangents)
@@ -42,13 +61,13 @@ def value_and_grad(function: Callable, argnums, has_aux: bool, name: str, args: 
     return ((value, parts.aux(outputs)) if has_aux else value), gradient
 
 
-def vjp(function: Callable, primals: tuple, has_aux: bool = False):
+def vjp(function: Callable, primals: tuple, has_aux: bool = False, budget: Budget | None = None):
     """Return (result, pullback), or (result, pullback, aux)."""
     check_differentiable(primals, range(len(primals)), "vjp")
     call, structures = split_aux(lambda chosen: function(*chosen), has_aux, "vjp", function)
     inner = trace_inner(call, primals)
     parts = Parts(inner, structures)
-    outputs, linear = linearize(inner.traced.program, inner.operands, inner.active)
+    outputs, linear = linearize(within(budget, inner), inner.operands, inner.active)
     result = parts.value.restore(outputs[: parts.main])
 
     def pullback(cotangents):

@@ -58,7 +58,7 @@ class FloatingPointError(JitadError, builtins.FloatingPointError):  # noqa: A001
 
 
 class MemoryError(JitadError, builtins.MemoryError):  # noqa: A001
-    """More memory was asked for than there is."""
+    """More memory was asked for than there is, or a budget that cannot be met."""
 
 
 class LinAlgError(ValueError, np.linalg.LinAlgError):

@@ -55,6 +55,11 @@ class Primitive:
         recorder and the rest in the recorder `linear`.
     prune : ``(inputs, used, **params) -> outputs``
         For a primitive with bodies: records a version that computes the results in `used`; the others may be anything.
+    replay : ``(inputs, segment, snapshots, **params) -> outputs``
+        For a loop: records a version that reverse mode runs again, from at most `snapshots` copies of its state, `segment` trips at a
+        time, instead of keeping what it needs of each trip.
+    trips : ``(equation) -> int | None``
+        For a loop: how often it runs its body, if that is known and it can be replayed.
     nonnegative : ``(equation, known) -> bool``
         Whether the result is provably non-negative (or NaN); `known(atom)` asks the same of an operand.
     simplify : ``(inputs, **params) -> atom | None``
@@ -86,6 +91,8 @@ class Primitive:
     depends: Callable | None = None
     split: Callable | None = None
     prune: Callable | None = None
+    replay: Callable | None = None
+    trips: Callable | None = None
     lower: Any = None
     samples: Callable | None = None
     nonnegative: Callable = lambda equation, known: False

@@ -254,6 +254,14 @@ class Builder:
         check = self.next_check(extent, axis, **own)
         return self.as_index(self.make("checked", (self.index(index), check), INT, (0, max(extent - 1, 0))))
 
+    def bounded(self, i: Expr, extent: int) -> Expr:
+        """Return an integer scalar that is from 0 to ``extent - 1``, with that as its bounds."""
+        index = self.as_index(i)
+        bounds = index.range(self.ranges)
+        if bounds is not None and bounds[0] >= 0 and bounds[1] < extent:
+            return i
+        return self.make("clamp", (index, extent), INT, (0, extent - 1))
+
     def within(self, index: Sequence[Index], extents: Sequence[int], then: Callable, otherwise):
         """Return ``then(index)`` where every ``0 <= index[k] < extents[k]``, else the scalar `otherwise`.
 

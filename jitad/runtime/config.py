@@ -6,9 +6,14 @@ Each setting is an attribute and, at import, an environment variable ``JITAD_<NA
 from __future__ import annotations
 
 import os
+import re
 import sys
 import threading
 from dataclasses import dataclass, field
+
+import numpy as np
+
+from jitad.ir import errors
 
 
 def flag(name: str) -> bool:
@@ -25,6 +30,21 @@ def default_cache_dir() -> str | None:
         base = os.path.expanduser("~/Library/Caches")
     base = base or os.path.expanduser("~/.cache")
     return os.path.join(base, "jitad") if os.path.isabs(base) else None
+
+
+UNITS = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "t": 10**12, "ki": 2**10, "mi": 2**20, "gi": 2**30, "ti": 2**40}
+
+
+def byte_count(value: int | str) -> int:
+    """Return a number of bytes, given as a number or as text such as ``"200MB"`` or ``"1.5 GiB"``."""
+    if isinstance(value, str):
+        found = re.fullmatch(r"\s*(\d+\.?\d*|\.\d+)\s*([kmgt]?i?)b?(?:ytes)?\s*", value, re.IGNORECASE)
+        unit = UNITS.get(found[2].lower()) if found else None
+        if unit:
+            return int(float(found[1]) * unit)
+    elif isinstance(value, int | np.integer) and not isinstance(value, bool):
+        return int(value)
+    raise errors.ValueError(f"an amount of memory is a number of bytes or a text such as '200MB' or '2 GiB', not {value!r}")
 
 
 @dataclass
@@ -58,6 +78,9 @@ class Config:
         in the user's cache folder (``XDG_CACHE_HOME``, ``~/.cache``).
     cache_megabytes
         How much they may take; those that have not been used for longest go first. ``JITAD_CACHE_MEGABYTES``.
+    memory
+        What a derivative may take, for `grad` and the like without a `memory` of their own: a number of bytes, text such as ``"2GB"``, or
+        None. ``JITAD_MEMORY``.
     counters
         `Counters` of traces, compilations, loads from disk and calls of kernels in this process.
 
@@ -78,6 +101,7 @@ class Config:
     verbose: bool = field(default_factory=lambda: flag("VERBOSE"))
     cache_dir: str | os.PathLike | None = field(default_factory=default_cache_dir)
     cache_megabytes: float = field(default_factory=lambda: float(os.environ.get("JITAD_CACHE_MEGABYTES", 512)))
+    memory: int | str | None = field(default_factory=lambda: os.environ.get("JITAD_MEMORY") or None)
     counters: Counters = field(default_factory=Counters)
 
 

@@ -8,6 +8,8 @@ from jitad.ir.program import Program, Var
 from jitad.ir.recorder import Recorder
 from jitad.ir.symbolic import Zero
 from jitad.primitives.declare import full, instantiate
+from jitad.transform.batch import batch
+from jitad.transform.jvp import jvp
 from jitad.transform.linearize import linearize, residuals
 from jitad.transform.transpose import pull_back
 
@@ -54,3 +56,22 @@ def linearization(program: Program, active: Sequence[bool]) -> tuple[Program, Pr
         tangents = list(map(instantiate, linear.outputs))
     forward = Program(inputs, recorder.equations, [*outputs, *kept])
     return forward, Program([*kept, *linear.inputs], [*linear.equations, *tail.equations], tangents)
+
+
+def rows(program: Program, active: Sequence[bool]) -> Program:
+    """Return the Program of the cotangents of the `active` inputs for several cotangents of each output, as many as it has elements in all."""
+    inputs = [Var(var.type) for var in program.inputs]
+    with Recorder() as recorder:
+        outputs, linear = linearize(program, inputs, active)
+        seeds = [Var(atom.type) for atom in outputs]
+        cotangents = list(map(instantiate, pull_back(linear, seeds)))
+    axes = [None] * len(inputs) + [0] * len(seeds)
+    return batch(Program([*inputs, *seeds], recorder.equations, cotangents), axes, sum(x.type.size for x in outputs))
+
+
+def columns(program: Program, active: Sequence[bool]) -> Program:
+    """Return the Program of the derivatives of the gradient along as many directions as the `active` inputs have elements."""
+    moved = jvp(gradient(program, active), active)
+    directions = moved.inputs[len(program.inputs) :]
+    axes = [None] * len(program.inputs) + [0] * len(directions)
+    return batch(moved, axes, sum(x.type.size for x in directions))

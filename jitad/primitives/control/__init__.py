@@ -1,6 +1,7 @@
 """Control flow: `loop` (a number of trips), `while_`, `sweeps` (several bodies over the same trips), `cond`.
 
-Further `checkpoint` and `recompute`, parts kept together. Their bodies are closed Programs in the parameters.
+Further `replayed` and `replay`, loops that are run again, `checkpoint` and `recompute`, parts kept together. Their bodies are closed
+Programs in the parameters.
 
 In: which body or how often, constants, carried values. Out: the carried values at the end. Rules rewrite the bodies with the passes themselves
 (`jitad.ir.passes`). Invariant: the inputs of a loop's body are the trip number, the constants, the carried values; its outputs are
@@ -11,9 +12,10 @@ from jitad.primitives.control.bodies import UNBOUNDED
 from jitad.primitives.control.branches import cond
 from jitad.primitives.control.loops import loop
 from jitad.primitives.control.recomputation import checkpoint, recompute
+from jitad.primitives.control.replays import replay, replayed
 from jitad.primitives.control.reversal import transpose_sweeps  # noqa: F401
 from jitad.primitives.control.sweeps import sweeps
 from jitad.primitives.control.undefined import empty
 from jitad.primitives.control.whiles import while_
 
-__all__ = ["UNBOUNDED", "checkpoint", "cond", "empty", "loop", "recompute", "sweeps", "while_"]
+__all__ = ["UNBOUNDED", "checkpoint", "cond", "empty", "loop", "recompute", "replay", "replayed", "sweeps", "while_"]

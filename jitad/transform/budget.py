@@ -1,0 +1,194 @@
+"""Fitting a derivative into a memory budget, by choosing which loops the reverse sweep runs again and from how many snapshots.
+
+In: a Program, a number of bytes, and a function that says how many bytes the derivative of a Program takes. Out: the Program with some loops
+`replay`-ed. Invariant: its derivative fits; of the ways tried that do, the one with the fewest trips is taken.
+
+The cost model: a loop of n trips that is replayed in segments of m trips from s snapshots takes ``a + m * b + s * c`` bytes and the tables of
+its schedule, with a, b and c found by trying. It runs at least ``least_steps(n / m + 1, s) * m`` trips beside the n whose residuals are kept.
+Outermost loops are replayed first, loops inside them only if that does not suffice; among loops beside one another those that save most.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Iterator
+from typing import NamedTuple
+
+from jitad.ir import errors
+from jitad.ir.program import Atom, Equation, Program
+from jitad.ir.recorder import current, rewrite
+from jitad.primitives.control.schedules import least_steps
+
+MOST_SEGMENTS = 4096
+TABLES = 56  # bytes for each segment, about seven integers
+LEAST_GAIN = 0.02
+
+
+class Choice(NamedTuple):
+    """How a loop is replayed."""
+
+    segment: int
+    snapshots: int
+
+
+Path = tuple
+Choices = dict[Path, Choice]
+
+
+class Loop(NamedTuple):
+    """A loop that can be replayed: where it is, how deep in others, and its trips."""
+
+    path: Path
+    depth: int
+    trips: int
+
+    def trips_run(self, choice: Choice) -> int:
+        """Return how many trips are run beyond those of a loop that keeps everything."""
+        segments = -(-self.trips // choice.segment)
+        return (least_steps(segments + 1, choice.snapshots) - segments) * choice.segment + self.trips
+
+
+def programs_in(equation: Equation) -> Iterator[tuple[tuple, Program]]:
+    for name, value in equation.params.items():
+        if isinstance(value, Program):
+            yield (name,), value
+        elif isinstance(value, tuple):
+            yield from (((name, k), x) for k, x in enumerate(value) if isinstance(x, Program))
+
+
+def loops_of(program: Program, path: Path = (), depth: int = 0) -> Iterator[Loop]:
+    """Iterate over the loops of a Program that can be replayed."""
+    for number, equation in enumerate(program.equations):
+        trips = equation.primitive.trips and equation.primitive.trips(equation)
+        if trips and trips > 1:
+            yield Loop((*path, number), depth, trips)
+        for where, body in programs_in(equation):
+            yield from loops_of(body, (*path, number, *where), depth + bool(trips))
+
+
+def replayed(program: Program, choices: Choices, path: Path = ()) -> Program:
+    """Return `program` with the loops in `choices` replayed."""
+    if not any(found[: len(path)] == path for found in choices):
+        return program
+    numbers = itertools.count()
+
+    def rule(equation: Equation, inputs: list[Atom]):
+        here = (*path, next(numbers))
+        params = dict(equation.params)
+        for where, body in programs_in(equation):
+            changed = replayed(body, choices, (*here, *where))
+            if len(where) == 1:
+                params[where[0]] = changed
+            else:
+                bodies = params[where[0]]
+                params[where[0]] = (*bodies[: where[1]], changed, *bodies[where[1] + 1 :])
+        if here in choices:
+            return equation.primitive.replay(inputs, *choices[here], **params)
+        return current().record(equation.primitive, inputs, params)
+
+    return rewrite(program, rule)
+
+
+class Cost(NamedTuple):
+    """What the derivative takes, as found by trying: `base` bytes, and more for each trip of a segment, snapshot, and segment."""
+
+    loop: Loop
+    base: float
+    per_trip: float
+    per_snapshot: float
+
+    def bytes(self, choice: Choice) -> float:
+        segments = -(-self.loop.trips // choice.segment)
+        return self.base + self.per_trip * choice.segment + self.per_snapshot * choice.snapshots + TABLES * segments
+
+    @property
+    def least(self) -> Choice:
+        """The choice that takes the least memory."""
+        return min((Choice(segment, 1) for segment in segments(self.loop.trips)), key=self.bytes)
+
+    def best(self, limit: float) -> Choice | None:
+        """Return the choice with the fewest trips, of these that with the fewest bytes, that takes at most `limit` of them, if any does."""
+        found: list[Choice] = []
+        for segment in segments(self.loop.trips):
+            most = -(-self.loop.trips // segment)
+            rest = limit - self.bytes(Choice(segment, 1))
+            if rest >= 0:
+                found.append(Choice(segment, min(most, 1 + int(rest / self.per_snapshot)) if self.per_snapshot > 0 else most))
+        return min(found, key=lambda choice: (self.loop.trips_run(choice), self.bytes(choice)), default=None)
+
+
+def segments(trips: int) -> Iterator[int]:
+    """Iterate over lengths of segments, all small ones and some of the larger ones."""
+    segment = -(-trips // MOST_SEGMENTS)
+    while segment <= trips:
+        yield segment
+        segment = max(segment + 1, segment * 33 // 32)
+
+
+def cost_of(loop: Loop, choices: Choices, size: Callable[[Choices], int]) -> Cost:
+    """Try three choices for a loop, the others being replayed as in `choices`.
+
+    The bytes are the most taken at any moment, so a convex function of the choice: what is found is not too little in between.
+    """
+    some = max(loop.trips // 16, 1)
+    few, many = (1, 2) if loop.trips < 4 else (2, min(16, loop.trips))
+    at, longer, more = (size(choices | {loop.path: Choice(*choice)}) for choice in ((some, few), (loop.trips, few), (some, many)))
+    per_trip, per_snapshot = max(longer - at, 0) / (loop.trips - some), max(more - at, 0) / (many - few)
+    return Cost(loop, at - per_trip * some - per_snapshot * few - TABLES * -(-loop.trips // some), per_trip, per_snapshot)
+
+
+def fit(program: Program, limit: int, measure: Callable[[Program], int]) -> Program:
+    """Return `program`, or a version of it with loops replayed, for which ``measure`` gives at most `limit` bytes."""
+    stored = measure(program)
+    if stored <= limit:
+        return program
+
+    def size(choices: Choices) -> int:
+        return measure(replayed(program, choices))
+
+    included, choices, least = loops_to_replay(list(loops_of(program)), stored, limit, size)
+    if least > limit:
+        raise errors.MemoryError(f"a memory budget of {text(limit)} cannot be met: with everything kept that the reverse sweep needs the "
+                                 f"derivative takes {text(stored)}, with as much as possible computed again {text(least)}")
+    for number, loop in enumerate(reversed(included)):
+        taken = size(choices)
+        choices[loop.path] = spend(loop, choices, taken + (limit - taken) // (len(included) - number), size)
+    return replayed(program, choices)
+
+
+def loops_to_replay(loops: list[Loop], stored: int, limit: int, size: Callable[[Choices], int]) -> tuple[list[Loop], Choices, int]:
+    """Return loops that together save enough, outer ones first, if each takes the least memory; and the bytes that are then taken."""
+    included: list[Loop] = []
+    choices: Choices = {}
+    taken = stored
+    for depth in sorted({loop.depth for loop in loops}):
+        costs = [cost_of(loop, choices, size) for loop in loops if loop.depth == depth]
+        for cost in sorted(costs, key=lambda cost: cost.bytes(cost.least)):
+            if taken <= limit:
+                return included, choices, taken
+            trial = choices | {cost.loop.path: cost.least}
+            less = size(trial)
+            if less < taken * (1 - LEAST_GAIN):
+                included, choices, taken = [*included, cost.loop], trial, less
+    return included, choices, taken
+
+
+def spend(loop: Loop, choices: Choices, limit: int, size: Callable[[Choices], int]) -> Choice:
+    """Return the choice for one of the loops in `choices` that runs the fewest trips and lets the whole take at most `limit` bytes."""
+    cost, room = cost_of(loop, choices, size), limit
+    while True:
+        choice = cost.best(room)
+        if choice is None:
+            return choices[loop.path]
+        excess = size(choices | {loop.path: choice}) - limit
+        if excess <= 0:
+            return choice
+        room -= max(excess, limit // 50)
+
+
+def text(count: int) -> str:
+    """Return a number of bytes, rounded up."""
+    for unit, name in ((10**9, "GB"), (10**6, "MB"), (10**3, "kB")):
+        if count >= unit:
+            return f"{-(-count * 100 // unit) / 100:g} {name}"
+    return f"{count} bytes"
