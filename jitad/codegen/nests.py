@@ -19,6 +19,8 @@ from jitad.lower.walk import buffers, counters, reachable, roots, terms
 
 COMBINE = {"add": "add", "mul": "mul", "max": "maximum", "min": "minimum", "and": "and", "or": "or"}
 
+FEW, MANY = 4, 64  # trips of an innermost loop that LLVM would unroll completely, but that is long enough to be vectorised
+
 
 def emit_function(module: ir.Module, name: str, nest: Nest, flags: tuple[str, ...]) -> tuple[ir.Function, list[Buffer], list[Counter]]:
     """Return the function of a nest, and the buffers and counters it takes."""
@@ -78,7 +80,8 @@ class NestEmitter:
         updates = {s.reduction: s.parts for s in region.statements if isinstance(s, Accumulate)}
         for dim, (low, high) in enumerate(self.bounds(region.ranges)):
             self.start_registers(updates, dim)
-            loops.append(Loop(self.builder, low, high))
+            inner = dim == len(region.ranges) - 1 and isinstance(low, int) and isinstance(high, int)
+            loops.append(Loop(self.builder, low, high, kept=inner and FEW < high - low < MANY))
             self.variables.append(loops[-1].__enter__())
         self.start_registers(updates, len(region.ranges))
         self.emit_body(region)
@@ -239,11 +242,12 @@ class NestEmitter:
 class Loop:
     """``with Loop(builder, low, high) as i``: emit a loop over low .. high, both included.
 
-    Numbers are such that low <= high; values may be anything.
+    Numbers are such that low <= high; values may be anything. A loop to be `kept` is not unrolled completely, so that it is this one that
+    LLVM vectorises, and not the loop around it.
     """
 
-    def __init__(self, builder: ir.IRBuilder, low: int | ir.Value, high: int | ir.Value):
-        self.builder, self.certain = builder, isinstance(low, int)
+    def __init__(self, builder: ir.IRBuilder, low: int | ir.Value, high: int | ir.Value, kept: bool = False):
+        self.builder, self.certain, self.kept = builder, isinstance(low, int), kept
         self.low, self.high = (ir.Constant(I64, end) if isinstance(end, int) else end for end in (low, high))
 
     def __enter__(self) -> ir.Value:
@@ -264,5 +268,15 @@ class Loop:
         b = self.builder
         following = b.add(self.variable, ir.Constant(I64, 1), flags=("nsw", "nuw"))
         self.variable.add_incoming(following, b.block)
-        b.cbranch(b.icmp_signed("<=", following, self.high), self.head, self.after)
+        branch = b.cbranch(b.icmp_signed("<=", following, self.high), self.head, self.after)
+        if self.kept:
+            branch.set_metadata("llvm.loop", loop_metadata(b.module, "llvm.loop.unroll.disable"))
         b.position_at_end(self.after)
+
+
+def loop_metadata(module: ir.Module, property: str) -> ir.MDValue:
+    """Return metadata for one loop: a node that refers to itself, and a property."""
+    text = module.add_metadata([property])
+    node = ir.MDValue(module, [], name=str(len(module.metadata)))
+    node.operands = (node, text)
+    return node

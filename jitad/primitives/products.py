@@ -15,6 +15,7 @@ from jitad.ir.primitive import Primitive
 from jitad.ir.program import Atom
 from jitad.ir.symbolic import Zero, is_zero
 from jitad.ir.types import ArrayType
+from jitad.primitives.arithmetic import mul
 from jitad.primitives.complexes import is_paired
 from jitad.primitives.declare import add_tangents, common_dtype, conj, is_linear, sample
 from jitad.primitives.indexing import move_axis
@@ -135,6 +136,24 @@ def dot_is_nonnegative(equation, known) -> bool:
     return (is_paired(equation) and same(x, y)) or (known(x) and known(y))
 
 
+def simplify_dot(inputs, contract, batch):
+    """A product that sums nothing is elementwise; that of complex numbers may be rounded otherwise."""
+    if contract[0] or inputs[0].dtype.kind == "c":
+        return None
+    x, y = inputs
+    ndim = x.ndim + y.ndim - len(batch[0])
+    return mul(*[spread(operand, places, ndim) for operand, places in zip(inputs, box_axes(x.ndim, y.ndim, contract, batch), strict=True)])
+
+
+def spread(x: Atom, places: list[int], ndim: int) -> Atom:
+    """Return `x` with its axes at `places` among `ndim` axes, the others of extent 1."""
+    order = sorted(range(x.ndim), key=places.__getitem__)
+    extents = {places[k]: x.shape[k] for k in order}
+    moved = permute(x, tuple(order))
+    shape = tuple(extents.get(k, 1) for k in range(ndim))
+    return moved if moved.shape == shape else reshape(moved, shape=shape)
+
+
 DOTS = (((3,), (3,), ((0,), (0,)), ((), ())), ((2, 3), (3, 4), ((1,), (0,)), ((), ())), ((3, 2), (4, 3), ((0,), (1,)), ((), ())),
         ((2, 3), (2, 3), ((0, 1), (0, 1)), ((), ())), ((2, 3), (3, 2), ((0, 1), (1, 0)), ((), ())), ((2,), (3,), ((), ()), ((), ())),
         ((5, 2, 3), (5, 3, 2), ((2,), (1,)), ((0,), (0,))), ((2, 5, 3, 1), (3, 4, 5), ((2,), (0,)), ((1,), (2,))),
@@ -152,6 +171,7 @@ dot = Primitive(
     samples=lambda rng, dtype: [([sample(rng, dtype, shape=x), sample(rng, dtype, shape=y)], {"contract": contract, "batch": batch})
                                 for x, y, contract, batch in DOTS],
     nonnegative=dot_is_nonnegative,
+    simplify=simplify_dot,
     dtypes="dfDl",
 )
 
