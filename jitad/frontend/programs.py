@@ -16,6 +16,8 @@ import numpy as np
 from jitad.frontend.array import Array
 from jitad.frontend.masks import Selected, refused
 from jitad.frontend.promotion import PYTHON_DTYPES, to_atom
+from jitad.frontend.ragged import Ragged
+from jitad.frontend.ragged import refused as ragged_refused
 from jitad.frontend.trace import Trace, current_trace
 from jitad.frontend.trees import TreeDef, flatten, leaf_paths, unflatten
 from jitad.ir import errors
@@ -133,6 +135,8 @@ def check_result(x, path: str) -> None:
         return
     if isinstance(x, Selected):
         raise refused("the return")
+    if isinstance(x, Ragged):
+        raise ragged_refused("the return")
     hint = "; return a list or a tuple of its elements" if isinstance(x, types.GeneratorType | set | frozenset | map | zip) else ""
     place = f" (result{path})" if path else ""
     raise errors.TypeError(f"the function returns a {type(x).__name__}{place}, which is neither an array nor a number nor a container "

@@ -73,6 +73,11 @@ class Ragged(NDArrayOperatorsMixin):
     def __len__(self) -> int:
         return operator.index(self.length())
 
+    def element(self, k):
+        """Return the element of the first axis at a place that is known to be there."""
+        view = self.values[k]
+        return made(view, self.extents[1:])
+
     @property
     def counted(self) -> list[int]:
         """The axes whose extents are not known."""

@@ -35,7 +35,7 @@ def vmap(function: Callable, in_axes, out_axes, args: tuple, kwargs: dict):
     def call(*chosen):
         rest = list(map(private, leaves))
         for (k, _), value in zip(mapped, chosen, strict=True):
-            rest[k] = value
+            rest[k] = wrap(value.atom, weak=value.weak is not None, scalar=value.scalar)  # its value is not to be asked for
         named, names = flatten(kwargs)
         return function(*unflatten(treedef, rest), **unflatten(names, list(map(private, named))))
 

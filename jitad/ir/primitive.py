@@ -68,6 +68,8 @@ class Primitive:
         ``x + result`` without forming the result of `equation`, where that is cheaper.
     expand : ``(inputs, **params) -> list of atoms``
         What is left of the operation when all derivatives have been taken, where that is simpler.
+    confines : ``(equation) -> bool``
+        Whether the result is zero beyond extents that are only known when the kernel runs.
     pointwise
         Each element of the result depends on the operands' elements at the same index alone.
     structural
@@ -99,6 +101,7 @@ class Primitive:
     simplify: Callable | None = None
     add_into: Callable | None = None
     expand: Callable | None = None
+    confines: Callable = lambda equation: False
     pointwise: bool = False
     structural: bool = False
     selecting: bool = False

@@ -95,7 +95,7 @@ def worthwhile(equation: Equation) -> bool:
     if "contract" not in equation.params or equation.outputs[0].dtype.kind not in "fc":
         return False
     x, y = equation.inputs
-    if isinstance(x, Literal) or isinstance(y, Literal) or 0 in (*x.shape, *y.shape):
+    if isinstance(x, Literal) or isinstance(y, Literal) or 0 in (*x.shape, *y.shape) or is_confined(x) or is_confined(y):
         return False
     left, right = dot_axes(equation)
     m, n = math.prod(x.shape[k] for k in left.free), math.prod(y.shape[k] for k in right.free)
@@ -103,6 +103,16 @@ def worthwhile(equation: Equation) -> bool:
     if k == 1 or m == n == 1:
         return False
     return m * n * k >= SMALL_PRODUCT if m > 1 and n > 1 else max(m * k, n * k) >= SMALL_MATRIX
+
+
+def is_confined(x: Atom, depth: int = 4) -> bool:
+    """Whether an operand is zero beyond extents that are computed: loops over it are shorter than its shape says."""
+    equation = getattr(x, "equation", None)
+    if equation is None or depth == 0:
+        return False
+    if equation.primitive.confines(equation):
+        return True
+    return equation.primitive.structural and any(is_confined(y, depth - 1) for y in equation.inputs if y.shape)
 
 
 def blas_matrices(equation: Equation) -> tuple[Matrix, Matrix] | None:

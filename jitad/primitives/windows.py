@@ -19,7 +19,7 @@ from jitad.ir.primitive import Primitive
 from jitad.ir.program import Atom, Literal
 from jitad.ir.symbolic import Zero, is_zero
 from jitad.ir.types import INT, ArrayType
-from jitad.primitives.comparisons import lt, select
+from jitad.primitives.comparisons import and_, lt, select
 from jitad.primitives.declare import common_dtype, full, instantiate, is_linear, linear, sample, to_front, uniform
 from jitad.primitives.indexing import gather, scatter, scatter_add
 from jitad.primitives.shaping import ANY, all_to_front, broadcast, concatenate, embed, iota, reshape, slice_
@@ -142,6 +142,25 @@ def counted_mask(spans: Spans, scalars) -> Atom:
         if count is not None:
             mask = mask & lt(iota(shape=shape, axis=axis, dtype=INT), count)
     return mask
+
+
+def is_counted(mask: Atom) -> bool:
+    """Return whether a mask says where elements are counted, as `counted_mask` and slices of the user's do."""
+    equation = getattr(mask, "equation", None)
+    if equation is None:
+        return False
+    if equation.primitive is lt:
+        number, limit = equation.inputs
+        return getattr(number, "equation", None) is not None and number.equation.primitive is iota and not limit.shape
+    return equation.primitive is and_ and any(map(is_counted, equation.inputs))
+
+
+def selects_counted(equation) -> bool:
+    mask, _, other = equation.inputs
+    return uniform(other) == 0 and is_counted(mask)
+
+
+select.confines = selects_counted
 
 
 def without_known_counts(spans: Spans, scalars) -> tuple[Spans, list[Atom]] | None:
@@ -301,6 +320,7 @@ window = linear(Primitive(
     lower=Pull(window_element),
     samples=window_samples,
     nonnegative=lambda equation, known: known(equation.inputs[0]),
+    confines=lambda equation: any(span.counted for span in equation.params["spans"]),
     structural=True,
     selecting=True,
     dtypes=ANY,

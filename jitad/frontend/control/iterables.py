@@ -16,6 +16,7 @@ import numpy as np
 from jitad.frontend.array import Array, wrap
 from jitad.frontend.cells import is_traced
 from jitad.frontend.numpy_api.builtins import BUILTINS
+from jitad.frontend.ragged import Ragged
 from jitad.frontend.trace import capture, current_trace
 from jitad.ir import errors
 from jitad.ir.types import SUPPORTED
@@ -124,6 +125,8 @@ def sequence_of(x) -> Sequence | None:
         return x.sequence()
     if type(x) is range:
         return Sequence(len(x), lambda k: progressed(x.start, x.step, k))
+    if isinstance(x, Ragged) and x.ndim:
+        return Sequence(x.length(), lambda k: x.element(k))
     if isinstance(x, Array) and x.ndim:
         return Sequence(x.shape[0], lambda k: x[k])
     if isinstance(x, np.ndarray) and x.ndim and x.dtype in SUPPORTED:

@@ -12,6 +12,7 @@ from jitad.frontend.array import Array, wrap
 from jitad.frontend.cells import is_traced
 from jitad.frontend.control.iterables import Sequence
 from jitad.frontend.numpy_api.builtins import BUILTINS
+from jitad.frontend.ragged import Ragged
 from jitad.frontend.trees import treat_as_list
 from jitad.ir import errors
 from jitad.primitives.control import empty
@@ -88,7 +89,7 @@ treat_as_list(Appended)
 
 
 def length(x):
-    return x.length() if isinstance(x, Appended) else len(x)
+    return x.length() if isinstance(x, Appended | Ragged) else len(x)
 
 
 BUILTINS[len] = length

@@ -19,6 +19,7 @@ from jitad.frontend.array import Array, to_atom, wrap
 from jitad.frontend.guards import same
 from jitad.frontend.programs import Leaf, Static, describe
 from jitad.frontend.promotion import KINDS, cast, result_type
+from jitad.frontend.ragged import Ragged
 from jitad.frontend.trees import LEAF, TreeDef, flatten, unflatten
 from jitad.ir import errors
 from jitad.ir.libraries import is_library
@@ -246,6 +247,10 @@ def picture(value) -> Picture:
 
 
 def kind_of_leaf(x) -> Leaf | Static:
+    if isinstance(x, Ragged):
+        raise errors.ControlFlowError(
+            "a slice whose extent is only known when the compiled function runs cannot be carried out of a branch or a trip of a loop; keep "
+            "the bounds and slice again, or copy it into a part of an array of fixed size")
     try:
         return describe(x)
     except errors.TypeError:

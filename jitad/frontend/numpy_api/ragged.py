@@ -64,11 +64,11 @@ reduction(np.min, np.amin, identity=highest, empty="np.min")
 
 
 def count(x: Ragged, axes):
-    """Return how many elements are reduced to one, as a float."""
+    """Return how many elements are reduced to one, as a float that is not negative."""
     total = Extent(1).traced()
     for axis in axes:
         total = total * x.extents[axis].traced()
-    return total * 1.0
+    return np.maximum(total * 1.0, 0.0)
 
 
 @implements(np.mean)
@@ -86,7 +86,8 @@ def var(x, axis=None, dtype=None, out=None, ddof=0, keepdims=False):
         raise refused("an option of np.var")
     axes = axes_of(axis, x.ndim)
     distance = abs(x - mean(x, axes, keepdims=True))
-    return np.sum(distance * distance, axis=axes, keepdims=keepdims) / (count(x, axes) - ddof)
+    number = count(x, axes)
+    return np.sum(distance * distance, axis=axes, keepdims=keepdims) / (number - ddof if ddof else number)
 
 
 @implements(np.std)
