@@ -461,6 +461,35 @@ def test_short_loops_and_unrolled_ones_are_not_staged():
     check(asked, X)
 
 
+def test_short_loops_that_would_record_much_are_staged():
+    def distances(a, b):
+        table = np.zeros((len(a) + 1, len(b) + 1))
+        for i in range(1, len(a) + 1):
+            for j in range(1, len(b) + 1):
+                table[i, j] = (a[i - 1] - b[j - 1]) ** 2 + min(table[i - 1, j], table[i, j - 1], table[i - 1, j - 1])
+        return table[-1, -1]
+
+    a, b = np.sin(np.arange(12.0)), np.cos(np.arange(9.0))
+    assert primitives(distances, a, b).count("loop") == 1 and len(primitives(distances, a, b)) < 50
+    check(distances, a, b)
+
+
+def test_a_loop_that_turns_out_not_to_be_staged_after_its_first_trip():
+    weights = [0.5] * 20
+
+    def f(x):
+        y = x.copy()
+        for i in range(20):
+            y[0] += 1
+            if i > 0:
+                y[1] += previous  # noqa: F821
+            previous = weights[i] * y[0]  # noqa: F841
+        return np.sum(y * x)
+
+    assert "loop" not in primitives(f, X)
+    check(f, X)
+
+
 def test_concrete_conditions_are_plain_python():
     def f(x, flag=True, n=3):
         if flag and 0 < n < 5 and n != 4:

@@ -14,7 +14,7 @@ import pytest
 from llvmlite.binding import get_host_cpu_features
 from mpmath import mp, mpf
 
-from jitad.ir.program import Program, Var
+from jitad.ir.program import Program, Var, literal
 from jitad.ir.recorder import Recorder
 from jitad.ir.registry import REGISTRY
 from jitad.ir.source import Source
@@ -321,6 +321,14 @@ def test_loops_vectorise(name):
 def test_many_uses_are_calls_of_vector_functions(name):
     code = code_of_first_nest(program_of_uses(name, "float64", 8))
     assert re.search(rf"jitad\.{name}\.double\.\d", code)
+
+
+def test_many_uses_with_the_same_second_operand():
+    with Recorder(Source("powers", 1)) as recorder:
+        x = Var(ArrayType(np.dtype(float), ()))
+        outputs = [recorder.record(REGISTRY["pow"], [x + float(k), literal(1.5, float)], {})[0] for k in range(8)]
+    results = runner(to_kernel(Program([x], recorder.equations, outputs)))(np.array(0.25))
+    np.testing.assert_allclose(results, (0.25 + np.arange(8)) ** 1.5, rtol=1e-15)
 
 
 @pytest.mark.parametrize("dtype", DTYPES)

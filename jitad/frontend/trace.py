@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import sys
 import threading
+from types import CodeType
 
 import numpy as np
 
@@ -73,10 +74,13 @@ class Trace:
         Whether its arrays may still be used.
     home
         The trace of the function that it belongs to: itself, but for the bodies of control flow.
+    trip_sizes
+        How many equations a trip of a short loop records, for each loop in the source.
     """
 
     def __init__(self):
         self.home: Trace = self
+        self.trip_sizes: dict[CodeType, int] = {}
         self.recorder = Recorder()
         self.captured: dict[int, tuple[np.ndarray, Var]] = {}
         self.pinned: dict[int, tuple[np.ndarray, np.ndarray]] = {}

@@ -22,8 +22,8 @@ from jitad.ir.program import count
 from jitad.ir.recorder import current
 
 FALLBACK = 2000  # trips up to which a loop that cannot be staged is run trip by trip
-PATIENCE = 250  # equations that the trips of a short loop may record before the rest is staged
-FEW = 2  # trips that are not worth staging
+PATIENCE = 250  # equations that the trips of a short loop may record
+FEW = 3  # trips that are not worth staging
 
 
 def for_loop(iterable, body: Callable, otherwise: Callable | None, site: tuple, else_site: tuple) -> Signal | None:
@@ -32,10 +32,10 @@ def for_loop(iterable, body: Callable, otherwise: Callable | None, site: tuple, 
     sequence = None if isinstance(iterable, Unroll) or current_trace() is None else sequence_of(iterable)
     if sequence is None:
         signal = unrolled(iterable, body, site)
-    elif is_long(sequence):
+    elif is_long(sequence) or is_large(sequence, body, site):
         signal = staged_or_unrolled(sequence, body, site)
     else:
-        signal = few_trips(sequence, body, site)
+        signal = unrolled(iterable, body, site)
     return ended(signal, otherwise, else_site)
 
 
@@ -79,18 +79,17 @@ def ended(signal: Signal | None, otherwise: Callable | None, site: tuple) -> Sig
     return branch(wrap(is_none(signal)), otherwise, None if left is None else lambda: left, site)
 
 
-def few_trips(sequence: Sequence, body: Callable, site: Site) -> Signal | None:
-    """Run a short loop trip by trip; if the first trip records so much that the others would be a long program, stage these."""
-    if sequence.length == 0:
-        return None
-    before = len(current().equations)
-    signal = at_end_of_trip(body(sequence.element(0)))
-    if signal is not None and signal.known:
-        return signal
-    rest = sequence.from_second()
-    if rest.length > FEW and signal is None and rest.length * count(current().equations[before:]) > PATIENCE:
-        return staged_or_unrolled(rest, body, site)
-    return unrolled(rest.elements(), body, site, signal)
+def is_large(sequence: Sequence, body: Callable, site: Site) -> bool:
+    """Return whether the trips of a short loop would record a long program: the first one is traced, by itself, to find out."""
+    sizes = current_trace().home.trip_sizes
+    if sequence.length > FEW and body.__code__ not in sizes:
+        state = State((body,), (site,))
+        try:
+            trip = Pass(lambda: body(sequence.element(0)), state, state.save())
+        except Exception:  # it will be met again, or does not happen to the function as a whole
+            return False
+        sizes[body.__code__] = count(trip.equations)
+    return sequence.length > FEW and sequence.length * sizes[body.__code__] > PATIENCE
 
 
 def unrolled(iterable: Iterable, body: Callable, site: Site, signal: Signal | None = None) -> Signal | None:
@@ -129,13 +128,13 @@ def staged_or_unrolled(sequence: Sequence, body: Callable, site: Site) -> Signal
         if is_traced(sequence.length) or sequence.length > FALLBACK:
             raise
         return unrolled(sequence.elements(), body, site)
+    signal = at_end_of_trip(body(sequence.element(0)))
+    if signal is not None and signal.known:
+        return signal
+    rest = sequence.from_second()
     try:
-        signal = at_end_of_trip(body(sequence.element(0)))
-        if signal is not None and signal.known:
-            return signal
-        return Staging(site, body, sequence=sequence.from_second()).run(signal)
+        return Staging(site, body, sequence=rest).run(signal)
     except errors.JitadError:
-        saved.restore()
         if sequence.length > FALLBACK:
             raise staging.refused(failure) from None
-        return unrolled(sequence.elements(), body, site)
+        return unrolled(rest.elements(), body, site, signal)
