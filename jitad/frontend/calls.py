@@ -18,6 +18,7 @@ from collections.abc import Callable
 import numpy as np
 
 from jitad.frontend.captures import CONTAINERS, Captures, active
+from jitad.frontend.control.bodies import check_running
 from jitad.frontend.functions import is_rewritten, rewritten, rewritten_code
 from jitad.frontend.introspection import attribute_reader, has_attribute, instance_of
 from jitad.frontend.numpy_api import BUILTINS, REDIRECTS
@@ -68,6 +69,11 @@ def resolve(captures: Captures, function):
     """Return what is called in the place of `function`."""
     rule = RULES.get(type(function))
     return rule(captures, function) if rule is not None else callable_object(captures, function)
+
+
+def advanced(iterator, *default):
+    check_running(iterator)
+    return next(iterator, *default)
 
 
 def replacement(captures: Captures, function):
@@ -126,6 +132,7 @@ def builtin(captures: Captures, function):
 def check_deterministic(captures: Captures, function) -> None:
     """Refuse to draw from a random number generator that lives longer than the trace, which would draw once for all calls."""
     source = function.__self__
+    check_running(source)
     if isinstance(source, GENERATORS) and (source in SHARED or id(source) in captures.watched):
         raise errors.TypeError(f"{function.__name__} draws random numbers while the function is traced: once, and not at each call; pass "
                                "the numbers as an argument, or make a generator with a seed inside the function")
@@ -186,13 +193,14 @@ def callable_object(captures: Captures, function):
     return function
 
 
-INTROSPECTION = {isinstance: instance_of, getattr: attribute_reader(resolve), hasattr: has_attribute}
+INTROSPECTION = {next: advanced, isinstance: instance_of, getattr: attribute_reader(resolve), hasattr: has_attribute}
 RULES = {
     types.FunctionType: python_function,
     types.MethodType: method,
     functools.partial: partial,
     type(functools.lru_cache(lambda: None)): memoized,
     types.BuiltinFunctionType: builtin,
+    types.MethodWrapperType: builtin,
     type(np.sum): replacement,
     np.ufunc: ufunc,
     type: class_,

@@ -20,6 +20,7 @@ from jitad.frontend.ragged import Ragged
 from jitad.frontend.ragged import refused as ragged_refused
 from jitad.frontend.trace import Trace, current_trace
 from jitad.frontend.trees import TreeDef, flatten, leaf_paths, unflatten
+from jitad.frontend.undefined import Undefined
 from jitad.ir import errors
 from jitad.ir.program import Atom, Program, Var
 from jitad.ir.types import ArrayType, check_dtype, type_of
@@ -137,6 +138,8 @@ def check_result(x, path: str) -> None:
         raise refused("the return")
     if isinstance(x, Ragged):
         raise ragged_refused("the return")
+    if isinstance(x, Undefined):
+        x.refuse()
     hint = "; return a list or a tuple of its elements" if isinstance(x, types.GeneratorType | set | frozenset | map | zip) else ""
     place = f" (result{path})" if path else ""
     raise errors.TypeError(f"the function returns a {type(x).__name__}{place}, which is neither an array nor a number nor a container "

@@ -18,7 +18,7 @@ import numpy as np
 
 from jitad.frontend.captures import CONTAINERS, Captures, active
 from jitad.frontend.cells import is_traced, wrap
-from jitad.frontend.control import branches, signals, statements
+from jitad.frontend.control import bodies, branches, signals, statements
 from jitad.frontend.guards import same
 from jitad.frontend.operators import Operators, class_attribute, is_users
 from jitad.frontend.ragged import Ragged
@@ -111,6 +111,7 @@ class Stage(Operators):
         captures = active.captures
         if captures is None or isinstance(value, CONTAINERS) or is_traced(value):
             return value
+        bodies.check_running(value)
         iterate = class_attribute(type(value), "__iter__")
         return self.resolve(captures, iterate)(value) if is_users(iterate) else value
 

@@ -16,6 +16,7 @@ from jitad.frontend.control.signals import NOTHING
 from jitad.frontend.control.state import UNSET, Containers, EntrySlot, NameSlot, Picture, Site, cells_of, picture
 from jitad.frontend.trace import Trace, current_trace
 from jitad.frontend.trees import flatten
+from jitad.ir import errors
 from jitad.ir.program import Atom, Program, Var
 from jitad.ir.recorder import current
 from jitad.primitives.comparisons import select
@@ -36,10 +37,13 @@ class Body(Trace):
         The counter of the loop that this is the body of, with its least and greatest value.
     written
         After the trace: these cells, with their new values.
+    running
+        Objects made outside that go on with each use, by id.
     """
 
-    def __init__(self):
+    def __init__(self, running: dict[int, Any]):
         super().__init__()
+        self.running = running
         self.around = current_trace()
         self.home = self.around.home
         self.saved: dict[Cell, tuple] = {}
@@ -62,6 +66,17 @@ class Body(Trace):
             cell.atom, cell.version, cell.trace = saved
 
 
+def check_running(x) -> None:
+    """Refuse the use of an iterator, random number generator or file in a body traced once, if it was made outside of it."""
+    trace = current_trace()
+    while isinstance(trace, Body):
+        if id(x) in trace.running:
+            raise errors.ControlFlowError(
+                f"a {type(x).__name__} is used in control flow that is decided when the compiled function runs, or in a loop that is traced "
+                "once, and would go on only once; make an array of its values before, or use jitad.unroll for a loop of known length")
+        trace = trace.around
+
+
 def commit(cell: Cell, atom: Atom) -> None:
     """Give a cell a new value in the current trace."""
     if cell.trace is not current_trace():
@@ -76,6 +91,7 @@ class State:
     def __init__(self, functions: Sequence[Callable | None], sites: Sequence[Site]):
         self.cells = cells_of(*functions)
         names = {name for site in sites for name in site.names}
+        self.assured = {name for site in sites for name in site.assured}
         passing = {name for site in sites for name in site.passing} - names
         self.bound = [NameSlot(cell, name) for name, cell in self.cells.items() if name in names]
         self.others = [NameSlot(cell, name) for name, cell in self.cells.items() if name not in names]
@@ -119,7 +135,7 @@ class Pass:
     """
 
     def __init__(self, function: Callable[[], Any], state: State, saved: Saved, prepare: Callable[[Body], None] = lambda body: None):
-        self.trace = Body()
+        self.trace = Body(saved.containers.running)
         self.values: dict = {}
         self.pictures: dict = {}
         try:

@@ -18,17 +18,21 @@ from jitad.frontend.control.bodies import Pass, State, choice, commit
 from jitad.frontend.control.signals import NONE, NOTHING, Signal, codes, is_none, returning
 from jitad.frontend.control.state import (
     UNSET,
+    NameSlot,
     Picture,
     ShapesDiffer,
     Site,
     StructuresDiffer,
-    Undefined,
     converted,
     joined,
+    kind_of_leaf,
     placeholders,
     refused_growth,
 )
+from jitad.frontend.programs import Leaf
 from jitad.frontend.promotion import cast
+from jitad.frontend.trees import flatten
+from jitad.frontend.undefined import Undefined
 from jitad.frontend.views import reshaped
 from jitad.ir import errors
 from jitad.ir.program import Atom, literal
@@ -108,12 +112,12 @@ def merged(test: Atom, arms: list[Pass], state: State, saved) -> Signal | None:
         values = [arm.values[slot] if slot in arm.values else saved.values[slot] for arm in arms]
         if values[0] is values[1]:
             slot.set(values[0])
-        elif any(value is UNSET for value in values):
+        elif any(value is UNSET for value in values) and not can_stand(slot, values, state):
             slot.set(Undefined(slot.label, user_source().short))
         else:
             for arm, value in zip(arms, values, strict=True):
                 arm.values[slot] = value
-            groups.append((slot, *add([arm.picture_of(slot) for arm in arms], slot.label)))
+            groups.append((slot, *add(both([None if arm.values[slot] is UNSET else arm.picture_of(slot) for arm in arms], arms), slot.label)))
     cells = list(dict.fromkeys(cell for arm in arms for cell in arm.trace.written))
     start = len(columns[0])
     for arm, column in zip(arms, columns, strict=True):
@@ -135,15 +139,7 @@ def merge_signals(test: Atom, arms: list[Pass], add: Callable, columns) -> Calla
     if signals == [None, None]:
         return lambda outputs: None
     results = [arm.result for arm in arms]
-    known = [p for p in results if p is not None]
-    group = None
-    if len(known) == 1:
-        for arm, p in zip(arms, results, strict=True):
-            if p is None:
-                with arm.trace.recorder:
-                    arm.result = absent(known[0])
-    if known:
-        group = add([arm.result for arm in arms], "the returned value")
+    group = add(both(results, arms), "the returned value") if any(p is not None for p in results) else None
     place = len(columns[0])
     for signal, column in zip(signals, columns, strict=True):
         if len(possible) > 1:
@@ -155,6 +151,22 @@ def merge_signals(test: Atom, arms: list[Pass], add: Callable, columns) -> Calla
         return Signal(code, value, possible)
 
     return finish
+
+
+def can_stand(slot, values: list, state: State) -> bool:
+    """Return whether zeros can stand for the value of a name in the arm that gives it none, since nothing reads it from there."""
+    return isinstance(slot, NameSlot) and slot.label in state.assured and all(
+        isinstance(kind_of_leaf(leaf), Leaf) for value in values if value is not UNSET for leaf in flatten(value)[0])
+
+
+def both(pictures: list[Picture | None], arms: list[Pass]) -> list[Picture]:
+    """Return the pictures, with zeros in the place of one that is not there."""
+    (known, *_) = [p for p in pictures if p is not None]
+    result = []
+    for p, arm in zip(pictures, arms, strict=True):
+        with arm.trace.recorder:
+            result.append(absent(known) if p is None else p)
+    return result
 
 
 def absent(p: Picture) -> Picture:

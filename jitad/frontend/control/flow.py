@@ -19,6 +19,7 @@ from __future__ import annotations
 import ast
 import copy
 
+from jitad.frontend.control.assignment import Assignment
 from jitad.frontend.control.liveness import Liveness
 from jitad.frontend.scopes import FUNCTIONS, Scope, parameters
 from jitad.frontend.sources import shallow_copy
@@ -95,6 +96,7 @@ class Flow:
         self.statements = self.staged and not isinstance(node, ast.Lambda) and any(isinstance(x, (ast.If, ast.Assert, *LOOPS)) for x in own)
         if self.statements:
             self.live = Liveness(node.body, self.scope.declared)
+            self.assured = Assignment(node).assured
         self.bound_in_bodies: set[str] = set()
 
     def function(self):
@@ -277,7 +279,7 @@ class Flow:
         targets = [x.target for x in own if isinstance(x, ast.AugAssign)]
         assigned = {x.id for x in own if isinstance(x, ast.Name) and isinstance(x.ctx, ast.Store) and x not in targets}
         names = (bound & set(live)) - self.scope.outermost
-        fields = names, (names & added) - assigned, (changed | added) - {None}, bound & self.scope.outermost, bound - names
+        fields = names, (names & added) - assigned, (changed | added) - {None}, bound & self.scope.outermost, bound - names, bound & self.assured
         return constant(origin, tuple(tuple(sorted(mangle(self.class_name, name) for name in field)) for field in fields))
 
     # --- expressions ---------------------------------------------------------------------------------------------------------------

@@ -7,9 +7,12 @@ set, and `Picture` records, values taken apart into atoms. Invariant: a name wit
 from __future__ import annotations
 
 import functools
+import io
+import random
 import sys
 import types
-from collections.abc import Callable, Iterable, Sequence
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -21,6 +24,7 @@ from jitad.frontend.programs import Leaf, Static, describe
 from jitad.frontend.promotion import KINDS, cast, result_type
 from jitad.frontend.ragged import Ragged
 from jitad.frontend.trees import LEAF, TreeDef, flatten, unflatten
+from jitad.frontend.undefined import Undefined
 from jitad.ir import errors
 from jitad.ir.libraries import is_library
 from jitad.ir.program import Atom, Var
@@ -28,6 +32,7 @@ from jitad.ir.types import ArrayType
 from jitad.primitives.declare import full
 
 UNSET = type("Unset", (), {"__repr__": lambda self: "<unset>"})()
+RUNNING = (Iterator, io.IOBase, np.random.Generator, np.random.RandomState, random.Random)
 PYTHON = {"b": bool, "i": int, "f": float, "c": complex}
 
 
@@ -36,7 +41,7 @@ class Site(NamedTuple):
 
     `names` are those that it binds and whose values matter afterwards, `added` those among them that only ``op=`` binds, `changed`
     those of which it sets attributes or items, `outermost` the global names that it binds, `passing` those whose values do not
-    matter afterwards.
+    matter afterwards, `assured` those that no path reads without a value.
     """
 
     names: tuple[str, ...]
@@ -44,28 +49,7 @@ class Site(NamedTuple):
     changed: tuple[str, ...] = ()
     outermost: tuple[str, ...] = ()
     passing: tuple[str, ...] = ()
-
-
-class Undefined:
-    """The value of a name that only one arm of a branch gives a value."""
-
-    def __init__(self, name: str, line: str):
-        self.__dict__.update(name=name, line=line)
-
-    def refuse(self, *args, **kwargs):
-        raise errors.UnboundError(f"{self.__dict__['name']} has a value only if one arm of the branch at {self.__dict__['line']} is taken, "
-                                  "which is decided when the compiled function runs; give it a value in both arms, or before")
-
-    __getattr__ = refuse
-
-
-REFUSED = """
-    add radd sub rsub mul rmul truediv rtruediv floordiv rfloordiv mod rmod pow rpow matmul rmatmul neg pos abs invert and rand or ror xor
-    rxor lshift rlshift rshift rrshift eq ne lt le gt ge bool int float complex index len iter getitem setitem contains call array str
-"""
-for _name in REFUSED.split():
-    setattr(Undefined, f"__{_name}__", Undefined.refuse)
-Undefined.__hash__ = None
+    assured: tuple[str, ...] = ()
 
 
 # --- places ---------------------------------------------------------------------------------------------------------------------
@@ -107,7 +91,7 @@ class EntrySlot:
         if isinstance(self.container, types.CellType):
             NameSlot(self.container, self.key).set(value)
         elif is_object(self.container):
-            self.container.__dict__[self.key] = value
+            set_attribute(self.container, self.key, value)
         else:
             self.container[self.key] = value
 
@@ -125,7 +109,19 @@ def cells_of(*functions: Callable | None) -> dict[str, types.CellType]:
 
 
 def is_object(x) -> bool:
-    return not isinstance(x, list | dict | set)
+    return not isinstance(x, list | dict | set | deque)
+
+
+def slots_of(x) -> list[str]:
+    """Return the attributes of an object that are kept in slots of its classes."""
+    return [name for cls in type(x).__mro__ for name, member in cls.__dict__.items() if isinstance(member, types.MemberDescriptorType)]
+
+
+def set_attribute(x, name: str, value) -> None:
+    if name in getattr(x, "__dict__", ()) or name not in slots_of(x):
+        x.__dict__[name] = value
+    else:
+        object.__setattr__(x, name, value)
 
 
 def entries(container, name: str = "") -> dict:
@@ -134,16 +130,28 @@ def entries(container, name: str = "") -> dict:
         return {name: NameSlot(container, name).get()}
     if isinstance(container, list):
         return dict(enumerate(list.__iter__(container)))
+    if isinstance(container, deque):
+        return dict(enumerate(container))
     if isinstance(container, set):
         return dict.fromkeys(container, True)
-    return dict(container) if isinstance(container, dict) else dict(container.__dict__)
+    if isinstance(container, dict):
+        return dict(container)
+    slots = {name: getattr(container, name) for name in slots_of(container) if hasattr(container, name)}
+    return slots | getattr(container, "__dict__", {})
 
 
 class Containers:
-    """The containers, objects and cells that can be reached from functions, as they are now; the cells in `known` apart."""
+    """The containers, objects and cells that can be reached from functions, as they are now; the cells in `known` apart.
+
+    Attributes
+    ----------
+    running
+        Objects that go on with each use, by id: their state can be neither seen nor put back.
+    """
 
     def __init__(self, cells: dict[str, types.CellType], known: Iterable[types.CellType]):
         self.held: dict[int, tuple[Any, dict]] = {}
+        self.running: dict[int, Any] = {}
         self.known = {id(cell) for cell in known}
         for name, cell in cells.items():
             self.reach_cell(name, cell)
@@ -158,7 +166,9 @@ class Containers:
                 self.reach_cell(name, cell)
         elif cls is types.MethodType:
             self.reach(x.__self__)
-        elif (isinstance(x, list | dict | set) or is_users_object(x)) and id(x) not in self.held:
+        elif isinstance(x, RUNNING):
+            self.running[id(x)] = x
+        elif (isinstance(x, list | dict | set | deque) or is_users_object(x)) and id(x) not in self.held:
             found = entries(x)
             self.held[id(x)] = x, found
             if len(found) <= 1000:
@@ -199,13 +209,17 @@ class Containers:
                 NameSlot(x, name).set(value)
             elif isinstance(x, list):
                 list.__setitem__(x, slice(None), list(before.values()))
-            elif isinstance(x, set):
+            elif isinstance(x, deque):
+                x.clear()
+                x.extend(before.values())
+            elif isinstance(x, set | dict):
                 x.clear()
                 x.update(before)
             else:
-                target = x if isinstance(x, dict) else x.__dict__
-                target.clear()
-                target.update(before)
+                for name in entries(x).keys() - before.keys():
+                    object.__delattr__(x, name)
+                for name, value in before.items():
+                    set_attribute(x, name, value)
 
 
 def refused_growth(x) -> errors.ControlFlowError:
@@ -219,7 +233,7 @@ def unchanged(now: dict, before: dict) -> bool:
 
 
 def is_users_object(x) -> bool:
-    if isinstance(x, type | types.ModuleType | Array | np.ndarray | np.generic) or not hasattr(x, "__dict__"):
+    if isinstance(x, type | types.ModuleType | Array | np.ndarray | np.generic) or not (hasattr(x, "__dict__") or slots_of(x)):
         return False
     return not is_library(getattr(sys.modules.get(type(x).__module__), "__file__", None))
 

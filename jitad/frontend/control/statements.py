@@ -40,11 +40,9 @@ def for_loop(iterable, body: Callable, otherwise: Callable | None, site: tuple, 
 
 
 def while_loop(test: Callable, body: Callable, otherwise: Callable | None, site: tuple, else_site: tuple) -> Signal | None:
-    """Run or stage a `while` statement: trips are run one by one as long as the condition is known, until there is much to record."""
+    """Run or stage a `while` statement: trips are run one by one as long as the condition is known, up to some."""
     site = Site(*site)
     signal, trips, limit = None, 0, SHORT
-    recorded = current().equations if current_trace() is not None else []
-    before = len(recorded)
     while True:
         holds = decided(test())
         if holds is None or (signal is not None and not signal.known):
@@ -52,8 +50,8 @@ def while_loop(test: Callable, body: Callable, otherwise: Callable | None, site:
             break
         if not holds:
             break
-        if current_trace() is not None and (trips >= limit or (limit == SHORT and trips and count(recorded[before:]) > PATIENCE)):
-            limit = max(2 * trips, limit + 1)
+        if current_trace() is not None and trips >= limit:
+            limit = 2 * trips
             try:
                 signal = Staging(site, body, test=test).run(signal)
                 break
