@@ -301,7 +301,7 @@ class Flow:
                 setattr(copy, field, self.expression(value))
         if self.staged and isinstance(node, ast.Call) and is_bare_super(node) and self.class_name is not None:
             return self.full_super(copy)
-        rule = RULES.get(type(node)) if self.staged and (isinstance(node, ast.UnaryOp) or not binds(node)) else None
+        rule = RULES.get(type(node)) if self.staged and not any(map(binds, delayed(node))) else None
         return copy if rule is None else rule(self, copy)
 
     def definition(self, node):
@@ -352,6 +352,13 @@ def header(node: ast.stmt) -> ast.stmt:
 def binds(node) -> bool:
     """Return whether an expression binds a name."""
     return any(isinstance(x, ast.NamedExpr) for x in ast.walk(node))
+
+
+def delayed(node) -> list[ast.expr]:
+    """Return the operands of an expression that become functions."""
+    if isinstance(node, ast.IfExp):
+        return [node.body, node.orelse]
+    return node.values[1:] if isinstance(node, ast.BoolOp) else node.comparators if isinstance(node, ast.Compare) else []
 
 
 class ConditionsInside(ast.NodeTransformer):

@@ -7,8 +7,10 @@ these do as well. Invariant: iterated over by Python itself, all of them give wh
 from __future__ import annotations
 
 import contextlib
+import itertools
 import operator
 from collections.abc import Callable, Iterator
+from math import prod
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -16,6 +18,7 @@ import numpy as np
 from jitad.frontend.array import Array, wrap
 from jitad.frontend.cells import is_traced
 from jitad.frontend.numpy_api.builtins import BUILTINS
+from jitad.frontend.promotion import contains_traced
 from jitad.frontend.ragged import Ragged
 from jitad.frontend.trace import capture, current_trace
 from jitad.ir import errors
@@ -186,7 +189,69 @@ def backwards(s: Sequence) -> Sequence:
     return Sequence(s.length, lambda k: s.element(s.length - 1 - k))
 
 
+def product(*parts, repeat: int = 1):
+    sequences = [sequence_of(part) for part in parts] * repeat if current_trace() is not None else [None]
+    if any(s is None or is_traced(s.length) for s in sequences) or prod(s.length for s in sequences) <= SHORT:
+        return itertools.product(*parts, repeat=repeat)
+    return Combined(list(parts) * repeat, crossed)
+
+
+def crossed(*parts: Sequence) -> Sequence:
+    lengths = [s.length for s in parts]
+    return Sequence(prod(lengths), lambda k: tuple(s.element(i) for s, i in zip(parts, digits(k, lengths))))
+
+
+def digits(k, extents: list[int]) -> tuple:
+    """Return a number as those of a mixed base, the last of which moves fastest."""
+    result = []
+    for number, extent in reversed(list(enumerate(extents))):
+        result.append(k % extent if number else k)
+        k = k // extent
+    return tuple(reversed(result))
+
+
+def indices(*shape):
+    """``np.ndindex``: the product of the ranges of the axes."""
+    if len(shape) == 1 and isinstance(shape[0], tuple | list):
+        (shape,) = shape
+    return product(*map(range, map(operator.index, shape))) if current_trace() is not None else np.ndindex(*shape)
+
+
+def enumerated_elements(array):
+    """``np.ndenumerate``."""
+    if not is_traced(array):
+        return np.ndenumerate(array)
+    flat, shape = array.reshape(-1), list(array.shape)
+    return Combined([range(array.size)], lambda s: Sequence(s.length, lambda k: (digits(k, shape), flat[k])))
+
+
+class Elements(Combined):
+    """``np.nditer`` of one array: views of its elements."""
+
+    def __init__(self, array):
+        flat = array.reshape(-1)
+        super().__init__([range(array.size)], lambda s: Sequence(s.length, lambda k: flat[k, ...]))
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *exc) -> None:
+        pass
+
+
+def elements_of(op, flags=(), op_flags=None, op_dtypes=None, order="K", **options):
+    if not contains_traced([op]):
+        return np.nditer(op, flags, op_flags, op_dtypes, order, **options)
+    if not is_traced(op) or set(flags) - {"refs_ok"} or op_dtypes is not None or options or order not in "KC":
+        raise errors.NotImplementedError("jitad knows np.nditer of one traced array, without flags; write loops over np.ndindex(a.shape)")
+    return Elements(op)
+
+
 BUILTINS[range] = range_
+BUILTINS[itertools.product] = product
+BUILTINS[np.ndindex] = indices
+BUILTINS[np.ndenumerate] = enumerated_elements
+BUILTINS[np.nditer] = elements_of
 combining(enumerate, enumerated)
 combining(zip, zipped)
 combining(reversed, backwards)

@@ -19,7 +19,6 @@ from jitad.frontend.control.state import ShapesDiffer, Site, StructuresDiffer
 from jitad.frontend.trace import current_trace
 from jitad.ir import errors
 from jitad.ir.program import count
-from jitad.ir.recorder import current
 
 FALLBACK = 2000  # trips up to which a loop that cannot be staged is run trip by trip
 PATIENCE = 250  # equations that the trips of a short loop may record
