@@ -6,6 +6,7 @@ import math
 from collections import deque
 from dataclasses import dataclass
 
+import numba
 import numpy as np
 import pytest
 from staged import check, staged
@@ -213,6 +214,73 @@ def test_names_that_a_path_reads_without_a_value():
         with pytest.raises(UnboundLocalError, match="has a value only if one arm of the branch") as error:
             jitad.jit(function)(X)
         assert isinstance(error.value, jitad.JitadError)
+
+
+# --- elements one by one ----------------------------------------------------------------------------------------------------------------
+
+
+@numba.vectorize
+def soft_threshold(x, width):
+    if x > width:
+        return x - width
+    elif x < -width:
+        return x + width
+    return 0.0
+
+
+def huber(r, d=0.3):
+    return 0.5 * r * r if abs(r) <= d else d * (abs(r) - 0.5 * d)
+
+
+def vectorized(a):
+    return soft_threshold(a - 0.5, 0.1), np.vectorize(huber)(a - 0.6), soft_threshold(a[0], np.array([0.1, 0.5])[:, None]).T
+
+
+def over_indices(a):
+    b = np.zeros((5, 6))
+    for (i, j), v in np.ndenumerate(a):
+        b[i, j] = v**2 * (i + 1) - j
+    for i, j in itertools.product(range(1, 5), range(6)):
+        b[i, j] += 0.5 * b[i - 1, j]
+    for idx in np.ndindex(2, 3):
+        b[idx] *= a[idx]
+    with np.nditer(b, op_flags=["readwrite"]) as elements:
+        for x in elements:
+            x[...] = np.sin(x)
+    return b
+
+
+@pytest.mark.parametrize("program", [vectorized, over_indices])
+def test_elements_one_by_one(program):
+    check(program, X.reshape(5, 6))
+
+
+def test_iterators_of_indices_make_short_programs():
+    def large(a):
+        s = 0.0
+        for i, j in np.ndindex(a.shape):
+            s += a[i, j] * i
+        return s
+
+    assert count(staged(large, np.ones((60, 70))).program.equations) < 40
+
+
+def test_iterations_that_are_not_known_are_refused():
+    with pytest.raises(NotImplementedError, match=r"jitad knows np.nditer of one traced array, .*; write loops over np.ndindex"):
+        jitad.jit(lambda x: sum(float(v) for v in np.nditer(x, flags=["multi_index"])))(X)
+
+
+def named_in_conditions(x, c):
+    s = 0.0
+    while (error := x**3 - c) > 1e-10 or s < 1:
+        x, s = x - error / (3 * x * x), s + 1
+        if s > 50:
+            break
+    return (twice if (twice := 2 * x) > 1 else x) + s
+
+
+def test_names_bound_in_conditions():
+    check(named_in_conditions, 2.0, 1.7)
 
 
 # --- short loops in short loops ---------------------------------------------------------------------------------------------------------

@@ -19,6 +19,7 @@ import numpy as np
 
 from jitad.frontend.captures import CONTAINERS, Captures, active
 from jitad.frontend.control.bodies import check_running
+from jitad.frontend.control.elementwise import on_elements
 from jitad.frontend.functions import is_rewritten, rewritten, rewritten_code
 from jitad.frontend.introspection import attribute_reader, has_attribute, instance_of
 from jitad.frontend.numpy_api import BUILTINS, REDIRECTS
@@ -186,7 +187,12 @@ def callable_object(captures: Captures, function):
     """An object with ``__call__``, or one of Numba's functions, which stand for the Python function inside."""
     cls = type(function)
     if cls.__module__.startswith("numba.") and isinstance(getattr(function, "__wrapped__", None), types.FunctionType):
-        return function if cls.__name__ == "GUFunc" else resolve(captures, function.__wrapped__)
+        if cls.__name__ == "GUFunc":
+            return function
+        inner = resolve(captures, function.__wrapped__)
+        return on_elements(inner, function) if cls.__name__ == "DUFunc" else inner
+    if cls is np.vectorize and function.signature is None and not function.excluded:
+        return on_elements(resolve(captures, function.pyfunc), function)
     call = class_attribute(cls, "__call__")
     if is_users(call):
         return types.MethodType(resolve(captures, call), function)

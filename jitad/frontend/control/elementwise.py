@@ -1,0 +1,48 @@
+"""Functions of numbers applied to each element of arrays: those of ``numba.vectorize`` and ``numpy.vectorize``.
+
+In: a function that computes with numbers, and arrays that are broadcast together. Out: the arrays of its results. Invariant: the function
+is traced once, on scalars, so that its branches and loops decide for each element by itself.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+
+import numpy as np
+
+from jitad.frontend.array import wrap
+from jitad.frontend.control.bodies import Pass, State
+from jitad.frontend.control.signals import returning
+from jitad.frontend.numpy_api.operands import asarray
+from jitad.frontend.promotion import contains_traced
+from jitad.frontend.trees import unflatten
+from jitad.ir.passes import PASSES
+from jitad.ir.program import Program, Var
+from jitad.ir.types import ArrayType
+from jitad.primitives.declare import to_front
+from jitad.primitives.shaping import broadcast
+
+
+def on_elements(function: Callable, original: Callable) -> Callable:
+    """Return what is called in the place of `original`, which applies `function` to each element."""
+
+    @functools.wraps(function, updated=())
+    def call(*args):
+        if not contains_traced(args):
+            return original(*args)
+        if not any(map(np.ndim, args)):
+            return function(*args)
+        arrays = np.broadcast_arrays(*map(asarray, args))
+        shape, size = arrays[0].shape, arrays[0].size
+        numbers = [Var(ArrayType(x.dtype)) for x in arrays]
+        state = State((), ())
+        run = Pass(lambda: returning(function(*map(wrap, numbers))), state, state.save())
+        free = Program(numbers, run.equations, run.result.atoms).free_vars()
+        body = Program([*numbers, *free], run.equations, run.result.atoms)
+        operands = [*[x.reshape(-1).atom for x in arrays], *free]
+        found, axes = PASSES["push_batch"](body, operands, [*[0] * len(numbers), *[None] * len(free)], size)
+        columns = [broadcast(x, shape=(size, *x.shape)) if axis is None else to_front(x, axis) for x, axis in zip(found, axes, strict=True)]
+        return unflatten(run.result.treedef, [wrap(x, scalar=False).reshape(shape) for x in columns])
+
+    return call
