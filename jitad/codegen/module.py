@@ -16,6 +16,7 @@ from jitad.codegen.memory import Places, apart, parts
 from jitad.codegen.nests import NestEmitter, emit_function
 from jitad.codegen.scalars import I1, I8, I32, I64, POINTER, memory_type
 from jitad.codegen.tapes import Tapes
+from jitad.ir.lowering import UNBOUNDED
 from jitad.lower.loops import Buffer, Call, Choice, Counter, Loops, Nest, Repeat, Step
 from jitad.lower.walk import children, expressions, leaves, reads, writes
 from jitad.lower.workspace import exchanged
@@ -150,7 +151,8 @@ class BodyEmitter:
         places = self.start_moves(step, before)
         entering = dict(self.pointers)
         self.number_trip(step, count, length)
-        self.leave_unless(b.icmp_signed("<", count, length), after)
+        if step.count != UNBOUNDED:
+            self.leave_unless(b.icmp_signed("<", count, length), after)
         if step.goes_on is not None:
             self.emit_steps(step.test)
             self.leave_unless(b.icmp_unsigned("!=", b.load(self.places.pointer(step.goes_on), typ=I8), ir.Constant(I8, 0)), after)

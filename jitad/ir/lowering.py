@@ -83,6 +83,9 @@ class Library:
     routine: str
 
 
+UNBOUNDED = 2**63 - 1  # the bound on the number of trips of a loop that has none
+
+
 @dataclass(frozen=True)
 class Control:
     """Steps apart from those around them; the bodies are in the parameters.

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import math
 
+from jitad.ir.lowering import UNBOUNDED
 from jitad.lower.loops import Accumulate, Call, Choice, Loops, Nest, Region, Step
 from jitad.lower.walk import children, reachable, roots
-from jitad.primitives.control import UNBOUNDED
 
 FREE = {"const", "zero", "load", "counter", "index", "in_range", "clamp", "index_div", "index_mod", "checked", "convert", "select",
         "eq", "ne", "lt", "le", "gt", "ge", "and", "or", "not"}  # fmt: skip

@@ -7,13 +7,13 @@
 
 from __future__ import annotations
 
+from jitad.ir.lowering import UNBOUNDED
 from jitad.ir.types import short_dtype
 from jitad.lower.index import Index
 from jitad.lower.loops import Accumulate, Buffer, Call, Choice, Counter, Loops, Nest, Region, Repeat, ScatterStore, Step
 from jitad.lower.regions import Ranges
 from jitad.lower.scalars import Expr
 from jitad.lower.walk import reachable, roots, terms
-from jitad.primitives.control import UNBOUNDED
 
 INFIX = {"add": "+", "sub": "-", "mul": "*", "div": "/", "eq": "==", "ne": "!=", "lt": "<", "le": "<=", "gt": ">", "ge": ">=",
          "and": "&", "or": "|", "xor": "^"}  # fmt: skip

@@ -82,6 +82,8 @@ class Sharing:
         kinds = {x.kind, y.kind}
         if x is y or x.type.dtype != y.type.dtype or x.type.size != y.type.size or not kinds <= {"work", "output"} or kinds == {"output"}:
             return
+        if "output" in kinds and x.type.size <= SMALL:  # it is copied at the end, and may be in registers until then
+            return
         if self.conflict(x, y):
             return
         old, new = (y, x) if x.kind == "output" else (x, y)

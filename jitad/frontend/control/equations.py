@@ -7,10 +7,11 @@ equation, and the values carried at its end. `code` is the Var of the signal by 
 from __future__ import annotations
 
 from jitad.frontend.control.signals import Signal, is_none
+from jitad.ir.lowering import UNBOUNDED
 from jitad.ir.program import Atom, Program, Var, literal
 from jitad.ir.recorder import Recorder, build
 from jitad.ir.types import BOOL, INT
-from jitad.primitives.control import UNBOUNDED, cond, loop, sweeps, while_
+from jitad.primitives.control import cond, loop, sweeps, while_
 
 
 def free_of(*programs: Program, known: set) -> list[Var]:

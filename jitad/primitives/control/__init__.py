@@ -8,7 +8,6 @@ In: which body or how often, constants, carried values. Out: the carried values 
 the carried values, of unchanged types. An array that a body updates (`scatter`) is carried; one that it reads is a constant.
 """
 
-from jitad.primitives.control.bodies import UNBOUNDED
 from jitad.primitives.control.branches import cond
 from jitad.primitives.control.loops import loop
 from jitad.primitives.control.recomputation import checkpoint, recompute
@@ -18,4 +17,4 @@ from jitad.primitives.control.sweeps import sweeps
 from jitad.primitives.control.undefined import empty
 from jitad.primitives.control.whiles import while_
 
-__all__ = ["UNBOUNDED", "checkpoint", "cond", "empty", "loop", "recompute", "replay", "replayed", "sweeps", "while_"]
+__all__ = ["checkpoint", "cond", "empty", "loop", "recompute", "replay", "replayed", "sweeps", "while_"]

@@ -7,8 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-import numpy as np
-
 from jitad.ir.passes import PASSES
 from jitad.ir.program import Atom, Equation, Program, Var
 from jitad.ir.recorder import Recorder, build, inline
@@ -19,7 +17,6 @@ from jitad.primitives.declare import instantiate, to_front
 from jitad.primitives.shaping import broadcast, reshape
 
 COUNTER = ArrayType(INT)
-UNBOUNDED = np.iinfo(INT).max  # the bound on the number of trips of a loop without one
 
 
 def close(program: Program, place: int) -> tuple[Program, list[Var]]:

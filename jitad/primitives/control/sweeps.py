@@ -17,7 +17,7 @@ import numpy as np
 
 from jitad.ir import errors
 from jitad.ir.interpreter import evaluate
-from jitad.ir.lowering import Control
+from jitad.ir.lowering import UNBOUNDED, Control
 from jitad.ir.passes import PASSES
 from jitad.ir.primitive import Primitive
 from jitad.ir.program import Atom, Program
@@ -26,7 +26,6 @@ from jitad.ir.symbolic import Zero, is_zero
 from jitad.ir.types import ArrayType
 from jitad.primitives.control.bodies import (
     COUNTER,
-    UNBOUNDED,
     batched_body,
     batched_operands,
     chosen,
