@@ -33,7 +33,7 @@ PYTHON = {
     "Py_IncRef": (VOID, [POINTER]), "Py_DecRef": (VOID, [POINTER]), "PyErr_Occurred": (POINTER, []), "PyErr_Clear": (VOID, []),
     "PyEval_SaveThread": (POINTER, []), "PyEval_RestoreThread": (VOID, [POINTER]), "PyTuple_New": (POINTER, [I64]),
     "PyLong_AsLongLong": (I64, [POINTER]), "PyLong_AsUnsignedLongLong": (I64, [POINTER]), "PyLong_FromLongLong": (POINTER, [I64]),
-    "PyObject_Call": (POINTER, [POINTER, POINTER, POINTER]), **tapes.SYMBOLS,
+    "PyObject_Call": (POINTER, [POINTER, POINTER, POINTER]), **tapes.ALLOCATION,
 }  # fmt: skip
 NUMPY = {  # the place in NumPy's table of functions, which never changes
     "PyArray_Scalar": (60, (POINTER, [POINTER, POINTER, POINTER])),

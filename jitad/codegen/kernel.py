@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from llvmlite import ir
 
-from jitad.codegen import blas, entry, machine
+from jitad.codegen import blas, entry, machine, tapes
 from jitad.codegen.failures import Failure, failures
 from jitad.codegen.module import emit_body
 from jitad.ir.types import ArrayType
@@ -91,6 +91,7 @@ class Kernel:
     def addresses(self) -> list[int]:
         """Those of the entry and of the body."""
         entry.provide_symbols()
+        tapes.provide(self.code.content)
         for routine in self.code.routines:
             blas.register(routine)
         return machine.load(self.code.content, [self.code.name, self.code.body_name])

@@ -48,11 +48,11 @@ def engine() -> llvm.ExecutionEngine:
     return llvm.create_mcjit_compiler(llvm.parse_assembly(""), create_target_machine())
 
 
-def optimized(module: ir.Module) -> llvm.ModuleRef:
-    """Return a module after LLVM's passes."""
+def optimized(module: ir.Module | str) -> llvm.ModuleRef:
+    """Return a module, or the text of one, after LLVM's passes."""
     machine = target_machine()
-    module.triple, module.data_layout = llvm.get_process_triple(), str(machine.target_data)
     parsed = llvm.parse_assembly(str(module))
+    parsed.triple, parsed.data_layout = llvm.get_process_triple(), str(machine.target_data)
     parsed.verify()
     options = llvm.create_pipeline_tuning_options(speed_level=3)
     builder = llvm.create_pass_builder(machine, options)
@@ -60,7 +60,7 @@ def optimized(module: ir.Module) -> llvm.ModuleRef:
     return parsed
 
 
-def object_code(module: ir.Module) -> bytes:
+def object_code(module: ir.Module | str) -> bytes:
     with _lock:
         return target_machine().emit_object(optimized(module))
 

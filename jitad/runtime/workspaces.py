@@ -12,6 +12,8 @@ from collections.abc import Callable
 
 import numpy as np
 
+from jitad.codegen import tapes
+
 ALIGNMENT = 64
 
 
@@ -65,7 +67,7 @@ def clear_workspaces() -> int:
     >>> jitad.clear_workspaces()
     0
     """
-    freed = 0
+    freed = tapes.clear()
     with _lock:
         for pool in list(_pools):
             cleared, pool.free = pool.free, []
