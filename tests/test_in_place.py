@@ -137,3 +137,52 @@ def test_indices_are_affine_in_the_counters_of_all_loops():
         exprs = [expr for nest in leaves(loops.steps) for region in nest.regions for expr in reachable(roots(region))]
         assert not any(expr.op == "checked" for expr in exprs)
         assert not any(expr.op == "load" and expr.dtype.kind == "i" for expr in exprs)
+
+
+def paths(x):
+    d = np.outer(x, x[::-1])
+    for k in range(N):
+        for i in range(N):
+            for j in range(N):
+                if d[i, k] + d[k, j] < d[i, j]:
+                    d[i, j] = d[i, k] + d[k, j]
+    return np.sum(d)
+
+
+@pytest.mark.parametrize("function", [branches, paths])
+def test_gradients_of_branches_in_nested_loops_touch_single_elements(function):
+    assert set(work_of_trips(loops_of(jitad.value_and_grad(function)).steps)) == {1}
+
+
+def test_what_way_a_branch_went_is_kept_as_a_bit():
+    assert loops_of(jitad.value_and_grad(paths)).work_bytes < N**3 + 10 * N**2 * 8
+
+
+def test_equal_values_are_kept_once_and_cheap_ones_not_at_all():
+    def recurrence(x):
+        a = np.zeros(N)
+        for i in range(1, N):
+            a[i] = 0.9 * a[i - 1] * a[i - 1] + np.sin(x[i]) * a[i - 1]
+        return a[-1]
+
+    assert len(set(written_stacks(loops_of(jitad.value_and_grad(recurrence))))) == 1
+
+
+def written_stacks(loops):
+    """The buffers of one element for each trip that the first loop writes besides what it carries."""
+    (first, *_) = [step for step in loops.steps if isinstance(step, Repeat)]
+    written = [s.buffer.memory for nest in leaves(first.steps) for region in nest.regions for s in region.statements]
+    return [buffer for buffer in written if buffer.type.shape == (N - 1,)]
+
+
+def test_a_gradient_may_be_differentiated_again():
+    def small(x):
+        a = x * 1.0
+        for i in range(1, 5):
+            if a[i] > 0.3:
+                a[i] += a[i - 1] ** 2
+            else:
+                a[i - 1] *= x[i]
+        return np.sum(a**3)
+
+    check_grads(small, (np.array([0.2, 0.5, 0.1, 0.7, 0.4]),), order=2)

@@ -12,13 +12,14 @@ from jitad.ir.recorder import Recorder, rewrite
 from jitad.lower.order import delay_writes
 from jitad.lower.products import dot_axes, matrix, worthwhile
 from jitad.lower.sinking import sink
+from jitad.lower.stacking import fill_rows
 from jitad.primitives.complexes import convert
 from jitad.primitives.shaping import transpose
 
 
 def prepare(program: Program) -> Program:
     """Return an equivalent Program whose outputs are distinct Vars, each defined by an equation."""
-    program = delay_writes(rewrite(program, arrange))
+    program = delay_writes(rewrite(fill_rows(program), arrange))
     taken: set[Atom] = set(program.inputs)
     outputs: list[Atom] = []
     with Recorder(program.equations[-1].source if program.equations else None) as recorder:

@@ -9,8 +9,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from jitad.ir.lowering import Pointwise, Pull
 from jitad.ir.passes import PASSES
-from jitad.ir.program import Atom, Equation, Program, Var
+from jitad.ir.program import Atom, Equation, Literal, Program, Var
 from jitad.ir.recorder import Env, Recorder
 from jitad.transform.residuals import Linear
 
@@ -46,7 +47,7 @@ def partition(
     `prices` are those of the values at hand in the linear part of a loop's body, in bytes per trip; None if all known values are.
     """
     unknown = {var for var, moves in zip(program.inputs, flags, strict=True) if moves}
-    env = Env()
+    env, found = Env(), {}
     known, linear = Recorder(), Linear(prices)
     for equation in program.equations:
         inputs = [env.get(atom, atom) for atom in equation.inputs]
@@ -57,17 +58,33 @@ def partition(
                 outputs = equation.primitive.split(inputs, which, linear, **equation.params)
             results = equation.primitive.depends(which, **equation.params)
             unknown.update(x for x, moves in zip(outputs, results, strict=True) if moves)
+        elif any(which):
+            outputs = append(linear, equation, inputs)
+            unknown.update(outputs)
         else:
-            target = linear if any(which) else known
-            outputs = append(target, equation, inputs)
-            if any(which):
-                unknown.update(outputs)
+            key = repetition_key(equation, inputs)
+            if key is None or key not in found:
+                found[key] = append(known, equation, inputs)
+            outputs = found[key]
         env.update((var, x) for var, x in zip(equation.outputs, outputs, strict=True) if var is not x)
     outputs = [env.get(atom, atom) for atom in program.outputs]
     read = [x for equation in linear.equations for x in equation.inputs]
     read += [x for x, moves in zip(outputs, moving or (), strict=False) if moves]
     residuals = list(dict.fromkeys(x for x in read if isinstance(x, Var) and x not in unknown))
     return Parts(known.equations, linear.equations, outputs, unknown, residuals)
+
+
+def repetition_key(equation: Equation, inputs: list[Atom]) -> tuple | None:
+    """Return what equations that give the same element by element have in common, so that none is kept twice; None for others."""
+    if not isinstance(equation.primitive.lower, Pointwise | Pull):
+        return None
+    operands = [(x.dtype, x.value.tobytes()) if isinstance(x, Literal) else x for x in inputs]
+    key = equation.primitive, *operands, *sorted(equation.params.items())
+    try:
+        hash(key)
+    except TypeError:
+        return None
+    return key
 
 
 def append(recorder: Recorder, equation: Equation, inputs: list[Atom]) -> Sequence[Var]:

@@ -30,13 +30,23 @@ class Linear(Recorder):
 
     def __init__(self, prices: dict[Var, float] | None):
         super().__init__()
-        self.prices = prices
+        self.prices = None if prices is None else dict(prices)
 
     def price(self, atom: Atom) -> float:
-        """Return how many bytes it takes to have a known value where the linear part runs."""
+        """Return how many bytes it takes to have a known value where the linear part runs: it is kept, or computed again."""
         if self.prices is None or isinstance(atom, Literal):
             return 0.0
-        return self.prices.get(atom, float(size(atom)))
+        if atom not in self.prices:
+            self.prices[atom] = self.found_price(atom)
+        return self.prices[atom]
+
+    def found_price(self, atom: Var) -> float:
+        kept = float(size(atom))
+        found = recipe(atom.equation, atom)
+        if found is None:
+            return kept
+        cost, operands = found
+        return min(kept, cost / BYTE + sum(self.price(x) for x in operands))
 
 
 def size(atom: Atom) -> int:
@@ -56,7 +66,7 @@ def economize(known: list[Equation], residuals: list[Var], prices: dict[Var, flo
     seen = set(pending)
     while pending:
         x = pending.pop()
-        network.connect((x, "computed"), (x, "needed"), BYTE * prices.get(x, float(size(x))) + TIE)
+        network.connect((x, "computed"), (x, "needed"), BYTE * prices[x] if x in prices else BYTE * size(x) + TIE)
         found = recipe(definitions.get(x), x)
         cost, operands = found or (math.inf, [])
         network.connect("source", (x, "computed"), cost + 2 * TIE)
