@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+from jitad.ir.lowering import Undefined
 from jitad.ir.passes import PASSES
 from jitad.ir.program import Atom, Equation, Program, Var
 from jitad.ir.recorder import Recorder, build, inline
@@ -118,8 +119,17 @@ def chosen(items: Sequence, flags: Sequence[bool]) -> list:
 
 def batched_operands(inputs: Sequence[Atom], axes: Sequence[int | None], batched: Sequence[bool], size: int) -> list[Atom]:
     """Return operands with the batch on axis 0 of those in `batched`."""
-    return [to_front(x, axis) if axis is not None else broadcast(x, shape=(size, *x.shape)) if moves else x
+    return [to_front(x, axis) if axis is not None else repeated(x, size) if moves else x
             for x, axis, moves in zip(inputs, axes, batched, strict=True)]
+
+
+def repeated(x: Atom, size: int) -> Atom:
+    """Return `size` copies of a value; of one that is not there yet, there are as many that are not."""
+    equation = getattr(x, "equation", None)
+    shape = (size, *x.shape)
+    if equation is not None and isinstance(equation.primitive.lower, Undefined):
+        return equation.primitive(**{**equation.params, "shape": shape})
+    return broadcast(x, shape=shape)
 
 
 def limited(body: Program, carries: int) -> Program:
