@@ -1,5 +1,7 @@
 """The shape of compiled loops: what is carried stays where it is, what is not needed is not kept."""
 
+import functools
+
 import numpy as np
 import pytest
 
@@ -97,3 +99,19 @@ def test_while_loops():
     np.testing.assert_allclose(slope, 0.5 / np.sqrt(2), rtol=1e-10)
     batch = jitad.vmap(lambda a: root(a)[0])(np.array([2.0, 9.0, 25.0]))
     np.testing.assert_allclose(batch, np.sqrt([2.0, 9.0, 25.0]), rtol=1e-12)
+
+
+def test_nests_of_one_form_share_their_code():
+    """Those that differ in a number do not."""
+    def steps(factors):
+        def function(x):
+            for factor in jitad.unroll(factors):
+                x = x + factor * np.sin(x) * np.roll(x, 1)
+            return np.sum(x)
+
+        return jitad.show(jitad.grad(function), np.ones(50), stage="llvm").count("\ndefine ")
+
+    shared = steps([0.01] * 8)
+    assert shared == steps([0.01] * 12) and steps([0.01 * k for k in range(1, 13)]) > shared + 12
+    x = np.linspace(0.1, 1, 50)
+    jitad.testing.check_grads(lambda x: functools.reduce(lambda y, k: y + 0.01 * np.sin(y) * np.roll(y, k % 2), range(6), x), (x,))

@@ -50,6 +50,7 @@ class BodyEmitter:
         self.builder = ir.IRBuilder(self.function.append_basic_block("entry"))
         self.places = Places(dict(zip(arguments, self.function.args[:-1], strict=True)))
         self.trips: dict[Counter, ir.Value] = {}
+        self.known: dict[tuple, ir.Function] = {}
         self.tapes = Tapes()
         self.numbers = {step: number for number, step in enumerate(leaves(loops.steps))}
         self.inlined = set(repeated(loops.steps))
@@ -98,7 +99,8 @@ class BodyEmitter:
             NestEmitter(self.builder, nest, self.flags, self.places, self.trips, self.status).emit()
             status = self.builder.load(self.status, typ=I32) if has_checks(nest) else None
         else:
-            function, used, counters = emit_function(self.function.module, f"{self.name}.{self.numbers[nest]}", nest, self.flags)
+            name = f"{self.name}.{self.numbers[nest]}"
+            function, used, counters = emit_function(self.function.module, name, nest, self.flags, self.known)
             status = self.builder.call(function, [*map(self.places.pointer, used), *[self.trips[counter] for counter in counters]])
         if self.loops.checks:
             self.return_failure(status)

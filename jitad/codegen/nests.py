@@ -12,6 +12,7 @@ from jitad.codegen.memory import Places, allocate
 from jitad.codegen.scalars import I1, I8, I32, I64, POINTER, ScalarEmitter, constant, register_type
 from jitad.ir.types import real_dtype
 from jitad.lower.index import Index
+from jitad.lower.likeness import form
 from jitad.lower.loops import Accumulate, Buffer, Counter, Nest, Reduction, Region, ScatterStore, Store
 from jitad.lower.regions import Ranges
 from jitad.lower.scalars import Expr
@@ -22,9 +23,14 @@ COMBINE = {"add": "add", "mul": "mul", "max": "maximum", "min": "minimum", "and"
 FEW, MANY = 4, 64  # trips of an innermost loop that LLVM would unroll completely, but that is long enough to be vectorised
 
 
-def emit_function(module: ir.Module, name: str, nest: Nest, flags: tuple[str, ...]) -> tuple[ir.Function, list[Buffer], list[Counter]]:
-    """Return the function of a nest, and the buffers and counters it takes."""
+def emit_function(
+    module: ir.Module, name: str, nest: Nest, flags: tuple[str, ...], known: dict[tuple, ir.Function]
+) -> tuple[ir.Function, list[Buffer], list[Counter]]:
+    """Return the function of a nest, and the buffers and counters it takes; `known` are those that are there, by the form of their nests."""
     used, trips = list(dict.fromkeys(buffer.memory for buffer in buffers(nest))), counters(nest)
+    key = form(nest, used, trips)
+    if key in known:
+        return known[key], used, trips
     function = ir.Function(module, ir.FunctionType(I32, [POINTER] * len(used) + [I64] * len(trips)), name)
     function.linkage = "internal"
     function.attributes.add("noinline")
@@ -38,6 +44,7 @@ def emit_function(module: ir.Module, name: str, nest: Nest, flags: tuple[str, ..
     places = Places(dict(zip(used, pointers, strict=True)))
     NestEmitter(builder, nest, flags, places, dict(zip(trips, function.args[len(used) :], strict=True)), status).emit()
     builder.ret(builder.load(status, typ=I32))
+    known[key] = function
     return function, used, trips
 
 

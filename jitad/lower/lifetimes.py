@@ -10,6 +10,7 @@ before it defines it is live at the end of the trip.
 from __future__ import annotations
 
 import math
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -68,6 +69,7 @@ class Survey:
         self.writers: dict[Buffer, list[int]] = {}
         self.moment = 0
         self.live: dict[Buffer, float] = {}
+        self.stores: dict[Nest, dict[Buffer, list]] = {}
 
     def define(self, steps: Sequence[Step], written: set[Buffer]) -> set[Buffer]:
         """Note which leaf defines which buffer; return what is written after the steps."""
@@ -186,10 +188,15 @@ class Survey:
         if isinstance(step.count, Buffer):
             self.read({step.count}, self.times[step])
 
+    def stores_of(self, nest: Nest) -> dict[Buffer, list]:
+        if nest not in self.stores:
+            self.stores[nest] = stores_of(nest)
+        return self.stores[nest]
+
     def origin(self, buffer: Buffer, interval: Interval) -> tuple[Buffer | None, float]:
         """Return what the definition at the start of an interval copies, and when the copy is first changed."""
         step = self.found.events.get(interval.start - 1)
-        source = copied(step, buffer) if isinstance(step, Nest) else None
+        source = copied(self.stores_of(step), buffer) if isinstance(step, Nest) else None
         later = [moment for one in (buffer, source) for moment in self.writers.get(one, ()) if moment > interval.start]
         return source, min(later, default=math.inf)
 
@@ -199,10 +206,19 @@ def may_end_at_once(step: Repeat) -> bool:
     return step.goes_on is not None or not isinstance(step.count, int)
 
 
-def copied(nest: Nest, target: Buffer) -> Buffer | None:
-    """Return the buffer that a nest makes `target` a copy of, if it does."""
-    statements = [s for region in nest.regions for s in region.statements if not isinstance(s, Accumulate) and s.buffer is target]
-    sources = {s.value.args[0] if is_copy(s) else None for s in statements}
+def stores_of(nest: Nest) -> dict[Buffer, list]:
+    """Return what a nest stores in each buffer."""
+    found: dict[Buffer, list] = defaultdict(list)
+    for region in nest.regions:
+        for statement in region.statements:
+            if not isinstance(statement, Accumulate):
+                found[statement.buffer].append(statement)
+    return found
+
+
+def copied(stores: dict[Buffer, list], target: Buffer) -> Buffer | None:
+    """Return the buffer that a nest, which stores so, makes `target` a copy of, if it does."""
+    sources = {s.value.args[0] if is_copy(s) else None for s in stores.get(target, ())}
     (source,) = sources if len(sources) == 1 else (None,)
     return source if source is not None and source.type.size == target.type.size else None
 

@@ -15,7 +15,7 @@ import heapq
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 
-from jitad.lower.lifetimes import Interval, Lifetimes, copied, is_copy, lifetimes
+from jitad.lower.lifetimes import Interval, Lifetimes, copied, is_copy, lifetimes, stores_of
 from jitad.lower.loops import Accumulate, Buffer, Nest, Region, Repeat, ScatterStore, Step, Store
 from jitad.lower.walk import children, expressions, leaves, reachable, roots, writes
 
@@ -48,8 +48,9 @@ def copies(steps: Sequence[Step]) -> Iterator[Pair]:
     """Iterate over (target, source) of the nests that copy whole buffers."""
     for nest in leaves(steps):
         if isinstance(nest, Nest):
+            stores = stores_of(nest)
             for target in writes(nest):
-                source = copied(nest, target)
+                source = copied(stores, target)
                 if source is not None:
                     yield target, source
 

@@ -6,8 +6,11 @@ what a loop uses that was there before it, or is used after it, stays for all of
 
 from __future__ import annotations
 
+import math
+from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass
+from heapq import heappop, heappush
 
 from jitad.lower.loops import Buffer, Nest, Repeat, Step
 from jitad.lower.walk import children, reads, writes
@@ -31,26 +34,44 @@ def plan_workspace(steps: Sequence[Step]) -> int:
         whole = Span(min(spans[b].first for b in group), max(spans[b].last for b in group))
         for buffer in group:
             spans[buffer] = whole
-    placed: list[Buffer] = []
+    return place(spans)
+
+
+def place(spans: dict[Buffer, Span]) -> int:
+    """Place each buffer in the lowest gap that is wide enough; return the number of bytes they all take."""
+    gaps: list[tuple[float, float]] = [(0, math.inf)]
+    busy: list[tuple[int, int, int]] = []  # until when, from where, to where; the earliest to end first
     total = 0
     for buffer in sorted(spans, key=lambda b: (spans[b].first, b.name)):
-        busy = sorted((b.offset, b.offset + b.nbytes) for b in placed if spans[b].last >= spans[buffer].first)
-        offset = 0
-        for low, high in busy:
-            if offset + buffer.nbytes <= low:
-                break
-            offset = max(offset, -(-high // ALIGNMENT) * ALIGNMENT)
-        buffer.offset = offset
-        placed.append(buffer)
-        total = max(total, offset + buffer.nbytes)
+        while busy and busy[0][0] < spans[buffer].first:
+            give_back(gaps, *heappop(busy)[1:])
+        size = -(-buffer.nbytes // ALIGNMENT) * ALIGNMENT
+        k = next(k for k, (low, high) in enumerate(gaps) if low + size <= high)
+        low, high = gaps[k]
+        buffer.offset = low
+        if size:
+            gaps[k : k + 1] = [(low + size, high)] if low + size < high else []
+            heappush(busy, (spans[buffer].last, low, low + size))
+        total = max(total, low + buffer.nbytes)
     return total
+
+
+def give_back(gaps: list[tuple[float, float]], low: float, high: float) -> None:
+    """Add low .. high to the sorted gaps, united with those that it touches."""
+    k = bisect_left(gaps, (low, high))
+    if k < len(gaps) and gaps[k][0] == high:
+        high = gaps.pop(k)[1]
+    if k and gaps[k - 1][1] == low:
+        low = gaps.pop(k - 1)[0]
+        k -= 1
+    gaps.insert(k, (low, high))
 
 
 def note_uses(steps: Sequence[Step], spans: dict[Buffer, Span], now: int) -> int:
     """Enter the uses in `steps`, which start at the moment `now`; return the moment at which they end."""
     for step in steps:
         start = now
-        before = set(spans)
+        before = set(spans) if children(step) else spans.keys()
         for inner in children(step):
             now = note_uses(inner, spans, now)
         now += 1
