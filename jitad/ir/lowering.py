@@ -68,12 +68,14 @@ class Scatter:
 
     ``place(b, index, operands, **params)`` gives the index in base of what the updates hold at `index`, None where that is not written.
     `combine` is ``add`` or ``set`` (the last write wins). ``ordered(*types)`` is the number of leading axes of the updates along which
-    the order of the writes counts.
+    the order of the writes counts. With `distinct`, no place is written twice, and an equation with the same parameters that reads the base
+    and has the same other operands reads those very places.
     """
 
     combine: str
     place: Callable
     ordered: Callable
+    distinct: bool = False
 
 
 @dataclass(frozen=True)

@@ -304,13 +304,13 @@ def build_scatter(context: Context, group: Group) -> list[Nest]:
     (var,) = group.roots
     equation, (base, updates, *_) = var.equation, var.equation.inputs
     buffer, record = context.buffers[var], equation.primitive.lower
-    identity = tuple(map(loop_variable, range(var.type.ndim)))
+    everywhere = tuple(map(loop_variable, range(var.type.ndim)))
 
     def copy(ranges):
         body = Body(context, group, ranges, ())
-        return body.builder, stores(buffer, linear_position(identity, var.shape), body.value(base, identity))
+        return body.builder, stores(buffer, linear_position(everywhere, var.shape), body.value(base, everywhere))
 
-    here = tuple(map(loop_variable, range(updates.ndim)))
+    here = identity(updates.shape)
 
     def write(ranges):
         body = Body(context, group, ranges, ())

@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable
 
-from jitad.ir.lowering import Scatter
-from jitad.ir.program import Equation, Program, Var
+from jitad.ir.lowering import Pointwise, Pull, Scatter
+from jitad.ir.program import Atom, Equation, Program, Var
 
 PART = 4  # how many times smaller than an array a part of it is that is worth keeping
 
@@ -79,7 +79,9 @@ def values_to_keep(program: Program, roots: set[Var]) -> set[Var]:
             before = earlier.get(base, frozenset())
             earlier[equation.outputs[0]] = before | {base}
             if isinstance(updates, Var) and updates.equation is not None:
-                overwritten = before if updates.type.size <= 1 else before | {base}
+                parts = [] if updates.type.size <= 1 else read_elsewhere(equation, reads, roots)
+                kept.update(parts or ())
+                overwritten = before | {base} if parts is None else before
                 if (reads.get(updates, frozenset()) | {updates}) & overwritten:
                     kept.add(updates)
     users = users_in_place(program, roots | kept)
@@ -89,6 +91,42 @@ def values_to_keep(program: Program, roots: set[Var]) -> set[Var]:
         if base in writers and part.type.size * PART <= base.type.size and users[part] - {writers[base]}:
             kept.add(part)
     return kept
+
+
+def read_elsewhere(write: Equation, reads: dict[Var, frozenset[Var]], roots: set[Var]) -> list[Var] | None:
+    """Return the parts of the overwritten array that the new values of a window are computed from, apart from its own elements.
+
+    None if they are not small, or if it cannot be told that each element is otherwise computed from the one at its very place.
+    """
+    base, updates, *places = write.inputs
+    if not write.primitive.lower.distinct:
+        return None
+    parts: list[Var] = []
+    pending: list[Atom] = [updates]
+    while pending:
+        x = pending.pop()
+        if base not in reads.get(x, frozenset()) | {x} or x in roots and x is not base:
+            continue
+        if not same_places(x, updates):
+            if x is base or x.type.size * PART > base.type.size:
+                return None
+            parts.append(x)
+        elif x is base or x.equation is None:
+            return None
+        elif isinstance(x.equation.primitive.lower, Pointwise) or (is_reshape(x.equation) and same_places(x.equation.inputs[0], x)):
+            pending += x.equation.inputs
+        elif x.equation.params != write.params or list(x.equation.inputs) != [base, *places]:
+            return None
+    return parts
+
+
+def is_reshape(equation: Equation) -> bool:
+    return isinstance(equation.primitive.lower, Pull) and equation.primitive.lower.alias
+
+
+def same_places(x: Atom, y: Atom) -> bool:
+    """Whether two shapes differ in axes of extent 1 at most."""
+    return [n for n in x.shape if n != 1] == [n for n in y.shape if n != 1]
 
 
 def users_in_place(program: Program, roots: set[Var]) -> dict[Var, set[Var]]:

@@ -269,7 +269,7 @@ def write(name: str, combine: str, flat_write: Primitive, **slots) -> Primitive:
         return primitive(base, new, *known[1], spans=known[0])
 
     primitive = Primitive(
-        name, write_type, evaluate_write(combine), jvp, batch=batch, lower=Scatter(combine, write_place, lambda *types: 0),
+        name, write_type, evaluate_write(combine), jvp, batch=batch, lower=Scatter(combine, write_place, lambda *types: 0, distinct=True),
         samples=write_samples, structural=True, nonnegative=lambda equation, known: all(map(known, equation.inputs[:2])),
         simplify=simplify, **slots)
     return primitive
