@@ -6,6 +6,7 @@ of it, and as lost when a step writes a work buffer that shares bytes with it.
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Iterable, Sequence
 
@@ -100,8 +101,10 @@ def disjoint(box: tuple[int, ...], parts: list[Ranges]) -> bool:
 def kept_apart(one: Ranges, other: Ranges) -> bool:
     """Return whether along some dimension one ends, by its limits, where the other begins."""
     def ends_before(first: Ranges, second: Ranges) -> bool:
-        return any({structure(x) for x in highs} & {structure(x) for x in lows}
-                   for highs, lows in zip(first.highs, second.lows, strict=False))
+        return any(before(structure(x), structure(y)) for highs, lows in zip(first.highs, second.lows, strict=False) for x in highs for y in lows)
+
+    def before(end, start) -> bool:
+        return end[0] == start[0] and end[1] <= start[1]
 
     return ends_before(one, other) or ends_before(other, one)
 
@@ -165,11 +168,28 @@ def reduction_places(nest: Nest, reduction) -> list[int]:
 
 def store_places(nest: Nest, buffer: Buffer) -> list[int]:
     """The number of positions that each store writes; what regions with different limits write is counted once."""
-    found: dict[tuple, int] = {}
-    for number, region in enumerate(nest.regions):
-        for place, statement in enumerate(region.statements):
-            if isinstance(statement, Store) and statement.buffer.memory is buffer:
-                used = {term for term, _ in statement.position.terms}
-                key = (tuple(region.ranges), structure(statement.position)) if region.ranges.limits else (number, place)
-                found[key] = math.prod(high - low + 1 for dim, (low, high) in enumerate(region.ranges) if dim in used)
-    return list(found.values())
+    found: list[int] = []
+    limited: dict[int, set[tuple]] = {}
+    for region in nest.regions:
+        stores = [s for s in region.statements if isinstance(s, Store) and s.buffer.memory is buffer]
+        for number, statement in enumerate(stores):
+            used = {term for term, _ in statement.position.terms}
+            box = tuple([pair for dim, pair in enumerate(region.ranges) if dim in used])
+            if region.ranges.limits:
+                limited.setdefault(number, set()).add(box)
+            else:
+                found.append(math.prod(high - low + 1 for low, high in box))
+    return [*found, *map(union_size, limited.values())]
+
+
+def union_size(boxes: set[tuple]) -> int:
+    """Return the number of points in boxes that may overlap."""
+    if len(boxes) == 1 or () in boxes:
+        (box, *_) = boxes
+        return math.prod(high - low + 1 for low, high in box)
+    ends = sorted({end for box in boxes for end in (box[0][0], box[0][1] + 1)})
+    total = 0
+    for low, after in itertools.pairwise(ends):
+        here = {box[1:] for box in boxes if box[0][0] <= low and after <= box[0][1] + 1}
+        total += (after - low) * union_size(here) if here else 0
+    return total

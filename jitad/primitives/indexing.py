@@ -16,9 +16,9 @@ from jitad.ir import errors
 from jitad.ir.lowering import Pull, Scatter
 from jitad.ir.primitive import Primitive
 from jitad.ir.program import Atom
-from jitad.ir.symbolic import Zero, is_zero
-from jitad.ir.types import INT, ArrayType
-from jitad.primitives.comparisons import eq, select
+from jitad.ir.symbolic import Linear, Zero, is_zero
+from jitad.ir.types import BOOL, INT, ArrayType
+from jitad.primitives.comparisons import eq, lt, select
 from jitad.primitives.declare import common_dtype, full, instantiate, is_linear, linear, sample, to_front, uniform
 from jitad.primitives.shaping import ANY, all_to_front, broadcast, iota, reshape, shape_text, transpose
 
@@ -172,7 +172,7 @@ def transpose_scatter(cotangents, inputs, unique=False):
     if is_linear(updates):
         into_updates = gather(ct, *indices)
         if not unique:
-            into_updates = select(last_writers(ct.shape, into_updates.shape, indices), into_updates, 0.0)
+            into_updates = select(last_writers(ct.shape, into_updates.shape, indices), into_updates, 0)
     return [into_base, into_updates, *[None for _ in indices]]
 
 
@@ -185,6 +185,20 @@ def last_writers(shape: tuple[int, ...], updates: tuple[int, ...], indices) -> A
     return broadcast(reshape(last, shape=(*where, *(1,) * (len(updates) - len(where)))), shape=updates)
 
 
+def masks_of_scatter(mask, inputs, unique=False):
+    """A single element is compared with the place of each; others are found by moving ones and zeros."""
+    base, updates, *indices = inputs
+    shape = base.type.shape
+    if indices[0].shape:
+        ones = full(True, ArrayType(BOOL, shape)) if mask is None else mask
+        into_base, into_updates, *_ = transpose_scatter([ones], [Linear(ones.type), Linear(updates.type.with_dtype(BOOL)), *indices], unique)
+        return [into_base, into_updates, *[None for _ in indices]]
+    there = full(True, ArrayType(BOOL, shape))
+    for axis, index in enumerate(indices):
+        there = there & eq(iota(shape=shape, axis=axis, dtype=INT), select(lt(index, 0), index + shape[axis], index))
+    return [~there if mask is None else mask & ~there, None if mask is None else gather(mask, *indices), *[None for _ in indices]]
+
+
 def add_at(result, indices, updates):
     np.add.at(result, indices, updates)
 
@@ -194,7 +208,7 @@ def set_at(result, indices, updates):
 
 
 scatter_add = scatter_primitive("scatter_add", "add", add_at, transpose=transpose_scatter_add, dtypes="dfDl")
-scatter = scatter_primitive("scatter", "set", set_at, transpose=transpose_scatter, selecting=True, dtypes=ANY)
+scatter = scatter_primitive("scatter", "set", set_at, transpose=transpose_scatter, masks=masks_of_scatter, selecting=True, dtypes=ANY)
 
 
 def add_scattered(equation, x):

@@ -18,8 +18,9 @@ from jitad.ir.lowering import Pull, Scatter
 from jitad.ir.primitive import Primitive
 from jitad.ir.program import Atom, Literal
 from jitad.ir.symbolic import Zero, is_zero
-from jitad.ir.types import INT, ArrayType
-from jitad.primitives.comparisons import and_, lt, select
+from jitad.ir.types import BOOL, INT, ArrayType
+from jitad.primitives.arithmetic import floor_divide
+from jitad.primitives.comparisons import and_, eq, ge, lt, select
 from jitad.primitives.declare import common_dtype, full, instantiate, is_linear, linear, sample, to_front, uniform
 from jitad.primitives.indexing import gather, scatter, scatter_add
 from jitad.primitives.shaping import ANY, all_to_front, broadcast, concatenate, embed, iota, reshape, slice_
@@ -38,6 +39,16 @@ class Span(NamedTuple):
 
 
 Spans = tuple[Span, ...]
+
+
+def is_index(span: Span) -> bool:
+    """Whether a span is one element at a place that is checked."""
+    return span.start is None and not span.counted and span.extent == 1
+
+
+def unit(size: int) -> Span:
+    """Return the span of a whole axis."""
+    return Span(0, 1, size)
 
 
 def extents(spans: Spans) -> tuple[int, ...]:
@@ -78,7 +89,7 @@ def numbers(spans: Spans, scalars, shape) -> tuple[tuple, tuple]:
     places, own = [], []
     for span, start, count, extent in zip(spans, *open_places(spans, scalars), shape, strict=True):
         k = np.arange(span.extent if count is None else int(count))
-        if span.start is None and not span.counted and span.extent == 1 and start < 0:
+        if is_index(span) and start < 0:
             start = start + extent
         places.append(int(start) + span.step * k)
         own.append(k)
@@ -109,7 +120,7 @@ def place(b, index, x: ArrayType, scalars, spans: Spans, certain: bool):
     """Return the index in the array of the element of the window at `index`; unless `certain`, it may have none."""
     found = []
     for axis, (span, start, i, extent) in enumerate(zip(spans, open_places(spans, scalars)[0], index, x.shape, strict=True)):
-        if span.start is None and not span.counted and span.extent == 1:
+        if is_index(span):
             found.append(b.checked(start(()), extent, axis))
             continue
         at = i * span.step + (start if span.start is not None else b.as_index(start(())))
@@ -127,6 +138,26 @@ def window_element(b, index, operands, type, spans):
                      lambda certain: x(place(b, index, x.type, scalars, spans, certain)), b.nothing(type.dtype))
 
 
+def placed_element(b, index, operands, type, spans, shape):
+    """The element of the window that lies at `index`."""
+    x, *scalars = operands
+    numbers = []
+    for axis, (span, start, i) in enumerate(zip(spans, open_places(spans, scalars)[0], index, strict=True)):
+        if is_index(span):
+            start = b.checked(start(()), shape[axis], axis)
+        elif span.start is None:
+            start = b.as_index(start(()))
+        numbers.append((i - start) * span.step)
+    ends = [end if end is not None else b.as_index(b.const(span.extent, INT))
+            for end, span in zip(counts_of(b, scalars, spans), spans, strict=True)]
+    zero = b.as_index(b.const(0, INT))
+
+    def read(certain):
+        return x(tuple(k if certain else b.clamped(k, span.extent) for k, span in zip(numbers, spans, strict=True)))
+
+    return b.counted([*numbers, *[-k - 1 for k in numbers]], [*ends, *[zero] * len(ends)], read, b.nothing(type.dtype))
+
+
 def write_place(b, index, operands, spans):
     base, _, *scalars = operands
     return b.counted_index(index, counts_of(b, scalars, spans), lambda: place(b, index, base.type, scalars, spans, True))
@@ -137,11 +168,54 @@ def write_place(b, index, operands, spans):
 
 def counted_mask(spans: Spans, scalars) -> Atom:
     """Return, as a boolean atom of the window's shape, where I < count along each axis."""
-    shape, mask = extents(spans), full(True, ArrayType(np.dtype(bool), extents(spans)))
+    shape, mask = extents(spans), full(True, ArrayType(BOOL, extents(spans)))
     for axis, count in enumerate(open_places(spans, scalars)[1]):
         if count is not None:
             mask = mask & lt(iota(shape=shape, axis=axis, dtype=INT), count)
     return mask
+
+
+def covered(spans: Spans, scalars, shape) -> Atom:
+    """Return, as a boolean atom of the array's shape, where the window lies."""
+    mask = full(True, ArrayType(BOOL, shape))
+    for axis, (span, start, count) in enumerate(zip(spans, *open_places(spans, scalars), strict=True)):
+        if span == unit(shape[axis]):
+            continue
+        if is_index(span):
+            start = select(lt(start, 0), start + shape[axis], start)
+        distance = iota(shape=shape, axis=axis, dtype=INT) - start
+        number = distance if span.step > 0 else -distance
+        if abs(span.step) != 1:
+            quotient = floor_divide(number, full(abs(span.step), ArrayType(INT)))
+            mask, number = mask & eq(quotient * abs(span.step), number), quotient
+        mask = mask & ge(number, 0) & lt(number, span.extent if count is None else count)
+    return mask
+
+
+def moved_mask(mask: Atom | None, spans: Spans, scalars) -> Atom:
+    """Return a mask of the array as one of the window."""
+    return counted_mask(spans, scalars) if mask is None else window(mask, *scalars, spans=spans)
+
+
+def masks_of_window(mask, inputs, spans):
+    x, *scalars = inputs
+    inside = covered(spans, scalars, x.type.shape)
+    if mask is not None and all(abs(span.step) == 1 for span in spans):
+        inside = window_place(mask, *scalars, spans=spans, shape=x.type.shape)
+    elif mask is not None:
+        inside = inside & window_update(full(False, ArrayType(BOOL, x.type.shape)), mask, *scalars, spans=spans)
+    return [inside, *[None for _ in scalars]]
+
+
+def masks_of_update(mask, inputs, spans):
+    base, _, *scalars = inputs
+    outside = ~covered(spans, scalars, base.type.shape)
+    return [outside if mask is None else mask & outside, moved_mask(mask, spans, scalars), *[None for _ in scalars]]
+
+
+def masks_of_add(mask, inputs, spans):
+    _, _, *scalars = inputs
+    return [mask, moved_mask(mask, spans, scalars), *[None for _ in scalars]]
 
 
 def is_counted(mask: Atom) -> bool:
@@ -172,7 +246,7 @@ def without_known_counts(spans: Spans, scalars) -> tuple[Spans, list[Atom]] | No
     for span, start, count in zip(spans, starts, counts, strict=True):
         if isinstance(count, Literal):
             span = span._replace(extent=int(count.value), counted=False)
-        if isinstance(start, Literal) and not (not span.counted and span.extent == 1):
+        if isinstance(start, Literal) and not (span.extent == 1 and not span.counted):
             span = span._replace(start=int(start.value) if span.extent else 0)
         found.append(span)
     rest = [x for span, x in zip(found, starts, strict=True) if span.start is None]
@@ -195,10 +269,6 @@ def simplify_window(inputs, spans):
     return embed(result, start=(0,) * result.ndim, step=(1,) * result.ndim, shape=extents(spans))
 
 
-def unit(size: int) -> Span:
-    return Span(0, 1, size)
-
-
 def flat_places(size: int, shape, spans: Spans, scalars, axes) -> Atom:
     """Return for each member of a batch where in the flattened array the window's elements lie; beyond its end, what is not counted."""
     whole = (size, *extents(spans))
@@ -207,11 +277,11 @@ def flat_places(size: int, shape, spans: Spans, scalars, axes) -> Atom:
         return scalar if axis is None else broadcast(reshape(scalar, shape=(size, *(1,) * len(spans))), shape=whole)
 
     starts, counts = open_places(spans, list(map(spread, scalars, axes)))
-    total, stride, inside = full(0, ArrayType(INT, whole)), prod(shape), full(True, ArrayType(np.dtype(bool), whole))
+    total, stride, inside = full(0, ArrayType(INT, whole)), prod(shape), full(True, ArrayType(BOOL, whole))
     for axis, (span, start, count, extent) in enumerate(zip(spans, starts, counts, shape, strict=True)):
         stride //= max(extent, 1)
         k = iota(shape=whole, axis=axis + 1, dtype=INT)
-        if span.start is None and not span.counted and span.extent == 1:
+        if is_index(span):
             start = gather(iota(shape=(extent,), axis=0, dtype=INT), start)
         total = total + (k * span.step + start) * stride
         if count is not None:
@@ -315,6 +385,7 @@ window = linear(Primitive(
     evaluate=evaluate_window,
     transpose=lambda cts, inputs, spans: [
         window_add(full(0, inputs[0].type), cts[0], *inputs[1:], spans=spans), *[None for _ in inputs[1:]]],
+    masks=masks_of_window,
     batch=batch_window,
     simplify=simplify_window,
     lower=Pull(window_element),
@@ -325,5 +396,18 @@ window = linear(Primitive(
     selecting=True,
     dtypes=ANY,
 ))
-window_add = write("window_add", "add", scatter_add, transpose=transpose_window_add, add_into=add_windowed, dtypes="dfDl")
-window_update = write("window_update", "set", scatter, transpose=transpose_window_update, selecting=True, dtypes=ANY)
+window_place = linear(Primitive(
+    "window_place",
+    type=lambda x, *scalars, spans, shape: write_type(x.with_shape(shape), x, *scalars, spans=spans),
+    evaluate=lambda x, *scalars, spans, shape: evaluate_write("set")(np.zeros(shape, x.dtype), x, *scalars, spans=spans),
+    batch=lambda size, inputs, axes, spans, shape: window_update.batch(
+        size, [full(0, inputs[0].type.with_shape((size, *shape))), *inputs], [0, *axes], spans=spans),
+    lower=Pull(placed_element, repeats=True),
+    samples=lambda rng, dtype: [([new, *scalars], {"spans": params["spans"], "shape": base.shape})
+                                for (base, new, *scalars), params in write_samples(rng, dtype)
+                                if all(abs(span.step) == 1 for span in params["spans"])],
+    dtypes="?",
+))
+window_add = write("window_add", "add", scatter_add, transpose=transpose_window_add, masks=masks_of_add, add_into=add_windowed, selecting=True,
+                   dtypes="dfDl")
+window_update = write("window_update", "set", scatter, transpose=transpose_window_update, masks=masks_of_update, selecting=True, dtypes=ANY)

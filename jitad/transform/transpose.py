@@ -213,9 +213,11 @@ def transpose_structural(equation: Equation, ct: Cotangent, inputs) -> list[Cota
     moved: list = []
 
     def mask(k):
-        if not moved:
-            moved.extend(move(ct.indicator()))
-        return ne(moved[k], 0.0)
+        if not moved and equation.primitive.masks is not None:
+            moved.extend(equation.primitive.masks(ct.mask and ct.mask(), inputs, **equation.params))
+        elif not moved:
+            moved.extend(None if x is None else ne(x, 0.0) for x in move(ct.indicator()))
+        return full(True, ArrayType(BOOL, inputs[k].type.shape)) if moved[k] is None else moved[k]
 
     cotangents: list[Cotangent | None] = []
     for k, (result, operand) in enumerate(zip(results, inputs, strict=True)):
