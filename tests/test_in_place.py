@@ -125,8 +125,9 @@ def test_one_buffer_serves_all_levels_of_nested_loops():
     assert len(written) == 1
 
 
-@pytest.mark.parametrize("function", PROGRAMS)
+@pytest.mark.parametrize("function", [*PROGRAMS, "cholesky"])
 def test_values_and_gradients(function):
+    function = globals()[function] if isinstance(function, str) else function
     np.testing.assert_allclose(jitad.jit(function)(ARGUMENT), function(ARGUMENT.copy()), rtol=1e-12)
     check_grads(function, (ARGUMENT,))
 
@@ -140,7 +141,7 @@ def test_indices_are_affine_in_the_counters_of_all_loops():
 
 
 def paths(x):
-    d = np.outer(x, x[::-1])
+    d = np.outer(x, x[::-1]) + 0.1 * np.sin(np.arange(N * N).reshape(N, N))**2
     for k in range(N):
         for i in range(N):
             for j in range(N):
@@ -186,3 +187,46 @@ def test_a_gradient_may_be_differentiated_again():
         return np.sum(a**3)
 
     check_grads(small, (np.array([0.2, 0.5, 0.1, 0.7, 0.4]),), order=2)
+
+
+def cholesky(x):
+    a = np.outer(x, x) + N * np.eye(N)
+    low = np.zeros((N, N))
+    for j in range(N):
+        for i in range(j, N):
+            s = a[i, j]
+            for k in range(j):
+                s -= low[i, k] * low[j, k]
+            if i == j:
+                low[i, j] = np.sqrt(s)
+            else:
+                low[i, j] = s / low[j, j]
+    return np.sum(np.log(np.diag(low)))
+
+
+def test_indices_in_triangular_loops_are_proven():
+    for transform in (jitad.jit, jitad.value_and_grad):
+        loops = loops_of(transform(cholesky))
+        exprs = [expr for nest in leaves(loops.steps) for region in nest.regions for expr in reachable(roots(region))]
+        assert not any(expr.op == "checked" for expr in exprs)
+
+
+def test_an_index_that_a_triangular_loop_takes_too_far_is_an_error():
+    def beyond(x):
+        s = 0.0
+        for i in range(N):
+            for j in range(N - i):
+                s += x[i + j + 1]
+        return s
+
+    with pytest.raises(IndexError):
+        jitad.jit(beyond)(ARGUMENT)
+
+
+def test_shortest_paths():
+    direction = np.sin(np.arange(N))
+    np.testing.assert_allclose(jitad.jit(paths)(ARGUMENT), paths(ARGUMENT), rtol=1e-12)
+    forward = jitad.jvp(paths, (ARGUMENT,), (direction,))[1]
+    np.testing.assert_allclose(jitad.grad(paths)(ARGUMENT) @ direction, forward, rtol=1e-12)
+    difference = paths(ARGUMENT + 1e-7 * direction) - paths(ARGUMENT - 1e-7 * direction)  # no path changes
+    np.testing.assert_allclose(forward, difference / 2e-7, rtol=1e-6)

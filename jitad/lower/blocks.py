@@ -11,11 +11,12 @@ from collections.abc import Sequence
 
 from jitad.ir.program import Atom, Equation, Literal, Program, Var
 from jitad.lower.fusion import Group, is_alias, schedule
-from jitad.lower.index import linear, loop_variable
+from jitad.lower.index import ZERO, linear, loop_variable
 from jitad.lower.loops import Buffer, Call, Choice, Counter, Nest, Repeat, Step, Tape
 from jitad.lower.nests import Body, Context, build, cut, stores, whole
 from jitad.lower.prepare import prepare
 from jitad.lower.reads import kind_of
+from jitad.lower.scalars import Expr
 from jitad.primitives.control.sweeps import arranged
 
 
@@ -57,7 +58,7 @@ def build_repeat(context: Context, equation: Equation) -> list[Step]:
     params, held = equation.params, equation.inputs[1 : 1 + equation.params["consts"]]
     carried = slice(len(equation.outputs) - len(equation.inputs) + 1 + len(held), None)
     steps, carries, fresh, finals = enter_loop(context, equation.inputs[1 + len(held) :], equation.outputs[carried])
-    counter = Counter(f"t{next(context.numbers)}", params["length"])
+    counter = Counter(f"t{next(context.numbers)}", params["length"], last_trip(context, equation.inputs[0]))
     trip, moves = lower_body(params["body"], carries, repeated_context(context, params["body"], counter, held, carries))
     repeat = Repeat(trip, carries, moves, counter, trip_count(context, equation.inputs[0]), params.get("reverse", False), fresh=fresh)
     if "test" in params:
@@ -77,7 +78,7 @@ def build_sweeps(context: Context, equation: Equation) -> list[Step]:
         tape.slots += [Buffer(x.type, "tape", f"w{next(context.numbers)}") for x in sweep.body.outputs[sweep.carries :]]
         initial = equation.inputs[1 + consts :][sweep.carry]
         entered, carries, fresh, finals = enter_loop(context, initial, equation.outputs[sweep.carry])
-        counter = Counter(f"t{next(context.numbers)}", params["length"])
+        counter = Counter(f"t{next(context.numbers)}", params["length"], last_trip(context, equation.inputs[0]))
         inner = repeated_context(context, sweep.body, counter, held, [*before, *carries])
         trip, moves = lower_body(sweep.body, carries, inner, tape.slots[len(before) :])
         tape.last = Repeat(trip, carries, moves, counter, trip_count(context, equation.inputs[0]), reverse, fresh=fresh, tape=tape)
@@ -109,6 +110,26 @@ def is_undefined(x: Atom) -> bool:
 def trip_count(context: Context, x: Atom) -> int | Buffer | Counter:
     """Return where a number of trips is found."""
     return int(x.value) if isinstance(x, Literal) else context.counters.get(x) or context.buffer_of(x)
+
+
+def last_trip(context: Context, count: Atom) -> tuple[list[tuple[Counter, int]], int] | None:
+    """Return the number of the last trip, if there is a trip, where it is affine in counters: see `Counter`."""
+    body = Body(context, Group("nest", 0, ()), (), ())
+    known = not isinstance(count, Var) or count in context.counters or count.equation is None
+    value = body.value(count, ()) if known else body.element(count.equation, ())
+    index = body.builder.as_index(above_zero(value))
+    if not index.terms or not all(term.op == "counter" for term, _ in index.terms):
+        return None
+    return [(term.args[0], coefficient) for term, coefficient in index.terms], index.const - 1
+
+
+def above_zero(value: Expr) -> Expr:
+    """Return ``x`` for ``x if x > 0 else 0``: the two are the same where there is a trip."""
+    if value.op == "select":
+        condition, x, other = value.args
+        if condition.op == "gt" and condition.args == (x, other) and value.builder.as_index(other) == ZERO:
+            return x
+    return value
 
 
 def repeated_context(context: Context, body: Program, counter: Counter, operands: Sequence, carries: Sequence[Buffer]) -> Context:

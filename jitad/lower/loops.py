@@ -155,10 +155,15 @@ class Call:
 
 @dataclass(eq=False)
 class Counter:
-    """The number of the current trip of a `Repeat`, between 0 and `length` - 1; `length` is at least the number of trips."""
+    """The number of the current trip of a `Repeat`, between 0 and `length` - 1; `length` is at least the number of trips.
+
+    Where the number of trips is affine in counters of enclosing loops, `last` is that of the last trip: pairs of a counter and its
+    coefficient, and a constant.
+    """
 
     name: str
     length: int
+    last: tuple[list[tuple[Counter, int]], int] | None = None
 
 
 @dataclass(eq=False)

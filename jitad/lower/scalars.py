@@ -246,13 +246,38 @@ class Builder:
         A check with a message of its own has it in `own`.
         """
         index = self.as_index(self.convert(i, INT))
-        bounds = index.range(self.ranges)
+        bounds = self.bounds(index, extent)
         if bounds is not None and bounds[0] >= 0 and bounds[1] < extent:
             return index
         if bounds is not None and bounds[0] >= -extent and bounds[1] < 0:
             return index + extent
         check = self.next_check(extent, axis, **own)
         return self.as_index(self.make("checked", (self.index(index), check), INT, (0, max(extent - 1, 0))))
+
+    def bounds(self, index: Index, extent: int) -> Range | None:
+        """Return the range of an index into an axis, as far as it is known.
+
+        Where the ranges of its terms do not show that it is inside, a counter is replaced by 0 or by its last value in terms of outer ones.
+        """
+        bounds = index.range(self.ranges)
+        if bounds is None or (bounds[0] >= 0 and bounds[1] < extent):
+            return bounds
+        return max(bounds[0], self.extreme(index, -1)), min(bounds[1], self.extreme(index, 1))
+
+    def extreme(self, index: Index, sign: int) -> int:
+        """Return a lower bound (`sign` -1) or an upper bound (1) of an index."""
+        while True:
+            inner = [(term, c) for term, c in index.terms if isinstance(term, Expr) and term.op == "counter" and term.args[0].last]
+            if not inner:
+                return index.range(self.ranges)[sign > 0]
+            outer = {counter for term, _ in inner for counter, _ in term.args[0].last[0]}
+            term, coefficient = next(pair for pair in inner if pair[0].args[0] not in outer)
+            counters, last = term.args[0].last
+            index = index - Index(((term, coefficient),))
+            if coefficient * sign > 0:
+                for counter, factor in counters:
+                    index = index + self.as_index(self.counter(counter)) * (factor * coefficient)
+                index = index + last * coefficient
 
     def bounded(self, i: Expr, extent: int) -> Expr:
         """Return an integer scalar that is from 0 to ``extent - 1``, with that as its bounds."""

@@ -14,6 +14,7 @@ from jitad.ir import errors
 from jitad.lower.index import Index, structure
 from jitad.lower.loops import Accumulate, Buffer, Call, Choice, Loops, Nest, Region, Repeat, ScatterStore, Step, Store
 from jitad.lower.regions import Ranges
+from jitad.lower.scalars import Expr
 from jitad.lower.walk import expressions, reachable, roots
 
 
@@ -140,7 +141,8 @@ def check_position(buffer: Buffer, position: Index, ranges: Ranges, where: str, 
     width = width or (2 if buffer.type.dtype.kind == "c" else 1)
     if any(ranges.is_limited(dim) for dim, _ in position.loop_terms()):
         return
-    bounds = position.range(ranges)
+    builder = next((term.builder for term, _ in position.terms if isinstance(term, Expr)), None)
+    bounds = builder.bounds(position, buffer.type.size * width) if builder else position.range(ranges)
     if bounds is not None and not (bounds[0] >= 0 and bounds[1] < buffer.type.size * width):
         raise errors.InternalError(f"{where} {buffer.name} at {position}, which runs over {bounds}; its size is {buffer.type.size * width}")
 
