@@ -92,7 +92,7 @@ UNBOUNDED = 2**63 - 1  # the bound on the number of trips of a loop that has non
 class Control:
     """Steps apart from those around them; the bodies are in the parameters.
 
-    `kind` is ``loop`` or ``while`` (run more than once), ``cond`` (one of several) or ``block`` (the Program `program`, run once).
+    `kind` is ``loop``, ``while`` or ``sweeps`` (run more than once), ``cond`` (one of several) or ``block`` (the Program `program`, run once).
     """
 
     kind: str

@@ -8,6 +8,7 @@
     Statement = Store(buffer, position, value) | Accumulate(reduction, value) | ScatterStore(buffer, position, value, combine)
     Call      = routine(buffers)                                 # a library routine
     Repeat    = count, test: Step*, steps: Step*, moves, copies  # a sequential loop: a number of trips, or while a test holds
+                                                                 # (loops one after another may share a `Tape`)
     Choice    = index: Buffer, branches: (Step*)*
 
 The regions of a nest are disjoint and cover its box; each has one straight-line body. Values are scalar expressions

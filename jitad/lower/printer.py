@@ -45,7 +45,8 @@ def print_steps(steps: list[Step]) -> list[str]:
 def print_repeat(step: Repeat) -> list[str]:
     count = step.count if isinstance(step.count, int) else step.count.name if isinstance(step.count, Counter) else f"{step.count.memory.name}[0]"
     trips = f"range({count})" if count != UNBOUNDED else "count()"
-    head = [f"for {step.counter.name} in {f'reversed({trips})' if step.reverse else trips}:"]
+    slots = ", ".join(describe(buffer) for buffer in step.tape.slots) if step.tape is not None else ""
+    head = [f"for {step.counter.name} in {f'reversed({trips})' if step.reverse else trips}:{f'  # on tape: {slots}' if slots else ''}"]
     if step.goes_on is not None:
         head += indented([*print_steps(step.test), f"if not {step.goes_on.memory.name}[0]: break"])
     body = print_steps(step.steps)
@@ -68,7 +69,7 @@ def print_call(call: Call) -> list[str]:
 
 
 def describe(buffer: Buffer) -> str:
-    type = f":{short_dtype(buffer.type.dtype)}{list(buffer.type.shape)}" if buffer.kind == "work" else ""
+    type = f":{short_dtype(buffer.type.dtype)}{list(buffer.type.shape)}" if buffer.kind in ("work", "tape") else ""
     return buffer.memory.name + type
 
 
