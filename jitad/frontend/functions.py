@@ -13,10 +13,11 @@ import weakref
 from collections.abc import Callable
 from dataclasses import replace
 
+from jitad.frontend.buffers import buffers
 from jitad.frontend.captures import Captures
 from jitad.frontend.control.flow import stage_flow
 from jitad.frontend.sources import NoSource, bare, compile_definition, find_definition
-from jitad.frontend.staging import Stage
+from jitad.frontend.staging import Stage, is_library_module
 from jitad.frontend.syntax import STAGE, Rewriter
 
 
@@ -40,12 +41,19 @@ def rewritten_code(code: types.CodeType, module_globals: dict) -> types.CodeType
     """Return the code that does what `code` does through the constant `STAGE`, or why there is none."""
     try:
         definition = find_definition(code, module_globals)
-        node = Rewriter(code.co_freevars, definition.class_name).function(stage_flow(bare(definition.node), definition.class_name))
+        written = buffers(definition.node, libraries(module_globals))
+        rewriter = Rewriter(code.co_freevars, definition.class_name, written)
+        node = rewriter.function(stage_flow(bare(definition.node), definition.class_name))
         return compile_definition(replace(definition, node=node), code)
     except NoSource as reason:
         return reason
     except RecursionError:
         return NoSource("its expressions are nested too deeply")
+
+
+def libraries(names: dict) -> set[str]:
+    """Return the global names of libraries' modules."""
+    return {name for name, value in list(names.items()) if isinstance(value, types.ModuleType) and is_library_module(value)}
 
 
 def is_rewritten(code: types.CodeType) -> bool:

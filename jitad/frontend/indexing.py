@@ -300,8 +300,11 @@ def assign_where(a: View, key, value) -> None:
     new = cast(to_atom(value), view.type.dtype)
     if new.ndim > behind:
         if new.shape[new.ndim - behind - 1] != 1:
-            raise errors.NotImplementedError("which value goes where depends on a mask that is only known when the kernel "
-                                             "runs; write a[...] = np.where(mask, value, a)")
+            if known(mask.atom) is None:
+                raise errors.NotImplementedError("which value goes where depends on a mask that is only known when the kernel "
+                                                 "runs; write a[...] = np.where(mask, value, a)")
+            setitem(a, with_known_masks(key), value)
+            return
         cut = new.ndim - behind
         new = reshaped(new, (*new.shape[:cut - 1], *(1,) * mask.ndim, *new.shape[cut:]))
     condition = reshaped(mask.atom, (*mask.shape, *(1,) * behind))

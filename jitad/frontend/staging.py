@@ -20,6 +20,7 @@ from jitad.frontend.captures import CONTAINERS, Captures, active
 from jitad.frontend.cells import is_traced, wrap
 from jitad.frontend.control import bodies, branches, signals, statements
 from jitad.frontend.guards import same
+from jitad.frontend.numpy_api.creation import holds_numbers
 from jitad.frontend.operators import Operators, class_attribute, is_users
 from jitad.frontend.ragged import Ragged
 from jitad.frontend.trace import capture
@@ -105,6 +106,17 @@ class Stage(Operators):
         if isinstance(base, CONTAINERS) and name not in CHANGING:
             base = captures.contents(base)
         return self.resolve(captures, self.read_attribute(captures, base, name))
+
+    def made(self, value, holders: int = 0):
+        """Return what the function has made, arrays of real and complex numbers as ones to which traced values can be written.
+
+        Arrays to which more than the `holders` of `value` refer are somebody else's too, and stay what they are.
+        """
+        if type(value) is np.ndarray and active.captures is not None and sys.getrefcount(value) <= UNSHARED + holders:
+            return writable(value)
+        if type(value) is tuple and active.captures is not None and any(type(x) is np.ndarray for x in value):
+            return tuple([self.made(x, holders + 2) for x in value])
+        return value
 
     def iterable(self, value):
         """Return what a loop runs over."""
@@ -228,6 +240,19 @@ class Place:
         if self.write is not None:
             self.write(result)
         return result
+
+
+def references(value) -> int:
+    return sys.getrefcount(value)
+
+
+UNSHARED = references(np.empty(0))  # to an array that a function is given, and nobody else has
+
+
+def writable(value: np.ndarray):
+    """Return a traced array with what an array holds, if it is the only view of its memory, and one for results."""
+    alone = value.base is None or sys.getrefcount(value.base) <= UNSHARED
+    return wrap(capture(value), scalar=False).copy() if alone and holds_numbers(value.dtype) else value
 
 
 BOUND = (types.MethodType, types.BuiltinMethodType, types.MethodWrapperType)

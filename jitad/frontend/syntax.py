@@ -9,6 +9,7 @@ In: the syntax tree of a function. Out: the tree of the same function, with the 
     a + b, -a, a += b         ->  STAGE.add(a, b), STAGE.neg(a), a = STAGE.iadd(a, b)
     a.b += v, a[i] += v       ->  STAGE.attribute_place(a, "b").update("iadd", v), ...
     for x in a                ->  for x in STAGE.iterable(a)
+    a = f(...)                ->  a = STAGE.made(...)    where an array may be written into as `a`
 
 STAGE is a constant of the code, the `staging.Stage` of the function. Calls are made by the user's frame, at the user's line.
 Control flow is left as it is. Invariant: outside of a trace, the rewritten function does what the original does.
@@ -17,7 +18,7 @@ Control flow is left as it is. Invariant: outside of a trace, the rewritten func
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterable
+from collections.abc import Iterable, Set
 
 from jitad.frontend.scopes import Scope
 from jitad.frontend.sources import shallow_copy
@@ -41,11 +42,14 @@ class Rewriter:
         The free variables of the outermost function: captured names that are not among them are global.
     class_name
         The class around it, for names such as ``__x``.
+    buffers
+        The names under which arrays may be written into.
     """
 
-    def __init__(self, free: Iterable[str], class_name: str | None):
+    def __init__(self, free: Iterable[str], class_name: str | None, buffers: Set[str] = frozenset()):
         self.free = frozenset(free)
         self.class_name = class_name
+        self.buffers = buffers
         self.scopes: list[Scope] = []
 
     def function(self, node):
@@ -199,8 +203,43 @@ class Rewriter:
         value = self.visit(node.iter)
         return value if getattr(node, "is_async", False) else stage_call(node.iter, "iterable", value)
 
+    def Assign(self, node):
+        copy = self.generic(node, skip=("value",))
+        copy.value = self.made(node.value) if any(map(self.is_buffer, node.targets)) else self.visit(node.value)
+        return copy
+
     def AnnAssign(self, node):
-        return self.generic(node, skip=("annotation",))
+        copy = self.generic(node, skip=("annotation", "value"))
+        copy.value = self.made(node.value) if self.is_buffer(node.target) else self.visit(node.value)
+        return copy
+
+    def is_buffer(self, target) -> bool:
+        """Return whether an array may be written into after it is assigned to a target."""
+        if isinstance(target, ast.Tuple | ast.List | ast.Starred):
+            return any(map(self.is_buffer, getattr(target, "elts", None) or [target.value]))
+        return not isinstance(target, ast.Name) or target.id in self.buffers
+
+    def made(self, node):
+        """Rewrite an expression whose value is written into, as far as it makes arrays."""
+        if makes(node):
+            return stage_call(node, "made", self.visit(node))
+        if isinstance(node, ast.ListComp) and makes(node.elt):
+            copy = self.visit(node)
+            copy.elt = stage_call(node.elt, "made", copy.elt)
+            return copy
+        if isinstance(node, ast.Tuple | ast.List):
+            copy = shallow_copy(node)
+            copy.elts = list(map(self.made, node.elts))
+            return copy
+        if isinstance(node, ast.Starred):
+            copy = shallow_copy(node)
+            copy.value = self.made(node.value)
+            return copy
+        if isinstance(node, ast.Dict):
+            copy = shallow_copy(node)
+            copy.keys, copy.values = self.visit(node.keys), list(map(self.made, node.values))
+            return copy
+        return self.visit(node)
 
     # --- scopes ----------------------------------------------------------------------------------------------------------------
 
@@ -265,6 +304,11 @@ def is_constant(node) -> bool:
     if isinstance(node, ast.BinOp):
         return is_constant(node.left) and is_constant(node.right)
     return is_constant(node.operand) if isinstance(node, ast.UnaryOp) else isinstance(node, ast.Constant)
+
+
+def makes(node) -> bool:
+    """Return whether the value of an expression may be a new array."""
+    return isinstance(node, ast.Call | ast.BinOp | ast.UnaryOp) and not is_constant(node)
 
 
 def as_list(node) -> list:
