@@ -14,6 +14,7 @@ WRITING = frozenset([
 READING = frozenset([
     "abs", "all", "any", "bool", "complex", "divmod", "enumerate", "float", "id", "int", "isinstance", "len", "max", "min", "pow", "print",
     "range", "repr", "reversed", "round", "slice", "sorted", "str", "sum", "type", "zip"])  # fmt: skip
+PASSING = frozenset(["enumerate", "max", "min", "reversed", "sorted", "zip"])
 VIEWING = frozenset([
     "asanyarray", "asarray", "atleast_1d", "atleast_2d", "atleast_3d", "broadcast_arrays", "broadcast_to", "diag", "diagonal", "flip", "imag",
     "moveaxis", "ravel", "real", "reshape", "rollaxis", "rot90", "split", "squeeze", "swapaxes", "transpose"])  # fmt: skip
@@ -43,7 +44,7 @@ def written(node: ast.AST, libraries: Set[str]) -> Iterator[str]:
     elif isinstance(node, ast.Call):
         function = node.func
         name = function.attr if isinstance(function, ast.Attribute) else function.id if isinstance(function, ast.Name) else None
-        if isinstance(function, ast.Attribute) and name in WRITING:
+        if isinstance(function, ast.Attribute) and name in WRITING and not from_library(function, libraries):
             yield from roots(function.value, libraries)
         if name in WRITING or not (name in READING or from_library(function, libraries)):
             for argument in node.args:
@@ -86,6 +87,8 @@ def roots(node: ast.AST | None, libraries: Set[str]) -> Iterator[str]:
             if function.attr in COPYING:
                 return
             yield from roots(function.value, libraries)
+        elif isinstance(function, ast.Name) and function.id in READING and function.id not in PASSING:
+            return
         if not library or function.attr in VIEWING:
             for argument in node.args:
                 yield from roots(argument, libraries)
