@@ -24,6 +24,8 @@ class Benchmark:
         The arrays it is called with.
     differentiated
         How many of them, from the first, the gradient is for.
+    in_place
+        Whether the function updates arrays element by element, which the other libraries do not take, or take forever with.
     """
 
     name: str
@@ -31,3 +33,4 @@ class Benchmark:
     by_hand: Callable
     arguments: tuple[np.ndarray, ...]
     differentiated: int
+    in_place: bool = False

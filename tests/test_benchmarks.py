@@ -4,7 +4,20 @@ import numpy as np
 import pytest
 
 from benchmarks.contenders import jitad
-from benchmarks.programs import SIZES, bundle, cross_entropy, distances, huber, layer_norm, mixture, perceptron, rosenbrock
+from benchmarks.programs import (
+    SIZES,
+    bundle,
+    cross_entropy,
+    distances,
+    gauss_seidel,
+    huber,
+    layer_norm,
+    mixture,
+    perceptron,
+    recursive_filter,
+    rosenbrock,
+    shortest_paths,
+)
 from benchmarks.report import report
 from benchmarks.runner import TOLERANCE, Measurement, disagreement, leaves, run
 
@@ -17,6 +30,9 @@ SMALL = {
     layer_norm: (5, 8),
     distances: (9,),
     huber: (30, 4),
+    gauss_seidel: (8, 3),
+    recursive_filter: (6, 7),
+    shortest_paths: (7,),
 }
 
 

@@ -3,7 +3,19 @@
 from collections.abc import Iterator
 
 from benchmarks.benchmark import Benchmark
-from benchmarks.programs import bundle, cross_entropy, distances, huber, layer_norm, mixture, perceptron, rosenbrock
+from benchmarks.programs import (
+    bundle,
+    cross_entropy,
+    distances,
+    gauss_seidel,
+    huber,
+    layer_norm,
+    mixture,
+    perceptron,
+    recursive_filter,
+    rosenbrock,
+    shortest_paths,
+)
 
 SIZES = {
     rosenbrock: [(2,), (1000,), (1_000_000,)],
@@ -14,6 +26,9 @@ SIZES = {
     layer_norm: [(1000, 256)],
     distances: [(500,)],
     huber: [(10_000, 50)],
+    gauss_seidel: [(200, 20)],
+    recursive_filter: [(1500, 1000)],
+    shortest_paths: [(120,)],
 }
 
 
