@@ -160,13 +160,18 @@ def run_nest(nest, memory):
 
 def loop_bounds(ranges, memory):
     """Return the values of each loop variable."""
-    values, none = {}, ((),) * len(ranges)
+    none = ((),) * len(ranges)
 
-    def index(i):
-        return sum((coefficient * values[term.number] for term, coefficient in i.terms), np.full(1, i.const))
+    def index(limit):
+        values = {}
 
-    for expr in reachable([term for limit in ranges.limits for term in terms(limit)]):
-        values[expr.number] = evaluate(expr, index, values, memory, 1)
+        def number(i):
+            return sum((coefficient * values[term.number] for term, coefficient in i.terms), np.full(1, i.const))
+
+        for expr in reachable(terms(limit)):
+            values[expr.number] = evaluate(expr, number, values, memory, 1)
+        return number(limit)
+
     return [range(max([low, *[int(index(x)[0]) for x in lows]]),
                   min([high + 1, *[int(index(x)[0]) for x in highs]]))
             for (low, high), lows, highs in zip(ranges, ranges.lows or none, ranges.highs or none, strict=True)]

@@ -100,20 +100,24 @@ class NestEmitter:
 
     def bounds(self, ranges: Ranges) -> list[tuple]:
         """Return the bounds of the loops of a region, numbers or values."""
-        self.values = {}
-        for expr in reachable([term for limit in ranges.limits for term in terms(limit)]):
-            self.values[expr.number] = self.expression(expr)
         found: list[tuple] = []
         for dim, (low, high) in enumerate(ranges):
             if ranges.is_limited(dim):
                 low, high = ir.Constant(I64, low), ir.Constant(I64, high)
-                for limit in map(self.index, ranges.lows[dim]):
+                for limit in map(self.limit, ranges.lows[dim]):
                     low = self.builder.select(self.builder.icmp_signed("<", low, limit), limit, low)
-                for limit in map(self.index, ranges.highs[dim]):
+                for limit in map(self.limit, ranges.highs[dim]):
                     limit = self.builder.sub(limit, ir.Constant(I64, 1))
                     high = self.builder.select(self.builder.icmp_signed("<", limit, high), limit, high)
             found.append((low, high))
         return found
+
+    def limit(self, limit: Index) -> ir.Value:
+        """Return the value of a limit of a loop."""
+        self.values = {}
+        for expr in reachable(terms(limit)):
+            self.values[expr.number] = self.expression(expr)
+        return self.index(limit)
 
     def start_registers(self, updates, dim: int) -> None:
         for reduction in updates:

@@ -148,15 +148,19 @@ def is_between(bounds, low: int, high: int) -> bool:
 
 def limit_texts(ranges: Ranges) -> tuple[list[str], dict[Index, str]]:
     """Return lines that compute what limits of loops need, and the text of each limit."""
-    names, lines = Names(), []
-    for expr in reachable([term for limit in ranges.limits for term in terms(limit)]):
-        text = names[expr.number] = expression(expr, names)
-        if len(text) >= 20:
-            names[expr.number] = f"n{expr.number}"
-            lines.append(f"n{expr.number} = {text}")
-        elif expr.op in INFIX or expr.op in ("neg", "select"):
-            names.compound.add(expr.number)
-    return lines, {limit: index_text(limit, names) for limit in ranges.limits}
+    texts: dict[Index, str] = {}
+    lines: list[str] = []
+    for limit in ranges.limits:
+        names = Names()
+        for expr in reachable(terms(limit)):
+            text = names[expr.number] = expression(expr, names)
+            if len(text) >= 20:
+                names[expr.number] = f"n{len(lines)}"
+                lines.append(f"n{len(lines)} = {text}")
+            elif expr.op in INFIX or expr.op in ("neg", "select"):
+                names.compound.add(expr.number)
+        texts[limit] = index_text(limit, names)
+    return lines, texts
 
 
 def target(reduction, names) -> str:

@@ -46,9 +46,12 @@ def roots(region: Region) -> list[Expr]:
 
 
 def expressions(region: Region) -> list[Expr]:
-    """Return the expressions that a region computes, those of the limits of its loops included."""
-    limits = [term for limit in region.ranges.limits for term in terms(limit)]
-    return [*reachable(limits), *reachable(roots(region))]
+    """Return the expressions that a region computes, those of the limits of its loops included.
+
+    Those of each limit, and those of the body, may have been made by different builders: their numbers are their own.
+    """
+    limits = [expr for limit in region.ranges.limits for expr in reachable(terms(limit))]
+    return [*dict.fromkeys(limits), *reachable(roots(region))]
 
 
 def buffers(nest: Nest) -> list[Buffer]:
