@@ -137,6 +137,24 @@ def test_derivatives_of_replayed_loops(reverse):
         np.testing.assert_allclose(found[1], value, rtol=1e-13)
 
 
+@pytest.mark.parametrize("depths", [(0,), (1,), (0, 1)])
+def test_loops_inside_loops_may_be_replayed(depths):
+    def f(x, source):
+        for k in range(30):
+            for t in range(TRIPS):
+                x = np.sin(x) * x[::-1] + source[t] / 10
+            x = x + source[k]
+        return np.sum(x)
+
+    program = jitad.trace(f)(X, SOURCE)
+    loops = list(loops_of(program))
+    assert [(loop.depth, loop.trips) for loop in loops] == [(0, 30), (1, TRIPS)]
+    smaller = replayed(program, {loop.path: Choice(6, 3) for loop in loops if loop.depth in depths})
+    assert bytes_taken(gradient(smaller, [True] * 2)) < bytes_taken(gradient(program, [True] * 2)) / 2
+    for found, value in zip(runner(to_kernel(gradient(smaller, [True] * 2)))(X, SOURCE)[1:], slopes(f), strict=True):
+        np.testing.assert_allclose(found, value, rtol=1e-12)
+
+
 # --- budgets -----------------------------------------------------------------------------------------------------------------------
 
 

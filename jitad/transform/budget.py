@@ -143,8 +143,13 @@ def fit(program: Program, limit: int, measure: Callable[[Program], int]) -> Prog
     if stored <= limit:
         return program
 
+    known: dict[frozenset, int] = {}
+
     def size(choices: Choices) -> int:
-        return measure(replayed(program, choices))
+        key = frozenset(choices.items())
+        if key not in known:
+            known[key] = measure(replayed(program, choices))
+        return known[key]
 
     included, choices, least = loops_to_replay(list(loops_of(program)), stored, limit, size)
     if least > limit:
