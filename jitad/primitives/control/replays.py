@@ -22,7 +22,6 @@ from jitad.primitives.control.schedules import Schedule, schedule
 from jitad.primitives.control.undefined import empty
 from jitad.primitives.declare import full, instantiate
 from jitad.primitives.indexing import gather, scatter
-from jitad.primitives.shaping import reshape
 from jitad.primitives.tables import bounded, table
 
 
@@ -206,10 +205,10 @@ def batch_replay(size, inputs, axes, **params):
     return PASSES["push_batch"](whole_replay(types, params), inputs, axes, size)
 
 
-def transpose_replay(cotangents, inputs, body, length, held, states, consts, segment, snapshots):
+def transpose_replay(cotangents, inputs, sums, body, length, held, states, consts, segment, snapshots):
     """Go through the segments from the last to the first: find the state before one again, run it keeping residuals, and reverse it."""
     steps = plan(length, segment, snapshots)
-    linear = inputs[held + states :]
+    linear, sums = inputs[held + states :], sums[held + states :]
     flags = [False] * (1 + held) + [True] * consts + [False] * states + [True] * len(cotangents)
     parts = PASSES["partition"](body, flags)
     step = Program([x for x, moves in zip(body.inputs, flags, strict=True) if not moves], parts.known, parts.outputs[:states])
@@ -220,16 +219,17 @@ def transpose_replay(cotangents, inputs, body, length, held, states, consts, seg
         given, before, stacks, cts = cut(atoms, count, held, states)
         state, stacks = tables.find(j, given, step, before, stacks, length)
         operands = [j, *before, *[None] * consts, *state, *[None] * (len(cts) - consts)]
-        outward = [*cts[:consts], *[full(0, x.type) for x in state], *cts[consts:]]
-        pulled = PASSES["pull_back_body"](one_segment(body, length, held, consts, segment), flags, operands, outward)
+        pulled = PASSES["pull_back_body"](one_segment(body, length, held + consts, segment), flags, operands,
+                                          [*[full(0, x.type) for x in state], *cts[consts:]], cts[:consts])
         return [*stacks, *map(instantiate, pulled)]
 
-    zeros = [full(0, x.type) for x in linear[:consts]]
-    operands = [*tables.atoms, *inputs[: held + states], *zeros, *cotangents]
+    start = [full(0, x.type) if s is None else s for x, s in zip(linear[:consts], sums, strict=False)]
+    operands = [*tables.atoms, *inputs[: held + states], *start, *cotangents]
     program, free = close(build(trip, [COUNTER, *[x.type for x in operands]], current().source), 1)
     results = loop(number(len(steps.restored)), *free, *operands, body=program, length=len(steps.restored),
                    consts=len(free) + count + held, reverse=True)
-    return [*[None] * (held + states), *results[states:]]
+    carried = [ct if s is None else s + ct for s, ct in zip(sums[consts:], results[states + consts :], strict=True)]
+    return [*[None] * (held + states), *results[states : states + consts], *carried]
 
 
 def cut(items: Sequence, *counts: int) -> list[list]:
@@ -241,21 +241,16 @@ def cut(items: Sequence, *counts: int) -> list[list]:
     return [*parts, items]
 
 
-def one_segment(body: Program, length: int, held: int, consts: int, segment: int) -> Program:
-    """Return the Program of segment `j` of a loop, its first input; the last segment may be shorter.
-
-    Constants that move are carried, so that their cotangents are summed up trip by trip as in a loop that is not cut.
-    """
+def one_segment(body: Program, length: int, consts: int, segment: int) -> Program:
+    """Return the Program of segment `j` of a loop, its first input; the last segment may be shorter."""
 
     def run(j, *operands):
         def trip(i, j, *atoms):
-            before, moving, carried = cut(atoms, held, consts)
-            used = [reshape(x, shape=x.shape) for x in moving]
-            return [*moving, *inline(body, [bounded(j * segment + i, extent=length), *before, *used, *carried])]
+            return inline(body, [bounded(j * segment + i, extent=length), *atoms])
 
         program = build(trip, [COUNTER, *body.input_types])
         count = minimum(number(segment), length - j * segment) if length % segment else number(segment)
-        return loop(count, j, *operands, body=program, length=segment, consts=1 + held, reverse=False)
+        return loop(count, j, *operands, body=program, length=segment, consts=1 + consts, reverse=False)
 
     return build(run, body.input_types, current().source)
 
@@ -303,7 +298,7 @@ replay = Primitive(
     type=lambda *types, body, length, held, states, consts, segment, snapshots: body.output_types[states:],
     evaluate=evaluate_replay,
     jvp=jvp_replay,
-    transpose=transpose_replay,
+    accumulate=transpose_replay,
     batch=batch_replay,
     expand=expand_replay,
     multiple=True,
