@@ -116,6 +116,8 @@ def last_trip(context: Context, count: Atom) -> tuple[list[tuple[Counter, int]],
     """Return the number of the last trip, if there is a trip, where it is affine in counters: see `Counter`."""
     body = Body(context, Group("nest", 0, ()), (), ())
     known = not isinstance(count, Var) or count in context.counters or count.equation is None
+    if not known and kind_of(count.equation) != "inline":
+        return None
     value = body.value(count, ()) if known else body.element(count.equation, ())
     index = body.builder.as_index(above_zero(value))
     if not index.terms or not all(term.op == "counter" for term, _ in index.terms):
