@@ -326,3 +326,22 @@ def test_forces_between_pairs():
     args = RNG.normal(size=(5, 3)), RNG.uniform(1, 2, 5)
     np.testing.assert_allclose(jitad.jit(attraction)(*args), attraction(*args), rtol=1e-12)
     jitad.testing.check_grads(attraction, args)
+
+
+def until_a_known_time(y):
+    def slope(y):
+        return np.array([y[1] - 0.1 * y[0] ** 3, -np.sin(y[0]) + 0.2 * y[1] * np.cos(y[2]), 0.3 * y[0] * y[1] - y[2]])
+
+    t, h = 0.0, 0.05
+    while t < 0.7:
+        k1 = slope(y)
+        k2 = slope(y + 0.5 * h * k1)
+        k3 = slope(y + 0.5 * h * k2)
+        k4 = slope(y + h * k3)
+        y, t = y + h / 6 * (k1 + 2 * k2 + 2 * k3 + k4), t + h
+    return y
+
+
+def test_while_loops_with_much_in_them_are_staged_early():
+    assert count(staged(until_a_known_time, X[:3]).program.equations) < 700
+    check(until_a_known_time, X[:3])

@@ -19,6 +19,7 @@ from jitad.frontend.control.state import ShapesDiffer, Site, StructuresDiffer
 from jitad.frontend.trace import current_trace
 from jitad.ir import errors
 from jitad.ir.program import count
+from jitad.ir.recorder import current
 
 FALLBACK = 2000  # trips up to which a loop that cannot be staged is run trip by trip
 PATIENCE = 250  # equations that the trips of a short loop may record
@@ -42,6 +43,8 @@ def while_loop(test: Callable, body: Callable, otherwise: Callable | None, site:
     """Run or stage a `while` statement: trips are run one by one as long as the condition is known, up to some."""
     site = Site(*site)
     signal, trips, limit = None, 0, SHORT
+    recorded = current().equations if current_trace() is not None else []
+    before = len(recorded)
     while True:
         holds = decided(test())
         if holds is None or (signal is not None and not signal.known):
@@ -49,8 +52,8 @@ def while_loop(test: Callable, body: Callable, otherwise: Callable | None, site:
             break
         if not holds:
             break
-        if current_trace() is not None and trips >= limit:
-            limit = 2 * trips
+        if current_trace() is not None and (trips >= limit or (limit == SHORT and trips and count(recorded[before:]) > PATIENCE)):
+            limit = max(2 * trips, SHORT + 1)
             try:
                 signal = Staging(site, body, test=test).run(signal)
                 break
