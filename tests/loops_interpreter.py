@@ -16,6 +16,11 @@ from jitad.lower.walk import expressions, reachable, roots, terms
 COMBINE = {"add": np.add, "mul": np.multiply, "max": np.maximum, "min": np.minimum, "and": np.logical_and, "or": np.logical_or}
 
 
+def parts_of(buffer) -> int:
+    """Return the number of real parts of the elements of a buffer."""
+    return buffer.nbytes // real_dtype(buffer.type.dtype).itemsize
+
+
 class Storage:
     """A piece of memory, as a flat array of real parts; `start` is its place in the workspace, None for inputs and outputs."""
 
@@ -46,14 +51,21 @@ class Memory:
             self.places[buffer.memory] = Storage(buffer.memory)
         return self.places[buffer.memory]
 
+    def start(self, buffer):
+        """Return the position in its memory at which a buffer begins."""
+        place = buffer.place
+        if place.row is None:
+            return 0
+        return self.start(place.alias) + (self.trips[place.row.counter] + place.row.shift) * parts_of(place)
+
     def read(self, buffer, places):
-        storage = self.of(buffer)
+        storage, places = self.of(buffer), places + self.start(buffer)
         assert np.all((places >= 0) & (places < len(storage.values))), f"reads {buffer.name} outside"
         assert np.all(storage.written[places]), f"reads {buffer.name} where it is not written"
         return storage.values[places]
 
     def write(self, buffer, places, values):
-        storage = self.of(buffer)
+        storage, places = self.of(buffer), places + self.start(buffer)
         assert np.all((places >= 0) & (places < len(storage.values))), f"writes {buffer.name} outside"
         storage.written[places] = True
         storage.values[places] = values
@@ -65,7 +77,7 @@ class Memory:
     def array(self, buffer, type=None):
         """Return the elements as an array of `type`."""
         type = type or buffer.type
-        values = self.read(buffer, np.arange(len(self.of(buffer).values)))
+        values = self.read(buffer, np.arange(parts_of(buffer.place)))
         return values.view(type.dtype).reshape(type.shape)
 
     def store(self, buffer, array):

@@ -10,21 +10,27 @@ from collections.abc import Iterable, Sequence
 
 from llvmlite import ir
 
-from jitad.codegen.scalars import I64, memory_type
-from jitad.lower.loops import Buffer
+from jitad.codegen.scalars import I8, I64, memory_type
+from jitad.lower.loops import Buffer, Counter
 
 MOST_SCOPES = 64
 
 
 class Places:
-    """The pointer to each buffer, and the alias metadata of each."""
+    """The pointer to each buffer, the trip numbers that rows are counted by, and the alias metadata of each buffer."""
 
-    def __init__(self, pointers: dict[Buffer, ir.Value]):
+    def __init__(self, pointers: dict[Buffer, ir.Value], trips: dict[Counter, ir.Value]):
         self.pointers = pointers
+        self.trips = trips
         self.scopes: dict[Buffer, dict[str, ir.MDValue]] = {}
 
-    def pointer(self, buffer: Buffer) -> ir.Value:
-        return self.pointers[buffer.memory]
+    def pointer(self, b: ir.IRBuilder, buffer: Buffer) -> ir.Value:
+        place = buffer.place
+        if place.row is None or place in self.pointers:
+            return self.pointers[place]
+        number = b.add(self.trips[place.row.counter], ir.Constant(I64, place.row.shift), flags=("nsw",))
+        offset = b.mul(number, ir.Constant(I64, place.nbytes), flags=("nsw",))
+        return b.gep(self.pointer(b, place.alias), [offset], source_etype=I8)
 
     def separate(self, module: ir.Module, name: str, groups: Sequence[Iterable[Buffer]]) -> None:
         """Tell LLVM that buffers of different groups never share a byte."""
@@ -38,7 +44,7 @@ class Places:
             self.scopes.update(dict.fromkeys(group, metadata))
 
     def address(self, b: ir.IRBuilder, buffer: Buffer, position: ir.Value) -> ir.Value:
-        return b.gep(self.pointer(buffer), [position], inbounds=True, source_etype=memory_type(buffer.type.dtype))
+        return b.gep(self.pointer(b, buffer), [position], inbounds=True, source_etype=memory_type(buffer.type.dtype))
 
     def load(self, b: ir.IRBuilder, buffer: Buffer, position: ir.Value) -> ir.Value:
         value = b.load(self.address(b, buffer, position), typ=memory_type(buffer.type.dtype))

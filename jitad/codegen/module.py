@@ -48,8 +48,7 @@ class BodyEmitter:
         for argument in self.function.args:
             argument.add_attribute("noalias")
         self.builder = ir.IRBuilder(self.function.append_basic_block("entry"))
-        self.places = Places(dict(zip(arguments, self.function.args[:-1], strict=True)))
-        self.trips: dict[Counter, ir.Value] = {}
+        self.places = Places(dict(zip(arguments, self.function.args[:-1], strict=True)), {})
         self.known: dict[tuple, ir.Function] = {}
         self.tapes = Tapes()
         self.numbers = {step: number for number, step in enumerate(leaves(loops.steps))}
@@ -83,12 +82,19 @@ class BodyEmitter:
     def pointers(self) -> dict[Buffer, ir.Value]:
         return self.places.pointers
 
+    @property
+    def trips(self) -> dict[Counter, ir.Value]:
+        return self.places.trips
+
+    def pointer(self, buffer: Buffer) -> ir.Value:
+        return self.places.pointer(self.builder, buffer)
+
     def emit_steps(self, steps: Sequence[Step]) -> None:
         for step in steps:
             if isinstance(step, Nest):
                 self.emit_nest(step)
             elif isinstance(step, Call):
-                self.return_failure(library.emit(self.builder, step, self.places.pointer))
+                self.return_failure(library.emit(self.builder, step, self.pointer))
             elif isinstance(step, Choice):
                 self.emit_choice(step)
             else:
@@ -96,12 +102,12 @@ class BodyEmitter:
 
     def emit_nest(self, nest: Nest) -> None:
         if nest in self.inlined:
-            NestEmitter(self.builder, nest, self.flags, self.places, self.trips, self.status).emit()
+            NestEmitter(self.builder, nest, self.flags, self.places, self.status).emit()
             status = self.builder.load(self.status, typ=I32) if has_checks(nest) else None
         else:
             name = f"{self.name}.{self.numbers[nest]}"
             function, used, counters = emit_function(self.function.module, name, nest, self.flags, self.known)
-            status = self.builder.call(function, [*map(self.places.pointer, used), *[self.trips[counter] for counter in counters]])
+            status = self.builder.call(function, [*map(self.pointer, used), *[self.trips[counter] for counter in counters]])
         if self.loops.checks:
             self.return_failure(status)
 
@@ -157,7 +163,7 @@ class BodyEmitter:
             self.leave_unless(b.icmp_signed("<", count, length), after)
         if step.goes_on is not None:
             self.emit_steps(step.test)
-            self.leave_unless(b.icmp_unsigned("!=", b.load(self.places.pointer(step.goes_on), typ=I8), ir.Constant(I8, 0)), after)
+            self.leave_unless(b.icmp_unsigned("!=", b.load(self.pointer(step.goes_on), typ=I8), ir.Constant(I8, 0)), after)
         self.emit_steps(step.steps)
         self.finish_trip(step, count, places)
         b.branch(head)
@@ -201,7 +207,7 @@ class BodyEmitter:
 
     def finish_moves(self, step: Repeat, places: dict[Buffer, ir.Value]) -> None:
         copied = {target: self.places.load_all(self.builder, source) for target, source in step.copies.items()}
-        self.pointers.update({buffer: self.places.pointer(source) for buffer, source in step.moves.items()})
+        self.pointers.update({buffer: self.pointer(source) for buffer, source in step.moves.items()})
         for target, values in copied.items():
             self.places.store_all(self.builder, target, values)
         for buffer, phi in places.items():
@@ -209,7 +215,7 @@ class BodyEmitter:
 
     def emit_choice(self, step: Choice) -> None:
         b, boolean = self.builder, step.index.type.dtype.kind == "b"
-        index = b.load(self.places.pointer(step.index), typ=I8 if boolean else I64)
+        index = b.load(self.pointer(step.index), typ=I8 if boolean else I64)
         if boolean:
             index = b.zext(b.icmp_unsigned("!=", index, ir.Constant(I8, 0)), I64)
         after, outside = b.append_basic_block("after"), dict(self.pointers)

@@ -27,7 +27,7 @@ def emit_function(
     module: ir.Module, name: str, nest: Nest, flags: tuple[str, ...], known: dict[tuple, ir.Function]
 ) -> tuple[ir.Function, list[Buffer], list[Counter]]:
     """Return the function of a nest, and the buffers and counters it takes; `known` are those that are there, by the form of their nests."""
-    used, trips = list(dict.fromkeys(buffer.memory for buffer in buffers(nest))), counters(nest)
+    used, trips = list(dict.fromkeys(buffer.place for buffer in buffers(nest))), counters(nest)
     key = form(nest, used, trips)
     if key in known:
         return known[key], used, trips
@@ -41,8 +41,8 @@ def emit_function(
     builder = ir.IRBuilder(function.append_basic_block("entry"))
     status = builder.alloca(I32, name="status")
     builder.store(ir.Constant(I32, 0), status)
-    places = Places(dict(zip(used, pointers, strict=True)))
-    NestEmitter(builder, nest, flags, places, dict(zip(trips, function.args[len(used) :], strict=True)), status).emit()
+    places = Places(dict(zip(used, pointers, strict=True)), dict(zip(trips, function.args[len(used) :], strict=True)))
+    NestEmitter(builder, nest, flags, places, status).emit()
     builder.ret(builder.load(status, typ=I32))
     known[key] = function
     return function, used, trips
@@ -51,9 +51,9 @@ def emit_function(
 class NestEmitter:
     """Emits a nest at the current place; `status` is where the number of a failed check goes."""
 
-    def __init__(self, builder: ir.IRBuilder, nest: Nest, flags: tuple[str, ...], places: Places, trips: dict[Counter, ir.Value], status):
+    def __init__(self, builder: ir.IRBuilder, nest: Nest, flags: tuple[str, ...], places: Places, status):
         self.builder, self.nest, self.flags = builder, nest, flags
-        self.places, self.trips, self.status = places, trips, status
+        self.places, self.status = places, status
         self.scalars = ScalarEmitter(builder, flags)
 
     def emit(self) -> None:
@@ -199,7 +199,7 @@ class NestEmitter:
         if op == "index":
             return self.index(args[0])
         if op == "counter":
-            return self.trips[args[0]]
+            return self.places.trips[args[0]]
         if op in ("in_range", "clamp", "index_div", "index_mod"):
             return self.index_operation(op, self.index(args[0]), args[1])
         if op == "checked":

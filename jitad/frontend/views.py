@@ -14,9 +14,10 @@ from typing import NamedTuple
 from jitad.ir import errors
 from jitad.ir.program import Atom
 from jitad.ir.types import ArrayType, real_dtype
+from jitad.primitives.arithmetic import add, sub
 from jitad.primitives.complexes import complex_, imag, real
 from jitad.primitives.indexing import gather, scatter, scatter_add
-from jitad.primitives.shaping import inverse_permutation, matching_groups, reshape, slice_, transpose
+from jitad.primitives.shaping import broadcast, embed, inverse_permutation, matching_groups, reshape, slice_, transpose
 from jitad.primitives.updates import update
 from jitad.primitives.windows import Span, window, window_update
 
@@ -48,8 +49,20 @@ class Box(NamedTuple):
         return reshaped(x, self.shape)
 
     def write(self, base: Atom, new: Atom) -> Atom:
-        new = reshaped(new, self.count)
-        return new if self.is_whole(base.shape) else update(base, new, start=self.start, step=self.step)
+        if self.is_whole(base.shape):
+            return reshaped(new, self.count)
+        more = increment(new, lambda x: self.shows(x, base))
+        if more is not None:
+            return base + embed(reshaped(more, self.count), start=self.start, step=self.step, shape=base.shape)
+        return update(base, reshaped(new, self.count), start=self.start, step=self.step)
+
+    def shows(self, x: Atom, base: Atom) -> bool:
+        """Return whether `x` was read from `base` by this step."""
+        equation = getattr(x, "equation", None)
+        if equation is not None and equation.primitive is reshape:
+            equation = getattr(equation.inputs[0], "equation", None)
+        box = {"start": self.start, "step": self.step, "shape": self.count}
+        return equation is not None and equation.primitive is slice_ and equation.inputs[0] is base and equation.params == box
 
     def strides(self, base: ArrayType, strides: tuple[int, ...]) -> tuple[int, ...]:
         return tuple(0 if axis is None else strides[axis] * self.step[axis] for axis in self.axes)
@@ -107,13 +120,37 @@ class Element(NamedTuple):
         return gather(x, *self.indices)
 
     def write(self, base: Atom, new: Atom) -> Atom:
-        return scatter(base, new, *self.indices, unique=self.unique)
+        more = increment(new, lambda x: self.shows(x, base)) if self.unique else None
+        return scatter(base, new, *self.indices, unique=self.unique) if more is None else self.add(base, more)
+
+    def shows(self, x: Atom, base: Atom) -> bool:
+        """Return whether `x` was read from `base` by this step."""
+        equation = getattr(x, "equation", None)
+        return equation is not None and equation.primitive is gather and equation.inputs == (base, *self.indices)
 
     def add(self, base: Atom, new: Atom) -> Atom:
         return scatter_add(base, new, *self.indices, unique=self.unique)
 
     def strides(self, base: ArrayType, strides: tuple[int, ...]) -> tuple[int, ...]:
         return (*(0,) * self.indices[0].ndim, *strides[len(self.indices):])
+
+
+def increment(new: Atom, shows: Callable[[Atom], bool]) -> Atom | None:
+    """Return v if `new` is x + v, v + x or x - v for an x that ``shows(x)`` holds of: then v is added where x was read.
+
+    The derivative of an addition needs no mask for what is overwritten, as that of an assignment does.
+    """
+    equation = getattr(new, "equation", None)
+    if equation is None or equation.primitive not in (add, sub):
+        return None
+    x, y = equation.inputs
+    if shows(x):
+        more = y if equation.primitive is add else -y
+    elif shows(y) and equation.primitive is add:
+        more = x
+    else:
+        return None
+    return more if more.shape == new.shape else broadcast(more, shape=new.shape)
 
 
 class Window(NamedTuple):

@@ -7,13 +7,16 @@ the steps have run. Every value has a buffer of its own here, and copies bring i
 
 from __future__ import annotations
 
+from collections import Counter as Uses
 from collections.abc import Sequence
 
+from jitad.ir.lowering import Pointwise
 from jitad.ir.program import Atom, Equation, Literal, Program, Var
 from jitad.lower.fusion import Group, is_alias, schedule
 from jitad.lower.index import ZERO, linear, loop_variable
-from jitad.lower.loops import Buffer, Call, Choice, Counter, Nest, Repeat, Step, Tape
+from jitad.lower.loops import Buffer, Call, Choice, Counter, Nest, Repeat, Row, Step, Tape
 from jitad.lower.nests import Body, Context, build, cut, stores, whole
+from jitad.lower.order import overwrites
 from jitad.lower.prepare import prepare
 from jitad.lower.reads import kind_of
 from jitad.lower.scalars import Expr
@@ -89,10 +92,10 @@ def build_sweeps(context: Context, equation: Equation) -> list[Step]:
 def enter_loop(context: Context, initial: Sequence[Atom], results: Sequence[Var]) -> tuple[list[Step], list[Buffer], list[Buffer], list[Step]]:
     """Return the steps that put initial values in the buffers of carried ones, these, those that have no value, and the steps at the end.
 
-    Carried values live in the buffers of the results; an output of the kernel is copied from one at the end.
+    Carried values live in the buffers of the results; an output of the kernel, or a row, is copied from one at the end.
     """
     targets = [context.buffers[var] for var in results]
-    carries = [buffer if buffer.kind == "work" else context.new_buffer(buffer.type) for buffer in targets]
+    carries = [buffer if buffer.kind == "work" and buffer.row is None else context.new_buffer(buffer.type) for buffer in targets]
     fresh, steps = [], []
     for x, buffer in zip(initial, carries, strict=True):
         if is_undefined(x):
@@ -163,16 +166,62 @@ def lower_body(body: Program, carries: list[Buffer], context: Context,
     for x in carried:
         passed.append(places[x] if x in places and x not in taken else None)
         taken.add(x)
+    rows = rows_written(body, places, context)
+    passed = [places[body.outputs[k].equation.inputs[0]] if k in rows else source for k, source in enumerate(passed)]
     rest = [x for x, source in zip(carried, passed, strict=True) if source is None]
-    program = prepare(Program(body.inputs, body.equations, [*rest, *body.outputs[len(carries) :]]))
+    written = {body.outputs[k].equation for k in rows}
+    equations = [equation for equation in body.equations if equation not in written]
+    program = prepare(Program(body.inputs, equations, [*rest, *body.outputs[len(carries) :], *[x for x, _ in rows.values()]]))
     renamed = list(zip(program.inputs, body.inputs, strict=True))
     inner = Context({new: context.buffers[old] for new, old in renamed if old in context.buffers}, context)
     inner.counters.update({new: context.counters[old] for new, old in renamed if old in context.counters})
     made = [context.new_buffer(x.type) for x in rest]
-    steps = lower_block(program, [*made, *records], inner)
+    steps = lower_block(program, [*made, *records, *[row for _, row in rows.values()]], inner)
     computed = iter(made)
     sources = [next(computed) if source is None else source for source in passed]
     return steps, {target: source for target, source in zip(carries, sources, strict=True) if target is not source}
+
+
+def rows_written(body: Program, places: dict[Var, Buffer], context: Context) -> dict[int, tuple[Var, Buffer]]:
+    """Return, by number, the outputs that are a carried array with one row replaced that nothing reads: the row's value and its buffer.
+
+    The value can then be computed where it is to stay.
+    """
+    uses = Uses(x for equation in body.equations for x in equation.inputs)
+    uses.update(body.outputs)
+    found = {}
+    for k, (x, carry) in enumerate(zip(body.outputs, places, strict=False)):
+        equation = getattr(x, "equation", None)
+        if equation is None or uses[x] != 1 or not (overwrites(equation) and equation.primitive.lower.combine == "set"):
+            continue
+        base, value, *indices = equation.inputs
+        if base is not carry or uses[base] != 1 or isinstance(value, Literal) or len(indices) != 1 or indices[0].shape:
+            continue
+        row = row_number(indices[0], base.shape[0], context)
+        if row is not None:
+            found[k] = value, Buffer(value.type, "work", f"{places[base].name}_row", alias=places[base], row=row)
+    return found
+
+
+def row_number(index: Atom, rows: int, context: Context) -> Row | None:
+    """Return the row that an index stands for, if it is the number of an enclosing loop's trip plus a number, and always in range."""
+    if not counts(index, context):
+        return None
+    body = Body(context, Group("nest", 0, ()), (), ())
+    number = body.builder.as_index(body.value(index, ()))
+    bounds = number.range(())
+    if len(number.terms) != 1 or bounds is None or bounds[0] < 0 or bounds[1] >= rows:
+        return None
+    ((term, coefficient),) = number.terms
+    return Row(term.args[0], number.const) if coefficient == 1 and term.op == "counter" else None
+
+
+def counts(x: Atom, context: Context) -> bool:
+    """Whether a number is made of numbers of trips alone."""
+    if isinstance(x, Literal) or x in context.counters:
+        return True
+    equation = x.equation
+    return equation is not None and isinstance(equation.primitive.lower, Pointwise) and all(counts(y, context) for y in equation.inputs)
 
 
 def initialize(context: Context, x: Atom, buffer: Buffer) -> Nest:

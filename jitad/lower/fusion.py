@@ -11,7 +11,7 @@ whose recomputation would cost more than `STORE` additions per element over comp
 from __future__ import annotations
 
 import math
-from collections import defaultdict
+from collections import Counter, defaultdict
 from dataclasses import dataclass, field
 
 from jitad.ir.lowering import Pointwise, Pull, Reduce
@@ -29,12 +29,16 @@ ROUNDS = 3
 
 @dataclass(eq=False)
 class Group:
-    """Roots computed together. `kind` is ``nest``, ``recurrence``, ``scatter``, ``call``, ``control`` or ``undefined``."""
+    """Roots computed together. `kind` is ``nest``, ``recurrence``, ``scatter``, ``call``, ``control`` or ``undefined``.
+
+    In a nest, the iteration boxes of the roots begin at `offsets` in `box`.
+    """
 
     kind: str
     level: int
     box: tuple[int, ...]
     roots: list[Var] = field(default_factory=list)
+    offsets: dict[Var, tuple[int, ...]] = field(default_factory=dict)
 
 
 @dataclass(eq=False)
@@ -88,7 +92,7 @@ def read_only_where_computed(program: Program, reads: Reads, roots: set[Var], gr
 
 
 def forced_roots(program: Program) -> set[Var]:
-    """Outputs, results of anything but element rules, and operands that a library routine or a reshape needs in memory."""
+    """Outputs, results of anything but element rules, and operands that a library routine, a write or a reshape needs in memory."""
     roots = {atom for atom in program.outputs if isinstance(atom, Var)}
     for equation in program.equations:
         kind = kind_of(equation)
@@ -97,6 +101,8 @@ def forced_roots(program: Program) -> set[Var]:
         if kind in ("call", "control"):
             operands = held_operands(equation) if kind == "control" else blas_operands(equation) or equation.inputs
             roots.update(storage(x) for x in operands if isinstance(x, Var))
+        elif kind == "scatter" and isinstance(equation.inputs[0], Var) and not is_alias(equation.inputs[0].equation):
+            roots.add(equation.inputs[0])
         elif needs_memory(equation):
             roots.update(x for x in equation.inputs if isinstance(x, Var))
     return {var for var in roots if var.equation is not None}
@@ -157,11 +163,12 @@ def promote(program: Program, reads: Reads, roots: set[Var], costs: dict[Var, fl
     """Add to `roots` the Vars that are cheaper to store than to recompute in each of their contexts."""
     nest_of = {var: number for number, group in enumerate(groups or []) for var in group.roots}
     contexts: dict[Var, dict[tuple, int]] = defaultdict(dict)
+    users = Counter(x for equation in program.equations for x in equation.inputs if isinstance(x, Var))
     for equation in reversed(program.equations):
         for var in equation.outputs:
             own = contexts.pop(var, {})
             if var not in roots and own and not stays_inlined(equation, roots) and expensive(var, own, costs[var]):
-                roots.add(var)
+                roots.add(shared_source(var, own, roots, users))
             if var in roots:
                 own = {(nest_of.get(var, reads.frame(equation)),): max(var.type.size, 1)}
             reach(equation, reads, own, contexts)
@@ -175,8 +182,26 @@ def stays_inlined(equation: Equation, roots: set[Var]) -> bool:
 
 
 def expensive(var: Var, contexts: dict[tuple, int], cost: float) -> bool:
-    repeats = sum(contexts.values()) / max(var.type.size, 1) - 1
-    return cost * repeats > STORE or (len(contexts) > CONTEXTS and cost > 0)
+    return cost * repeats(var, contexts) > STORE or (len(contexts) > CONTEXTS and cost > 0)
+
+
+def repeats(var: Var, contexts: dict[tuple, int]) -> float:
+    """Return how many times more often than once each element is computed."""
+    return sum(contexts.values()) / max(var.type.size, 1) - 1
+
+
+def shared_source(var: Var, contexts: dict[tuple, int], roots: set[Var], users: Counter) -> Var:
+    """Return what to store for the sake of `var`: if it is little more than one value that several equations use, that serves all of them."""
+    source, cost = var, 0.0
+    while source not in roots and isinstance(source.equation.primitive.lower, Pointwise):
+        operands = [x for x in source.equation.inputs if isinstance(x, Var)]
+        cost += source.equation.primitive.lower.cost
+        if len(operands) != 1 or operands[0].shape != var.shape or operands[0].equation is None or cost * repeats(var, contexts) > STORE:
+            return var
+        (source,) = operands
+        if users[source] > 1:
+            return source
+    return var
 
 
 def reach(equation: Equation, reads: Reads, own: dict[tuple, int], contexts) -> None:
@@ -190,7 +215,7 @@ def reach(equation: Equation, reads: Reads, own: dict[tuple, int], contexts) -> 
             contexts[x].update(own if same else {(*key, x.shape): n for key, n in own.items()})
         elif isinstance(record, Pull):
             limit = math.inf if record.repeats else max(x.type.size, 1)
-            step = () if reads.through(equation, x) else (equation,)
+            step = () if reads.here(equation, x) else (equation,)
             contexts[x].update({(*key, *step): min(n, limit) for key, n in own.items()})
         elif isinstance(record, Reduce):
             trips = math.prod(iteration_box(equation))
@@ -210,7 +235,9 @@ def assign_groups(program: Program, reads: Reads, roots: set[Var]) -> list[Group
                 kind = "nest" if kind == "inline" else kind
                 key = (levels[var], kind, reads.frame(equation) if kind == "nest" else number)
                 group = groups.setdefault(key, Group(kind, levels[var], box))
-                group.box = tuple(map(max, group.box, box))
+                if kind == "nest":
+                    group.offsets[var] = reads.offset(equation)
+                    group.box = tuple([max(n, low + m) for n, low, m in zip(group.box, reads.offset(equation), box, strict=True)])
                 group.roots.append(var)
     return sorted(groups.values(), key=lambda group: group.level)
 
@@ -245,18 +272,36 @@ def latest_levels(program: Program, reads: Reads, roots: set[Var], earliest: dic
     groups = {var: (reads.frame(var.equation), level) for var, level in earliest.items()}
     delayed = delay(program, reads, roots, earliest, groups, set(groups.values()))
     stuck = {groups[var] for var, level in delayed.items() if level == earliest[var]}
-    return delay(program, reads, roots, earliest, groups, set(groups.values()) - stuck)
+    levels = delay(program, reads, roots, earliest, groups, set(groups.values()) - stuck)
+    groups = {var: (reads.frame(var.equation), level) for var, level in levels.items()}
+    return delay(program, reads, roots, levels, groups, set(), loads(program, roots))
 
 
-def delay(program: Program, reads: Reads, roots: set[Var], earliest: dict[Var, int], groups: dict[Var, tuple], movable: set[tuple]) -> dict:
+def loads(program: Program, roots: set[Var]) -> dict[Var, frozenset[Var]]:
+    """Return, for each root, the arrays in memory that it is computed from."""
+    found: dict[Var, frozenset[Var]] = {}
+    for equation in program.equations:
+        arrays = [x for x in equation.inputs if isinstance(x, Var) and x.type.size > 1]
+        read = frozenset().union(*[frozenset([x]) if x in roots or x.equation is None else found[x] for x in arrays])
+        found.update((var, read) for var in equation.outputs)
+    return {var: found[var] for var in roots}
+
+
+def delay(
+    program: Program, reads: Reads, roots: set[Var], earliest: dict[Var, int], groups: dict[Var, tuple], movable: set[tuple],
+    loads: dict[Var, frozenset[Var]] | None = None,
+) -> dict:
     """Move the roots of `movable` groups to the latest level that has a nest with their box and precedes their readers.
 
+    Of other groups, those move alone that the nest they move to has all the `loads` for: they then more often overwrite what they succeed.
     A nest of one iteration costs next to nothing: it may stand at any level, so that it does not hold up what it reads.
     `here` is the first level at which a Var is read at the index of the nest that may compute it, `anywhere` that of all other reads.
     """
     runs: dict[tuple, set[int]] = defaultdict(set)
-    for box, level in groups.values():
+    read: dict[tuple, frozenset[Var]] = defaultdict(frozenset)
+    for var, (box, level) in groups.items():
         runs[box].add(level)
+        read[box, level] |= loads[var] if loads else frozenset()
     levels, end = dict(earliest), max(earliest.values(), default=0) + 1
     overwritten = readers_of_overwritten(program, roots)
     written = {equation.inputs[0]: earliest[equation.outputs[0]] for equation in program.equations if overwrites(equation)}
@@ -274,6 +319,11 @@ def delay(program: Program, reads: Reads, roots: set[Var], earliest: dict[Var, i
                     levels[var] = min(limit, end)
                 else:
                     levels[var] = max(level for level in runs[box] if earliest[var] <= level <= limit)
+            elif kind == "inline" and loads is not None:
+                limit = min([here[var], anywhere[var] - 1, *[written[base] - 1 for base in overwritten.get(var, ())]])
+                box, _ = groups[var]
+                later = [level for level in runs[box] if earliest[var] < level <= limit and loads[var] and loads[var] <= read[box, level]]
+                levels[var] = max(later, default=earliest[var])
             here[var], anywhere[var] = levels[var], math.inf
         for x in equation.inputs:
             if isinstance(x, Literal):

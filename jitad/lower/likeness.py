@@ -49,7 +49,7 @@ class Writer:
         if isinstance(x, Index):
             return tuple([(term if isinstance(term, int) else self.value(term), c) for term, c in x.terms]), x.const
         if isinstance(x, Buffer):
-            return "b", self.numbers[x.memory], x.type
+            return "b", self.numbers[x.place], x.type
         if isinstance(x, Counter):
             return "c", self.numbers[x]
         return x if isinstance(x, Check) else (type(x), repr(x))

@@ -33,7 +33,7 @@ from jitad.lower.regions import Ranges
 class Buffer:
     """A C-contiguous array: an ``input``, an ``output``, ``work`` (in the workspace at byte `offset`), or ``tape`` (in a slot of a tape).
 
-    With `alias` it is another name of that buffer's memory.
+    With `alias` it is another name of that buffer's memory, or if it has a `row` the row of that number in the current trip.
     """
 
     type: ArrayType
@@ -41,15 +41,38 @@ class Buffer:
     name: str
     offset: int = 0
     alias: Buffer | None = None
+    row: Row | None = None
 
     @property
     def memory(self) -> Buffer:
-        """The buffer whose memory this is."""
+        """The buffer whose memory this is, or lies in."""
         return self if self.alias is None else self.alias.memory
+
+    @property
+    def place(self) -> Buffer:
+        """The buffer that begins where this does: its memory or a row of that."""
+        return self if self.alias is None or self.row is not None else self.alias.place
+
+    @property
+    def label(self) -> str:
+        """What it is called in print."""
+        place = self.place
+        return place.name if place.row is None else f"{place.alias.label}[{place.row}]"
 
     @property
     def nbytes(self) -> int:
         return self.type.size * self.type.dtype.itemsize
+
+
+@dataclass(frozen=True)
+class Row:
+    """The number of the row of an array that a trip of a loop works on."""
+
+    counter: Counter
+    shift: int
+
+    def __str__(self) -> str:
+        return f"{self.counter.name} {'-' if self.shift < 0 else '+'} {abs(self.shift)}" if self.shift else self.counter.name
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ memory if an earlier step stored it and computed in place otherwise; each (Var, 
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Callable, Collection, Sequence
 
 import numpy as np
@@ -49,8 +50,7 @@ class Body:
         self.context = context
         self.builder = Builder(ranges)
         self.memo: dict = {}
-        self.local = set(group.roots) if group.kind == "nest" else set()
-        self.identity = identity
+        self.local = {var: placed(identity, group.offsets[var]) for var in group.roots} if group.kind == "nest" else {}
 
     def value(self, atom: Atom, index: tuple[Index, ...]):
         """Return the element of `atom` at `index`."""
@@ -85,7 +85,7 @@ class Body:
 
     def stored(self, var: Var, index) -> Buffer | None:
         """Return the buffer to read `var` from, or None where this very iteration computes it."""
-        if var in self.local and index == self.identity:
+        if self.local.get(var) == index:
             return None
         return self.context.buffer_of(var)
 
@@ -171,8 +171,17 @@ def cut(box: Sequence[Range], body_of: Callable[[Sequence], tuple[Builder, list]
     parts = regions(box, thresholds, builder.guards)
     if parts == [box]:
         return [Region(box, tuple(statements))] if statements else []
-    found = [(part, body_of(part)[1]) for part in map(builder.ranges.within, parts)]
-    return [Region(part, tuple(statements)) for part, statements in found if statements]
+    found = []
+    for part in map(builder.ranges.within, parts):
+        if 2 * volume(part) > volume(box):  # there, indices that were clamped are not, and guards on them can be decided by a cut
+            found += cut(part, body_of, dims)
+        elif statements := body_of(part)[1]:
+            found.append(Region(part, tuple(statements)))
+    return found
+
+
+def volume(box: Sequence[Range]) -> int:
+    return math.prod([high - low + 1 for low, high in box])
 
 
 def comparable(limits: Sequence[tuple[int, Index]]) -> list[Index]:
@@ -190,21 +199,22 @@ def whole(box: Sequence[int]) -> tuple[Range, ...]:
 def build_nest(context: Context, group: Group) -> list[Nest]:
     """Each part of the box is run by the roots whose own boxes it lies in."""
     here = identity(group.box)
-    boxes = {var: iteration_box(var.equation) for var in group.roots}
+    places = {var: placed(here, group.offsets[var]) for var in group.roots}
+    boxes = {var: box_at(group.offsets[var], iteration_box(var.equation)) for var in group.roots}
     stored = [var for var in group.roots if kind_of(var.equation) == "inline" and not in_place(context, var)]
-    reduced = [(var, make_reduction(context, var, boxes[var])) for var in group.roots if kind_of(var.equation) != "inline"]
+    reduced = [(var, make_reduction(context, var, places[var])) for var in group.roots if kind_of(var.equation) != "inline"]
 
     def body_of(ranges):
         def runs(var):
-            return all(high < extent for (_, high), extent in zip(ranges, boxes[var], strict=True))
+            return all(first <= low and high <= last for (low, high), (first, last) in zip(ranges, boxes[var], strict=True))
 
         body = Body(context, group, ranges, here)
         statements = []
         for var in filter(runs, stored):
-            statements += stores(context.buffers[var], linear_position(here, var.shape), body.value(var, here))
+            statements += stores(context.buffers[var], linear_position(places[var], var.shape), body.value(var, places[var]))
         for var, reduction in reduced:
             if runs(var):
-                parts = parts_of(body.element(var.equation, here))
+                parts = parts_of(body.element(var.equation, places[var]))
                 if not all(is_identity(part, value) for part, value in zip(parts, (reduction.identity, 0), strict=False)):
                     statements.append(Accumulate(reduction, parts))
         return body.builder, statements
@@ -221,10 +231,18 @@ def is_identity(part: Expr, value) -> bool:
     return part.op in ("const", "zero") and (part.args[1] if part.args else 0) == value
 
 
-def writes_all(ranges: Ranges, outer: Sequence[int]) -> bool:
+def writes_all(ranges: Ranges, outer: Sequence[Range]) -> bool:
     """Whether the outer loops of a region run over all of their extents."""
-    return all((low, high) == (0, extent - 1) and not ranges.is_limited(dim)
-               for dim, ((low, high), extent) in enumerate(zip(ranges, outer, strict=False)))
+    return all(bounds == whole and not ranges.is_limited(dim) for dim, (bounds, whole) in enumerate(zip(ranges, outer, strict=False)))
+
+
+def placed(index: tuple[Index, ...], offset: tuple[int, ...]) -> tuple[Index, ...]:
+    """Return the index, in a box that begins at `offset`, of what is computed at `index` of the nest."""
+    return tuple([i - low for i, low in zip(index, offset, strict=True)])
+
+
+def box_at(offset: tuple[int, ...], box: tuple[int, ...]) -> tuple[Range, ...]:
+    return tuple([(low, low + extent - 1) for low, extent in zip(offset, box, strict=True)])
 
 
 def in_place(context: Context, var: Var) -> bool:
@@ -260,12 +278,13 @@ def identity_of(combine: str, dtype: np.dtype):
     return dtype.type(np.iinfo(dtype).min if low else np.iinfo(dtype).max)
 
 
-def make_reduction(context: Context, var: Var, box: tuple[int, ...]) -> Reduction:
+def make_reduction(context: Context, var: Var, place: tuple[Index, ...]) -> Reduction:
     record: Reduce = var.equation.primitive.lower
+    box = iteration_box(var.equation)
     _, axes = record.box(*[x.type for x in var.equation.inputs], **var.equation.params)
     kept = [dim for dim in range(len(box)) if dim not in axes]
     inner = max((dim for dim in kept if box[dim] != 1), default=-1) + 1
-    position = linear_position([identity(box)[dim] for dim in kept], [box[dim] for dim in kept])
+    position = linear_position([place[dim] for dim in kept], [box[dim] for dim in kept])
     partial = any(axis < inner for axis in axes)
     start = identity_of(record.combine, real_dtype(var.dtype))
     return Reduction(context.buffers[var], record.combine, start, inner, partial, position)

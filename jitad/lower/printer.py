@@ -21,8 +21,8 @@ INFIX = {"add": "+", "sub": "-", "mul": "*", "div": "/", "eq": "==", "ne": "!=",
 
 def print_loops(loops: Loops) -> str:
     """Return the text of a kernel: its buffers, then its steps."""
-    head = [f"{buffer.memory.name}: {buffer.type}" for buffer in loops.inputs]
-    tail = [f"{buffer.memory.name}: {buffer.type}" for buffer in loops.outputs]
+    head = [f"{buffer.label}: {buffer.type}" for buffer in loops.inputs]
+    tail = [f"{buffer.label}: {buffer.type}" for buffer in loops.outputs]
     lines = [f"def kernel({', '.join(head)}) -> ({', '.join(tail)}):  # workspace: {loops.work_bytes} bytes"]
     return "\n    ".join([*lines, *print_steps(loops.steps)])
 
@@ -36,26 +36,26 @@ def print_steps(steps: list[Step]) -> list[str]:
             lines += print_nest(step)
         elif isinstance(step, Choice):
             for number, branch in enumerate(step.branches):
-                lines += [f"{'elif' if number else 'if'} {step.index.name} == {number}:", *indented(print_steps(branch) or ["pass"])]
+                lines += [f"{'elif' if number else 'if'} {step.index.label} == {number}:", *indented(print_steps(branch) or ["pass"])]
         else:
             lines += print_repeat(step)
     return lines
 
 
 def print_repeat(step: Repeat) -> list[str]:
-    count = step.count if isinstance(step.count, int) else step.count.name if isinstance(step.count, Counter) else f"{step.count.memory.name}[0]"
+    count = step.count if isinstance(step.count, int) else step.count.name if isinstance(step.count, Counter) else f"{step.count.label}[0]"
     trips = f"range({count})" if count != UNBOUNDED else "count()"
     slots = ", ".join(describe(buffer) for buffer in step.tape.slots) if step.tape is not None else ""
     head = [f"for {step.counter.name} in {f'reversed({trips})' if step.reverse else trips}:{f'  # on tape: {slots}' if slots else ''}"]
     if step.goes_on is not None:
-        head += indented([*print_steps(step.test), f"if not {step.goes_on.memory.name}[0]: break"])
+        head += indented([*print_steps(step.test), f"if not {step.goes_on.label}[0]: break"])
     body = print_steps(step.steps)
     if step.moves:
         targets, sources = zip(*step.moves.items(), strict=True)
-        body.append(f"{', '.join(x.memory.name for x in targets)} = {', '.join(x.memory.name for x in sources)}  # memory changes places")
+        body.append(f"{', '.join(x.label for x in targets)} = {', '.join(x.label for x in sources)}  # memory changes places")
     if step.copies:
         targets, sources = zip(*step.copies.items(), strict=True)
-        body.append(f"{', '.join(x.memory.name + '[:]' for x in targets)} = {', '.join(x.memory.name for x in sources)}")
+        body.append(f"{', '.join(x.label + '[:]' for x in targets)} = {', '.join(x.label for x in sources)}")
     return [*head, *indented(body or ["pass"])]
 
 
@@ -70,7 +70,7 @@ def print_call(call: Call) -> list[str]:
 
 def describe(buffer: Buffer) -> str:
     type = f":{short_dtype(buffer.type.dtype)}{list(buffer.type.shape)}" if buffer.kind in ("work", "tape") else ""
-    return buffer.memory.name + type
+    return buffer.label + type
 
 
 def print_nest(nest: Nest) -> list[str]:
@@ -99,7 +99,7 @@ def print_region(region: Region) -> list[str]:
     computed, limits = limit_texts(region.ranges)
     lines += computed
     for dim in range(depth):
-        lines += [f"{'    ' * dim}{r.buffer.memory.name}_sum = {r.identity}" for r in updates if r.inner == dim]
+        lines += [f"{'    ' * dim}{r.buffer.label}_sum = {r.identity}" for r in updates if r.inner == dim]
         lines.append(f"{'    ' * dim}for i{dim} in range({bounds_text(region.ranges, dim, limits)}):")
     names = Names()
     body = []
@@ -126,7 +126,7 @@ def print_region(region: Region) -> list[str]:
         for reduction in updates:
             if reduction.inner == dim:
                 sign = "+=" if reduction.partial else "="
-                lines.append(f"{'    ' * dim}{target(reduction, names)} {sign} {reduction.buffer.memory.name}_sum")
+                lines.append(f"{'    ' * dim}{target(reduction, names)} {sign} {reduction.buffer.label}_sum")
     return lines
 
 
@@ -164,16 +164,16 @@ def limit_texts(ranges: Ranges) -> tuple[list[str], dict[Index, str]]:
 
 
 def target(reduction, names) -> str:
-    return f"{reduction.buffer.memory.name}[{index_text(reduction.position, names)}]"
+    return f"{reduction.buffer.label}[{index_text(reduction.position, names)}]"
 
 
 def statement_text(statement, names, depth: int) -> str:
     if isinstance(statement, Accumulate):
         reduction = statement.reduction
-        where = f"{reduction.buffer.memory.name}_sum" if reduction.inner < depth else target(reduction, names)
+        where = f"{reduction.buffer.label}_sum" if reduction.inner < depth else target(reduction, names)
         value = ", ".join(names[part.number] for part in statement.parts)
         return f"{where} += {value}" if reduction.combine == "add" else f"{where} = {reduction.combine}({where}, {value})"
-    where = f"{statement.buffer.memory.name}[{index_text(statement.position, names)}]"
+    where = f"{statement.buffer.label}[{index_text(statement.position, names)}]"
     sign = "+=" if isinstance(statement, ScatterStore) and statement.combine == "add" else "="
     return f"{where} {sign} {names[statement.value.number]}"
 
@@ -193,7 +193,7 @@ def expression(expr: Expr, names) -> str:
     if op in ("const", "zero"):
         return repr(args[1]) if args else "0"
     if op == "load":
-        return f"{args[0].memory.name}[{index_text(args[1], names)}]"
+        return f"{args[0].label}[{index_text(args[1], names)}]"
     if op == "counter":
         return args[0].name
     if op == "index":

@@ -1,8 +1,9 @@
 """Cutting an iteration box so that guards are decided in its interior.
 
 In: a box (its ranges) and, per dimension, the loop values at which a guard changes. Out: disjoint sub-boxes that cover it: large
-ones where every guard is decided (their loops are branch-free and vectorise) and thin shells where guards are evaluated. Where most
-of a dimension would be shells, as in an array put together from single elements, each piece becomes a sub-box of its own.
+ones where every guard is decided (their loops are branch-free and vectorise) and thin shells where guards are evaluated, except along the
+innermost dimension beside large ones, where guards would be evaluated for each element: there each piece becomes a sub-box of its own. So
+it does where most of a dimension would be shells, as in an array put together from single elements.
 
 Where a guard changes at a number that is only known when the kernel runs, the ranges of a sub-box are bounds of its loops that hold in
 any case, and its `Limits` the bounds proper.
@@ -18,6 +19,7 @@ from jitad.lower.index import Index, Range, structure
 
 LARGE = 8
 SHARE = 16
+MOST_PIECES = 12
 MOST_WORK = 20_000  # guards looked at while building the regions of one nest
 
 
@@ -79,17 +81,26 @@ def regions(box: Sequence[Range], thresholds: Sequence[set[int]], guards: int = 
     cuts = [segments(bounds, marks) for bounds, marks in zip(box, thresholds, strict=True)]
     if prod(map(len, cuts)) * guards > MOST_WORK:
         cuts = [[(bounds, True)] if is_crowded(pieces) else pieces for bounds, pieces in zip(box, cuts, strict=True)]
-    cuts = [[(piece, True) for piece, _ in pieces] if is_crowded(pieces) else join(pieces) for pieces in cuts]
-    return list(split(cuts, list(box)))
+    if not cuts:
+        return [()]
+    apart = [[(piece, True) for piece, _ in pieces] for pieces in cuts]
+    joined = [separate if is_crowded(pieces) else join(pieces) for pieces, separate in zip(cuts, apart, strict=True)]
+    return list(split(joined, apart[-1] if len(apart[-1]) <= MOST_PIECES else joined[-1]))
 
 
-def tiles(boxes: Iterable[Sequence[int]]) -> list[tuple[Range, ...]]:
-    """Cut the smallest box that holds all `boxes`, which start at the same corner, along their ends."""
+def tiles(boxes: Iterable[Sequence[Range]]) -> list[tuple[Range, ...]]:
+    """Cut the smallest box that holds all `boxes` along their faces."""
     cuts = []
-    for extents in zip(*boxes, strict=True):
-        bounds = [0, *sorted(set(extents))]
-        cuts.append([(low, end - 1) for low, end in zip(bounds, bounds[1:], strict=False) if low < end])
+    for ranges in zip(*boxes, strict=True):
+        bounds = sorted({low for low, _ in ranges} | {high + 1 for _, high in ranges})
+        cuts.append([(low, end - 1) for low, end in zip(bounds, bounds[1:], strict=False)])
     return list(product(*cuts))
+
+
+def pieces(bounds: Range, marks: set[int]) -> list[Range]:
+    """Cut a range before each of `marks`."""
+    ends = sorted({mark for mark in marks if bounds[0] < mark <= bounds[1]} | {bounds[1] + 1})
+    return [(low, end - 1) for low, end in zip([bounds[0], *ends], ends, strict=False)]
 
 
 def segments(whole: Range, marks: set[int]) -> list[tuple[Range, bool]]:
@@ -116,12 +127,10 @@ def join(pieces: list[tuple[Range, bool]]) -> list[tuple[Range, bool]]:
     return joined
 
 
-def split(cuts: list, full: list[Range], done: tuple[Range, ...] = ()) -> Iterator[tuple[Range, ...]]:
+def split(cuts: list, innermost: list, done: tuple[Range, ...] = (), interior: bool = True) -> Iterator[tuple[Range, ...]]:
+    """Combine the pieces of all dimensions; in the interior of the others, take those in `innermost` for the last."""
     if len(done) == len(cuts):
         yield done
         return
-    for piece, large in cuts[len(done)]:
-        if large:
-            yield from split(cuts, full, (*done, piece))
-        else:
-            yield (*done, piece, *full[len(done) + 1 :])
+    for piece, large in innermost if interior and len(done) == len(cuts) - 1 else cuts[len(done)]:
+        yield from split(cuts, innermost, (*done, piece), interior and large)

@@ -15,8 +15,10 @@ import heapq
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 
+from jitad.lower.index import Index
 from jitad.lower.lifetimes import Interval, Lifetimes, copied, is_copy, lifetimes, stores_of
 from jitad.lower.loops import Accumulate, Buffer, Nest, Region, Repeat, ScatterStore, Step, Store
+from jitad.lower.scalars import Expr
 from jitad.lower.walk import children, expressions, leaves, reachable, roots, writes
 
 SMALL = 32  # elements of a carried value that is copied after a trip rather than having its memory change places
@@ -144,8 +146,17 @@ def start(interval: Interval) -> float:
 
 def places(region: Region) -> tuple[set, set]:
     """Return the (buffer, position) pairs that an iteration reads and those that it writes."""
-    read = {expr.args for expr in expressions(region) if expr.op == "load"}
+    read = {(expr.args[0], unclamped(expr.args[1])) for expr in expressions(region) if expr.op == "load"}
     return read, {(s.buffer, s.position) for s in region.statements if isinstance(s, Store | ScatterStore)}
+
+
+def unclamped(index: Index) -> Index:
+    """Return an index without the clamps on the way to it: where one changes an index, what is read is not used."""
+    total = Index((), index.const)
+    for term, coefficient in index.terms:
+        clamped = isinstance(term, Expr) and term.op == "clamp"
+        total += (unclamped(term.args[0]) if clamped else Index(((term, 1),))) * coefficient
+    return total
 
 
 def settle_moves(loops: Sequence[Repeat]) -> set[Buffer]:
@@ -193,4 +204,4 @@ def without_copies_in(nest: Nest) -> list[Nest]:
 
 
 def copies_itself(statement) -> bool:
-    return not isinstance(statement, Accumulate) and is_copy(statement) and statement.value.args[0].memory is statement.buffer.memory
+    return not isinstance(statement, Accumulate) and is_copy(statement) and statement.value.args[0].place is statement.buffer.place

@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from jitad.ir.facts import nonnegative, same
-from jitad.ir.program import Literal, literal
+from jitad.ir.program import Atom, Literal, literal
 from jitad.ir.symbolic import Zero, is_zero
 from jitad.ir.types import broadcast_shapes
 from jitad.primitives.comparisons import both, eq, ne, select, signbit
@@ -85,6 +85,8 @@ def simplify_mul(inputs):
             return in_shape_of(x, y)
         if factor == -1:
             return -in_shape_of(x, y)
+        if isinstance(y, Literal) and factor.dtype.kind == "f" and negated(x) is not None:
+            return mul(Literal(-factor), negated(x))
         if factor is not None and y.ndim and x.shape == broadcast_shapes(x.shape, y.shape):
             return mul(Literal(factor), x)
     return None
@@ -96,9 +98,13 @@ def simplify_div(inputs):
 
 
 def simplify_neg(inputs):
-    (x,) = inputs
-    inner = getattr(x, "equation", None)
-    return inner.inputs[0] if inner is not None and inner.primitive is neg else None
+    return negated(inputs[0])
+
+
+def negated(x: Atom) -> Atom | None:
+    """Return the atom that `x` is the opposite of, if it is one's."""
+    equation = getattr(x, "equation", None)
+    return equation.inputs[0] if equation is not None and equation.primitive is neg else None
 
 
 add = elementwise("add", np.add, lambda r, x, y: 1, lambda r, x, y: 1, element=lambda b, x, y: x + y, kinds="iufc",
