@@ -5,7 +5,7 @@ other Vars are *inlined*: computed again, in registers, wherever they are used. 
 nearly the same, and those that read one another do so only at the same index of the same box.
 
 The cost model: an inlined value is recomputed in each *context*, that is each (nest, index map) pair it is reached through. A value
-whose recomputation would cost more than `STORE` additions per element over computing it once is made a root.
+whose recomputation would cost more than `STORE` additions per element over computing it once, and reading it in each, is made a root.
 """
 
 from __future__ import annotations
@@ -153,10 +153,14 @@ def inline_costs(program: Program, roots: set[Var]) -> dict[Var, float]:
     costs: dict[Var, float] = {}
     for equation in program.equations:
         own = getattr(equation.primitive.lower, "cost", 0.0)
-        total = own + sum(LOAD if x in roots else costs.get(x, LOAD) for x in equation.inputs if isinstance(x, Var))
+        total = own + sum(load(x) if x in roots else costs.get(x, load(x)) for x in equation.inputs if isinstance(x, Var))
         for var in equation.outputs:
             costs[var] = min(total, MOST)
     return costs
+
+
+def load(x: Var) -> float:
+    return LOAD if x.type.size > 1 else 0.0
 
 
 def promote(program: Program, reads: Reads, roots: set[Var], costs: dict[Var, float], groups: list[Group] | None) -> None:
@@ -182,7 +186,8 @@ def stays_inlined(equation: Equation, roots: set[Var]) -> bool:
 
 
 def expensive(var: Var, contexts: dict[tuple, int], cost: float) -> bool:
-    return cost * repeats(var, contexts) > STORE or (len(contexts) > CONTEXTS and cost > 0)
+    more = repeats(var, contexts)
+    return cost * more - LOAD * (more + 1) > STORE or (len(contexts) > CONTEXTS and cost > 0)
 
 
 def repeats(var: Var, contexts: dict[tuple, int]) -> float:

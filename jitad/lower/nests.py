@@ -18,6 +18,7 @@ from jitad.ir.types import ArrayType, real_dtype
 from jitad.lower.fusion import Group, is_alias, storage
 from jitad.lower.index import ZERO, Index, Range, loop_variable, structure
 from jitad.lower.index import linear as linear_position
+from jitad.lower.joining import joined
 from jitad.lower.loops import Accumulate, Buffer, Call, Check, Counter, Nest, Reduction, Region, ScatterStore, Store
 from jitad.lower.products import blas_matrices
 from jitad.lower.reads import identity, iteration_box, kind_of
@@ -219,7 +220,7 @@ def build_nest(context: Context, group: Group) -> list[Nest]:
                     statements.append(Accumulate(reduction, parts))
         return body.builder, statements
 
-    parts = [region for tile in tiles(boxes.values()) for region in cut(tile, body_of)]
+    parts = joined([region for tile in tiles(boxes.values()) for region in cut(tile, body_of)])
     for var, reduction in reduced:
         own = [region.ranges for region in parts if any(isinstance(s, Accumulate) and s.reduction is reduction for s in region.statements)]
         reduction.partial = reduction.partial or len(own) != 1 or not writes_all(own[0], boxes[var][:reduction.inner])

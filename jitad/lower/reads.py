@@ -54,6 +54,8 @@ class Probe:
 
     def __call__(self, index: Sequence[Index]):
         self.places.append(tuple(index))
+        if self.type.dtype.kind in "iu":  # it may become an index, which is then not known
+            return self.builder.make("element", (self, tuple(index)), self.type.dtype)
         return self.builder.const(0, self.type.dtype)
 
 
