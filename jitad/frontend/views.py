@@ -17,7 +17,7 @@ from jitad.ir.types import ArrayType, real_dtype
 from jitad.primitives.arithmetic import add, sub
 from jitad.primitives.complexes import complex_, imag, real
 from jitad.primitives.indexing import gather, scatter, scatter_add
-from jitad.primitives.shaping import broadcast, embed, inverse_permutation, matching_groups, reshape, slice_, transpose
+from jitad.primitives.shaping import broadcast, inverse_permutation, matching_groups, reshape, slice_, transpose
 from jitad.primitives.updates import update
 from jitad.primitives.windows import Span, window, window_update
 
@@ -49,20 +49,8 @@ class Box(NamedTuple):
         return reshaped(x, self.shape)
 
     def write(self, base: Atom, new: Atom) -> Atom:
-        if self.is_whole(base.shape):
-            return reshaped(new, self.count)
-        more = increment(new, lambda x: self.shows(x, base))
-        if more is not None:
-            return base + embed(reshaped(more, self.count), start=self.start, step=self.step, shape=base.shape)
-        return update(base, reshaped(new, self.count), start=self.start, step=self.step)
-
-    def shows(self, x: Atom, base: Atom) -> bool:
-        """Return whether `x` was read from `base` by this step."""
-        equation = getattr(x, "equation", None)
-        if equation is not None and equation.primitive is reshape:
-            equation = getattr(equation.inputs[0], "equation", None)
-        box = {"start": self.start, "step": self.step, "shape": self.count}
-        return equation is not None and equation.primitive is slice_ and equation.inputs[0] is base and equation.params == box
+        new = reshaped(new, self.count)
+        return new if self.is_whole(base.shape) else update(base, new, start=self.start, step=self.step)
 
     def strides(self, base: ArrayType, strides: tuple[int, ...]) -> tuple[int, ...]:
         return tuple(0 if axis is None else strides[axis] * self.step[axis] for axis in self.axes)

@@ -149,18 +149,18 @@ def splits_only(old: tuple[int, ...], new: tuple[int, ...]) -> bool:
 
 
 def inline_costs(program: Program, roots: set[Var]) -> dict[Var, float]:
-    """Return what one element of each Var costs if everything that can be inlined is."""
+    """Return what one element of each Var costs if everything that can be inlined is. Numbers are computed before the loops: they cost nothing."""
     costs: dict[Var, float] = {}
+
+    def price(x: Var) -> float:
+        return LOAD if x in roots else costs.get(x, LOAD)
+
     for equation in program.equations:
         own = getattr(equation.primitive.lower, "cost", 0.0)
-        total = own + sum(load(x) if x in roots else costs.get(x, load(x)) for x in equation.inputs if isinstance(x, Var))
+        total = own + sum(price(x) for x in equation.inputs if isinstance(x, Var) and x.type.size > 1)
         for var in equation.outputs:
             costs[var] = min(total, MOST)
     return costs
-
-
-def load(x: Var) -> float:
-    return LOAD if x.type.size > 1 else 0.0
 
 
 def promote(program: Program, reads: Reads, roots: set[Var], costs: dict[Var, float], groups: list[Group] | None) -> None:
