@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections import Counter as Uses
 from collections.abc import Sequence
 
-from jitad.ir.lowering import Pointwise
+from jitad.ir.lowering import Control, Pointwise
 from jitad.ir.program import Atom, Equation, Literal, Program, Var
 from jitad.lower.fusion import Group, is_alias, schedule
 from jitad.lower.index import ZERO, linear, loop_variable
@@ -197,7 +197,8 @@ def rows_written(body: Program, places: dict[Var, Buffer], context: Context) -> 
         base, value, *indices = equation.inputs
         if base is not carry or uses[base] != 1 or isinstance(value, Literal) or len(indices) != 1 or indices[0].shape:
             continue
-        row = row_number(indices[0], base.shape[0], context)
+        inside = value.equation is not None and isinstance(value.equation.primitive.lower, Control)  # what fills it may go there itself
+        row = None if inside else row_number(indices[0], base.shape[0], context)
         if row is not None:
             found[k] = value, Buffer(value.type, "work", f"{places[base].name}_row", alias=places[base], row=row)
     return found
