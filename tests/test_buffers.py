@@ -126,9 +126,20 @@ def sorted_and_added_to(x):
     return a @ np.arange(5.0)
 
 
+def counted(x):
+    counts, best = np.zeros(5, int), np.zeros(3, dtype=np.int64)
+    for k in range(6):
+        counts[int(np.floor(x * k * 4.3))] += 1
+    best[0] = np.argmax(counts)
+    order = np.arange(4)
+    order[0], order[1] = order[1], order[0]
+    return np.sum(counts * np.arange(5.0)) * x + [1.0, 2.0, 3.0, 4.0][order[0]] + best.sum()
+
+
 PROGRAMS = [
     changed_by_a_helper, under_another_name, through_a_view, in_a_dictionary, in_lists, in_an_object, several_at_once, rotated_in_a_loop,
     seen_under_another_name_after_a_loop, rows_of_a_matrix, where_a_known_mask_holds, decides_before_it_is_changed, sorted_and_added_to,
+    counted,
 ]  # fmt: skip
 
 

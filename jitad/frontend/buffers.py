@@ -7,7 +7,7 @@ to them are buffers, to which traced values can be written. Invariant: a name th
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator, Set
+from collections.abc import Callable, Iterator, Set
 
 WRITING = frozenset([
     "at", "copyto", "fill", "fill_diagonal", "itemset", "partition", "place", "put", "put_along_axis", "putmask", "shuffle", "sort"])
@@ -25,14 +25,30 @@ COPYING = frozenset([
 
 def buffers(function: ast.AST, libraries: Set[str]) -> frozenset[str]:
     """Return the names in `function`, and in functions inside it, under which an array may be written into."""
+    return reached(function, libraries, written)
+
+
+def stores(function: ast.AST, libraries: Set[str]) -> frozenset[str]:
+    """Return those under which elements are assigned to."""
+    return reached(function, libraries, stored)
+
+
+def reached(function: ast.AST, libraries: Set[str], start: Callable) -> frozenset[str]:
+    """Return the names that `start` yields for a node in `function`, and those that may share an array with them."""
     nodes = list(ast.walk(function))
-    found = {name for node in nodes for name in written(node, libraries)}
+    found = {name for node in nodes for name in start(node, libraries)}
     shared = [pair for node in nodes for pair in sharing(node, libraries)]
     while True:
         more = {name for pair in shared if found.intersection(pair) for name in pair} - found
         if not more:
             return frozenset(found)
         found |= more
+
+
+def stored(node: ast.AST, libraries: Set[str]) -> Iterator[str]:
+    """Yield the names to whose elements a node assigns."""
+    if isinstance(node, ast.Subscript) and isinstance(node.ctx, ast.Store):
+        yield from roots(node, libraries)
 
 
 def written(node: ast.AST, libraries: Set[str]) -> Iterator[str]:

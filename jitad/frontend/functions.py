@@ -13,7 +13,7 @@ import weakref
 from collections.abc import Callable
 from dataclasses import replace
 
-from jitad.frontend.buffers import buffers
+from jitad.frontend.buffers import buffers, stores
 from jitad.frontend.captures import Captures
 from jitad.frontend.control.flow import stage_flow
 from jitad.frontend.sources import NoSource, bare, compile_definition, find_definition
@@ -41,8 +41,8 @@ def rewritten_code(code: types.CodeType, module_globals: dict) -> types.CodeType
     """Return the code that does what `code` does through the constant `STAGE`, or why there is none."""
     try:
         definition = find_definition(code, module_globals)
-        written = buffers(definition.node, libraries(module_globals))
-        rewriter = Rewriter(code.co_freevars, definition.class_name, written)
+        names = libraries(module_globals)
+        rewriter = Rewriter(code.co_freevars, definition.class_name, buffers(definition.node, names), stores(definition.node, names))
         node = rewriter.function(stage_flow(bare(definition.node), definition.class_name))
         return compile_definition(replace(definition, node=node), code)
     except NoSource as reason:

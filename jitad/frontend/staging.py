@@ -20,7 +20,6 @@ from jitad.frontend.captures import CONTAINERS, Captures, active
 from jitad.frontend.cells import is_traced, wrap
 from jitad.frontend.control import bodies, branches, signals, statements
 from jitad.frontend.guards import same
-from jitad.frontend.numpy_api.creation import holds_numbers
 from jitad.frontend.operators import Operators, class_attribute, is_users
 from jitad.frontend.ragged import Ragged
 from jitad.frontend.trace import capture
@@ -107,16 +106,20 @@ class Stage(Operators):
             base = captures.contents(base)
         return self.resolve(captures, self.read_attribute(captures, base, name))
 
-    def made(self, value, holders: int = 0):
-        """Return what the function has made, arrays of real and complex numbers as ones to which traced values can be written.
+    def made(self, value, kinds: str = "fc", holders: int = 0):
+        """Return what the function has made, arrays whose dtypes are of some kinds as ones to which traced values can be written.
 
         Arrays to which more than the `holders` of `value` refer are somebody else's too, and stay what they are.
         """
         if type(value) is np.ndarray and active.captures is not None and sys.getrefcount(value) <= UNSHARED + holders:
-            return writable(value)
+            return writable(value, kinds)
         if type(value) is tuple and active.captures is not None and any(type(x) is np.ndarray for x in value):
-            return tuple([self.made(x, holders + 2) for x in value])
+            return tuple([self.made(x, kinds, holders + 2) for x in value])
         return value
+
+    def buffer(self, value):
+        """Return what the function has made and assigns elements to: arrays of integers also."""
+        return self.made(value, "fciu", 1)
 
     def iterable(self, value):
         """Return what a loop runs over."""
@@ -249,10 +252,10 @@ def references(value) -> int:
 UNSHARED = references(np.empty(0))  # to an array that a function is given, and nobody else has
 
 
-def writable(value: np.ndarray):
-    """Return a traced array with what an array holds, if it is the only view of its memory, and one for results."""
+def writable(value: np.ndarray, kinds: str):
+    """Return a traced array with what an array holds, if its dtype is of one of `kinds` and nothing else shares its memory."""
     alone = value.base is None or sys.getrefcount(value.base) <= UNSHARED
-    return wrap(capture(value), scalar=False).copy() if alone and holds_numbers(value.dtype) else value
+    return wrap(capture(value), scalar=False).copy() if alone and value.dtype.kind in kinds else value
 
 
 BOUND = (types.MethodType, types.BuiltinMethodType, types.MethodWrapperType)

@@ -9,7 +9,7 @@ In: the syntax tree of a function. Out: the tree of the same function, with the 
     a + b, -a, a += b         ->  STAGE.add(a, b), STAGE.neg(a), a = STAGE.iadd(a, b)
     a.b += v, a[i] += v       ->  STAGE.attribute_place(a, "b").update("iadd", v), ...
     for x in a                ->  for x in STAGE.iterable(a)
-    a = f(...)                ->  a = STAGE.made(...)    where an array may be written into as `a`
+    a = f(...)                ->  a = STAGE.made(...), a = STAGE.buffer(...)    where an array may be written into as `a`
 
 STAGE is a constant of the code, the `staging.Stage` of the function. Calls are made by the user's frame, at the user's line.
 Control flow is left as it is. Invariant: outside of a trace, the rewritten function does what the original does.
@@ -42,14 +42,15 @@ class Rewriter:
         The free variables of the outermost function: captured names that are not among them are global.
     class_name
         The class around it, for names such as ``__x``.
-    buffers
-        The names under which arrays may be written into.
+    buffers, stores
+        The names under which arrays may be written into, and those under which elements are assigned to.
     """
 
-    def __init__(self, free: Iterable[str], class_name: str | None, buffers: Set[str] = frozenset()):
+    def __init__(self, free: Iterable[str], class_name: str | None, buffers: Set[str] = frozenset(), stores: Set[str] = frozenset()):
         self.free = frozenset(free)
         self.class_name = class_name
         self.buffers = buffers
+        self.stores = stores
         self.scopes: list[Scope] = []
 
     def function(self, node):
@@ -205,41 +206,37 @@ class Rewriter:
 
     def Assign(self, node):
         copy = self.generic(node, skip=("value",))
-        copy.value = self.made(node.value) if any(map(self.is_buffer, node.targets)) else self.visit(node.value)
+        copy.value = self.assigned(node.targets, node.value)
         return copy
 
     def AnnAssign(self, node):
         copy = self.generic(node, skip=("annotation", "value"))
-        copy.value = self.made(node.value) if self.is_buffer(node.target) else self.visit(node.value)
+        copy.value = self.assigned([node.target], node.value)
         return copy
 
-    def is_buffer(self, target) -> bool:
-        """Return whether an array may be written into after it is assigned to a target."""
-        if isinstance(target, ast.Tuple | ast.List | ast.Starred):
-            return any(map(self.is_buffer, getattr(target, "elts", None) or [target.value]))
-        return not isinstance(target, ast.Name) or target.id in self.buffers
+    def assigned(self, targets, value):
+        """Rewrite a value that is assigned to targets."""
+        if not any(may_lead_to(target, self.buffers) for target in targets):
+            return self.visit(value)
+        return self.made(value, "buffer" if any(may_lead_to(target, self.stores) for target in targets) else "made")
 
-    def made(self, node):
+    def made(self, node, method: str):
         """Rewrite an expression whose value is written into, as far as it makes arrays."""
         if makes(node):
-            return stage_call(node, "made", self.visit(node))
+            return stage_call(node, method, self.visit(node))
+        copy = shallow_copy(node)
         if isinstance(node, ast.ListComp) and makes(node.elt):
             copy = self.visit(node)
-            copy.elt = stage_call(node.elt, "made", copy.elt)
-            return copy
-        if isinstance(node, ast.Tuple | ast.List):
-            copy = shallow_copy(node)
-            copy.elts = list(map(self.made, node.elts))
-            return copy
-        if isinstance(node, ast.Starred):
-            copy = shallow_copy(node)
-            copy.value = self.made(node.value)
-            return copy
-        if isinstance(node, ast.Dict):
-            copy = shallow_copy(node)
-            copy.keys, copy.values = self.visit(node.keys), list(map(self.made, node.values))
-            return copy
-        return self.visit(node)
+            copy.elt = stage_call(node.elt, method, copy.elt)
+        elif isinstance(node, ast.Tuple | ast.List):
+            copy.elts = [self.made(element, method) for element in node.elts]
+        elif isinstance(node, ast.Starred):
+            copy.value = self.made(node.value, method)
+        elif isinstance(node, ast.Dict):
+            copy.keys, copy.values = self.visit(node.keys), [self.made(value, method) for value in node.values]
+        else:
+            return self.visit(node)
+        return copy
 
     # --- scopes ----------------------------------------------------------------------------------------------------------------
 
@@ -304,6 +301,13 @@ def is_constant(node) -> bool:
     if isinstance(node, ast.BinOp):
         return is_constant(node.left) and is_constant(node.right)
     return is_constant(node.operand) if isinstance(node, ast.UnaryOp) else isinstance(node, ast.Constant)
+
+
+def may_lead_to(target, names: Set[str]) -> bool:
+    """Return whether something is assigned to one of `names`, or to a place in a container or object."""
+    if isinstance(target, ast.Tuple | ast.List):
+        return any(may_lead_to(element, names) for element in target.elts)
+    return not isinstance(target, ast.Name) or target.id in names
 
 
 def makes(node) -> bool:
