@@ -229,7 +229,7 @@ def test_a_budget_that_cannot_be_met_says_what_would_do():
         jitad.grad(waves, memory="1kB")(X, SOURCE)
     assert isinstance(caught.value, MemoryError)
     least = str(caught.value).split("again ")[1].split("\n")[0]
-    assert_same([jitad.grad(waves, memory=least)(X, SOURCE)], slopes(waves)[:1])
+    assert_same([jitad.grad(waves, memory=least)(X, SOURCE)], [jitad.grad(waves)(X, SOURCE)])
     with pytest.raises(errors.MemoryError):
         jitad.grad(lambda x: np.sum(np.sort(x) ** 2), memory=100)(X)
 
