@@ -17,7 +17,7 @@ from jitad.functional import batching, forward, jacobians, reverse
 from jitad.functional.inner import title
 from jitad.functional.reverse import Budget
 from jitad.ir import errors
-from jitad.pipeline import bytes_taken
+from jitad.pipeline import most_bytes
 from jitad.primitives.control import checkpoint as checkpoint_primitive
 from jitad.primitives.custom import stop_gradient as stop_gradient_primitive
 from jitad.pullbacks import bytes_of_pullback, linearize_concretely, vjp_concretely
@@ -143,7 +143,7 @@ def value_and_grad(function: Callable, argnums: Argnums = 0, has_aux: bool = Fal
     >>> float(value), gradient
     (5.0, array([2., 4.]))
     """
-    taken = budgeted(memory, lambda *known: bytes_taken(gradient_program(*known)))
+    taken = budgeted(memory, lambda *known: most_bytes(gradient_program(*known)))
     return Compiled(
         lambda args, kwargs: reverse.value_and_grad(rewrite(function), argnums, has_aux, "value_and_grad", args, kwargs, taken()), function
     )
@@ -169,7 +169,7 @@ def grad(function: Callable, argnums: Argnums = 0, has_aux: bool = False, memory
     >>> jitad.grad(lambda x: x * jitad.grad(lambda y: x + y)(1.0))(1.0) == 1
     np.True_
     """
-    return _grad(function, argnums, has_aux, "grad", budgeted(memory, lambda *known: bytes_taken(gradient_program(*known))))
+    return _grad(function, argnums, has_aux, "grad", budgeted(memory, lambda *known: most_bytes(gradient_program(*known))))
 
 
 def _grad(function: Callable, argnums: Argnums, has_aux: bool, name: str, budget: Callable[[], Budget | None] = lambda: None) -> Compiled:
@@ -255,7 +255,7 @@ def linearize(function: Callable, *primals):
 
 
 def _jacobian(function: Callable, argnums: Argnums, mode: str | None, memory: Memory = None) -> Compiled:
-    budget = budgeted(memory, lambda *known: bytes_taken(rows(*known)))
+    budget = budgeted(memory, lambda *known: most_bytes(rows(*known)))
     return Compiled(lambda args, kwargs: jacobians.jacobian(rewrite(function), argnums, mode, args, kwargs, budget()), function)
 
 
@@ -298,7 +298,7 @@ def hessian(function: Callable, argnums: Argnums = 0, memory: Memory = None) -> 
     array([[0., 6.],
            [6., 2.]])
     """
-    gradient = _grad(function, argnums, False, "hessian", budgeted(memory, lambda *known: bytes_taken(columns(*known))))
+    gradient = _grad(function, argnums, False, "hessian", budgeted(memory, lambda *known: most_bytes(columns(*known))))
     return Compiled(lambda args, kwargs: jacobians.jacobian(gradient, argnums, "forward", args, kwargs), function)
 
 

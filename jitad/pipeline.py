@@ -5,14 +5,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 from jitad.codegen.kernel import Kernel, compile_loops, text_of
+from jitad.ir import errors
 from jitad.ir.program import Program
 from jitad.ir.verifier import verify
-from jitad.lower.loops import Loops
+from jitad.lower.loops import Loops, Repeat, Step
 from jitad.lower.lowering import lower
 from jitad.lower.verifier import verify_loops
+from jitad.lower.walk import children
 from jitad.optimize.bodies import optimize_bodies, prune
 from jitad.optimize.dce import eliminate_dead_code
 from jitad.optimize.expand import expand
@@ -61,3 +63,20 @@ def bytes_taken(program: Program) -> int:
     """Return how many bytes a call of the kernel takes beyond its arguments: its workspace and its results."""
     loops = to_loops(program)
     return loops.work_bytes + sum(buffer.nbytes for buffer in loops.outputs)
+
+
+def most_bytes(program: Program) -> int:
+    """Return `bytes_taken`; raise if loops keep tapes besides, as long as their number of trips, which only the call knows."""
+    if any(step.tape is not None for step in repeats(to_loops(program).steps)):
+        raise errors.MemoryError("a memory budget cannot be kept where reverse mode goes through a loop whose number of trips is only known "
+                                 "when it runs; write a for loop over a range of known length, or leave the budget out")
+    return bytes_taken(program)
+
+
+def repeats(steps: list[Step]) -> Iterator[Repeat]:
+    """Iterate over the loops in steps, however deep."""
+    for step in steps:
+        if isinstance(step, Repeat):
+            yield step
+        for inner in children(step):
+            yield from repeats(inner)

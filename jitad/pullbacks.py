@@ -24,7 +24,7 @@ from jitad.functional.reverse import Budget
 from jitad.ir import errors
 from jitad.ir.program import Program, Var
 from jitad.ir.recorder import inline
-from jitad.pipeline import bytes_taken, to_kernel
+from jitad.pipeline import most_bytes, to_kernel
 from jitad.runtime.execute import as_input, runner
 from jitad.transform.vjp import linearization, pullback
 
@@ -107,7 +107,7 @@ def bytes_of_pullback(program: Program, active: Sequence[bool]) -> int:
     first, second = pullback(program, active)
     kept = first.output_types[len(program.outputs) :]
     between = sum(type.size * type.dtype.itemsize for type in kept)
-    return max(bytes_taken(first), bytes_taken(second) + between)
+    return max(most_bytes(first), most_bytes(second) + between)
 
 
 def vjp_concretely(compiled: Compiled, primals: tuple, has_aux: bool, budget: Budget | None = None):

@@ -234,6 +234,17 @@ def test_a_budget_that_cannot_be_met_says_what_would_do():
         jitad.grad(lambda x: np.sum(np.sort(x) ** 2), memory=100)(X)
 
 
+def test_loops_without_a_known_number_of_trips_have_no_budget():
+    def f(x):
+        while np.sum(x) > 1e-3:
+            x = x * np.cos(x) / 2
+        return np.sum(x)
+
+    with pytest.raises(errors.MemoryError, match="known length, or leave the budget out"):
+        jitad.grad(f, memory="1GB")(X)
+    assert jitad.grad(f)(X).shape == X.shape
+
+
 def test_the_budget_of_the_settings(monkeypatch):
     slope = jitad.grad(waves)
     first = slope(X, SOURCE)
