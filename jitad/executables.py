@@ -91,7 +91,8 @@ def compile(function: Callable, *args) -> Executable:
     -------
     Executable
         Its ``kernel`` is for Numba, its ``ctypes`` for callers of C functions. What the function reads from outside is as it is now, but
-        arrays have the values that they have at each call.
+        arrays have the values that they have at each call. Arrays for results must not share memory with arguments: a kernel in Numba code
+        raises ``ValueError`` if they do, a C function cannot tell.
 
     Examples
     --------

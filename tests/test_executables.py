@@ -58,6 +58,16 @@ def test_one_result_is_returned_as_it_is():
     np.testing.assert_array_equal(out, new)
 
 
+def test_arrays_for_results_have_memory_of_their_own():
+    gradient = jitad.compile(grad(model), X, 1.0).kernel
+    caller = numba.njit(lambda x, out: gradient(x, 1.0, out))
+    memory = np.linspace(0.5, 1.0, 8)
+    with pytest.raises(ValueError, match="shares memory with argument 0"):
+        caller(memory[:3], memory[2:5])
+    caller(memory[:3], memory[3:6])
+    np.testing.assert_allclose(memory[3:6], slope(memory[:3], 1.0))
+
+
 def test_dtypes():
     def function(a, b, n, z, flag):
         return a * n, b & flag, z * np.conj(z) + 1j * n, ~flag, n * 2

@@ -102,11 +102,14 @@ class Caller:
 
         (arguments,) = args
         values = [builder.extract_value(arguments, k) for k in range(len(self.given))]
-        pointers, filled = [], []
+        pointers, filled, arrays = [], [], []
         for place, (type, typ, value) in enumerate(zip([*self.inputs, *self.arrays], self.given, values, strict=False)):
             if type.ndim:
                 array = arrayobj.make_array(typ)(context, builder, value)
                 self.check_shape(context, builder, array, type, place)
+                if place >= len(self.inputs):
+                    self.check_apart(context, builder, (place, type, array.data), arrays)
+                arrays.append((place, type, array.data))
                 (pointers if place < len(self.inputs) else filled).append(array.data)
             else:
                 wanted = numba_type(type)
@@ -140,6 +143,17 @@ class Caller:
                 message = f"argument {place} of a kernel of jitad has another shape than {type.shape}, for which it was compiled"
                 context.call_conv.return_user_exc(builder, ValueError, (message,))
 
+    def check_apart(self, context, builder, target: tuple, others: list[tuple]) -> None:
+        """Raise if an array for a result shares memory with an argument before it: the kernel takes it that none does."""
+        place, type, start = target
+        for other, other_type, other_start in others:
+            first, second = (builder.ptrtoint(x, I64) for x in (start, other_start))
+            before = builder.icmp_unsigned("<", first, builder.add(second, ir.Constant(I64, byte_count(other_type))))
+            after = builder.icmp_unsigned("<", second, builder.add(first, ir.Constant(I64, byte_count(type))))
+            with builder.if_then(builder.and_(before, after), likely=False):
+                message = f"argument {place} of a kernel of jitad is for a result, but it shares memory with argument {other}, which must not be"
+                context.call_conv.return_user_exc(builder, ValueError, (message,))
+
     def workspace(self, context, builder):
         """Return memory to work in, and what to release after use: on the stack if small, from Numba's allocator otherwise."""
         from numba.core import types
@@ -161,6 +175,10 @@ class Caller:
             for number, failure in failures.items():
                 with builder.if_then(builder.icmp_signed("==", status, ir.Constant(I32, number)), likely=False):
                     context.call_conv.return_user_exc(builder, failure.cls, (failure.message, failure.source))
+
+
+def byte_count(type: ArrayType) -> int:
+    return type.size * type.dtype.itemsize
 
 
 def numba_type(type: ArrayType):
