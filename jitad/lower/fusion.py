@@ -149,7 +149,7 @@ def splits_only(old: tuple[int, ...], new: tuple[int, ...]) -> bool:
 
 
 def inline_costs(program: Program, roots: set[Var]) -> dict[Var, float]:
-    """Return what one element of each Var costs if everything that can be inlined is. Numbers are computed before the loops: they cost nothing."""
+    """Return what one element of each Var costs if everything that can be inlined is. Numbers are computed before loops and cost them nothing."""
     costs: dict[Var, float] = {}
 
     def price(x: Var) -> float:
@@ -157,7 +157,8 @@ def inline_costs(program: Program, roots: set[Var]) -> dict[Var, float]:
 
     for equation in program.equations:
         own = getattr(equation.primitive.lower, "cost", 0.0)
-        total = own + sum(price(x) for x in equation.inputs if isinstance(x, Var) and x.type.size > 1)
+        loops = equation.outputs[0].type.size > 1
+        total = own + sum(price(x) for x in equation.inputs if isinstance(x, Var) and not (loops and x.type.size == 1))
         for var in equation.outputs:
             costs[var] = min(total, MOST)
     return costs
