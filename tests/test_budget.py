@@ -229,7 +229,8 @@ def test_a_budget_that_cannot_be_met_says_what_would_do():
         jitad.grad(waves, memory="1kB")(X, SOURCE)
     assert isinstance(caught.value, MemoryError)
     least = str(caught.value).split("again ")[1].split("\n")[0]
-    assert_same([jitad.grad(waves, memory=least)(X, SOURCE)], [jitad.grad(waves)(X, SOURCE)])
+    wanted = jitad.grad(waves)(X, SOURCE)  # in which other multiplications and additions may be fused
+    np.testing.assert_allclose(jitad.grad(waves, memory=least)(X, SOURCE), wanted, rtol=1e-12, atol=1e-12 * np.abs(wanted).max())
     with pytest.raises(errors.MemoryError):
         jitad.grad(lambda x: np.sum(np.sort(x) ** 2), memory=100)(X)
 
