@@ -25,7 +25,9 @@ class Benchmark:
     differentiated
         How many of them, from the first, the gradient is for.
     in_place
-        Whether the function updates arrays element by element, which the other libraries do not take, or take forever with.
+        Whether the function updates arrays in place, which the other libraries do not take, or take forever with.
+    workspace
+        Arrays that the version by hand keeps from call to call: its last arguments.
     """
 
     name: str
@@ -34,3 +36,4 @@ class Benchmark:
     arguments: tuple[np.ndarray, ...]
     differentiated: int
     in_place: bool = False
+    workspace: tuple[np.ndarray, ...] = ()

@@ -32,7 +32,7 @@ def argnums(benchmark: Benchmark) -> tuple[int, ...]:
 def by_hand(benchmark: Benchmark, fastmath: bool = False) -> Call:
     import numba
 
-    return functools.partial(numba.njit(error_model="numpy", fastmath=fastmath)(benchmark.by_hand), *benchmark.arguments)
+    return functools.partial(numba.njit(error_model="numpy", fastmath=fastmath)(benchmark.by_hand), *benchmark.arguments, *benchmark.workspace)
 
 
 def jitad(benchmark: Benchmark) -> Call:

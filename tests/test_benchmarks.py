@@ -6,6 +6,7 @@ import pytest
 from benchmarks.contenders import jitad
 from benchmarks.programs import (
     SIZES,
+    acoustic,
     bundle,
     cross_entropy,
     distances,
@@ -33,13 +34,14 @@ SMALL = {
     gauss_seidel: (8, 3),
     recursive_filter: (6, 7),
     shortest_paths: (7,),
+    acoustic: (14, 12, 3),
 }
 
 
 @pytest.mark.parametrize("program", SIZES, ids=lambda program: program.__name__.rpartition(".")[2])
 def test_agrees_with_the_gradient_by_hand(program):
     benchmark = program.make(*SMALL[program])
-    by_hand = list(leaves(benchmark.by_hand(*benchmark.arguments)))
+    by_hand = list(leaves(benchmark.by_hand(*benchmark.arguments, *benchmark.workspace)))
     assert np.isclose(benchmark.function(*benchmark.arguments), by_hand[0], rtol=TOLERANCE)
     assert disagreement(list(leaves(jitad(benchmark)())), by_hand) <= TOLERANCE
 

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 from benchmarks.benchmark import Benchmark
 from benchmarks.programs import (
+    acoustic,
     bundle,
     cross_entropy,
     distances,
@@ -29,6 +30,7 @@ SIZES = {
     gauss_seidel: [(200, 20)],
     recursive_filter: [(1500, 1000)],
     shortest_paths: [(120,)],
+    acoustic: [(200, 300, 100)],
 }
 
 

@@ -1,0 +1,98 @@
+"""Misfit of recorded acoustic waves in two dimensions, with respect to the velocity: fourth order in space, a sponge around the grid."""
+
+import numba
+import numpy as np
+
+from benchmarks.benchmark import Benchmark
+
+
+def misfit(velocity, sponge, wavelet, observed, receivers, source, ratio):
+    c = (ratio * velocity) ** 2
+    u_prev, u = np.zeros_like(velocity), np.zeros_like(velocity)
+    recorded = np.zeros_like(observed)
+    for t in range(wavelet.shape[0]):
+        laplacian = (
+            -5.0 * u[2:-2, 2:-2]
+            + (4 / 3) * (u[1:-3, 2:-2] + u[3:-1, 2:-2] + u[2:-2, 1:-3] + u[2:-2, 3:-1])
+            - (1 / 12) * (u[:-4, 2:-2] + u[4:, 2:-2] + u[2:-2, :-4] + u[2:-2, 4:])
+        )
+        u_next = np.zeros_like(u)
+        u_next[2:-2, 2:-2] = 2 * u[2:-2, 2:-2] - u_prev[2:-2, 2:-2] + c[2:-2, 2:-2] * laplacian
+        u_next[source, source] += wavelet[t]
+        recorded[t] = u_next[receivers, 4]
+        u_prev, u = u * sponge, u_next * sponge
+    return 0.5 * np.sum((recorded - observed) ** 2)
+
+
+@numba.njit(error_model="numpy", fastmath=True)
+def step(u, prev, c, sponge, laplacian):
+    """Advance `prev` by two steps to the one after `u`; indices count from the corner, with which Numba vectorises."""
+    n, m = u.shape
+    near, far = 4 / 3, 1 / 12
+    for i in range(n - 4):
+        for j in range(m - 4):
+            value = near * (u[i + 1, j + 2] + u[i + 3, j + 2] + u[i + 2, j + 1] + u[i + 2, j + 3]) - 5.0 * u[i + 2, j + 2]
+            value -= far * (u[i, j + 2] + u[i + 4, j + 2] + u[i + 2, j] + u[i + 2, j + 4])
+            laplacian[i, j] = value
+            damping = sponge[i + 2, j + 2]
+            prev[i + 2, j + 2] = (2.0 * u[i + 2, j + 2] - prev[i + 2, j + 2] * damping + c[i + 2, j + 2] * value) * damping
+
+
+@numba.njit(error_model="numpy", fastmath=True)
+def step_back(a, b, q, c, sponge, laplacian, gradient):
+    """The adjoint of `step`: a gather, like the step itself."""
+    n, m = a.shape
+    near, far = 4 / 3, 1 / 12
+    for i in range(n - 4):
+        for j in range(m - 4):
+            gradient[i + 2, j + 2] += a[i + 2, j + 2] * laplacian[i, j]
+            q[i + 2, j + 2] = c[i + 2, j + 2] * a[i + 2, j + 2]
+    for i in range(n - 4):
+        for j in range(m - 4):
+            value = near * (q[i + 1, j + 2] + q[i + 3, j + 2] + q[i + 2, j + 1] + q[i + 2, j + 3]) - 5.0 * q[i + 2, j + 2]
+            value -= far * (q[i, j + 2] + q[i + 4, j + 2] + q[i + 2, j] + q[i + 2, j + 4])
+            x, damping = a[i + 2, j + 2], sponge[i + 2, j + 2]
+            a[i + 2, j + 2] = (2.0 * x + value + b[i + 2, j + 2]) * damping
+            b[i + 2, j + 2] = -x * damping
+
+
+def by_hand(velocity, sponge, wavelet, observed, receivers, source, ratio, tape, work):
+    """One array is kept for each step, in memory that stays from call to call; damped fields are carried."""
+    prev, u, c, q = work[0], work[1], work[2], work[3]
+    prev[:] = 0
+    u[:] = 0
+    q[:] = 0
+    c[:] = (ratio * velocity) ** 2
+    residual = np.empty_like(observed)
+    value = 0.0
+    for t in range(wavelet.shape[0]):
+        step(u, prev, c, sponge, tape[t])
+        prev[source, source] += wavelet[t] * sponge[source, source]
+        for k in range(receivers.shape[0]):
+            residual[t, k] = prev[receivers[k], 4] / sponge[receivers[k], 4] - observed[t, k]
+            value += residual[t, k] ** 2
+        prev, u = u, prev
+    a, b = prev, u
+    a[:] = 0
+    b[:] = 0
+    gradient = np.zeros_like(velocity)
+    for t in range(wavelet.shape[0] - 1, -1, -1):
+        for k in range(receivers.shape[0]):
+            a[receivers[k], 4] += residual[t, k]
+        step_back(a, b, q, c, sponge, tape[t], gradient)
+    return 0.5 * value, gradient * (2 * ratio**2) * velocity
+
+
+def make(n, steps, receivers):
+    rng = np.random.default_rng(0)
+    velocity = 1500 + 500 * rng.random((n, n))
+    edge = np.minimum(np.arange(n), np.arange(n)[::-1])
+    profile = np.where(edge < 20, np.exp(-((0.015 * (20 - edge)) ** 2)), 1)
+    t = np.arange(steps) * 0.1 - 3
+    wavelet = (1 - 2 * t**2) * np.exp(-(t**2))
+    observed = 0.1 * rng.standard_normal((steps, receivers))
+    places = np.arange(receivers) * (n - 10) // receivers + 5
+    arguments = velocity, np.minimum.outer(profile, profile), wavelet, observed, places, n // 2, 2.5e-4
+    name = f"acoustic waves, {n} × {n}, {steps} steps, {receivers} receivers"
+    workspace = np.zeros((steps, n - 4, n - 4)), np.zeros((4, n, n))
+    return Benchmark(name, misfit, by_hand, arguments, differentiated=1, in_place=True, workspace=workspace)
