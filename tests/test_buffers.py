@@ -136,10 +136,16 @@ def counted(x):
     return np.sum(counts * np.arange(5.0)) * x + [1.0, 2.0, 3.0, 4.0][order[0]] + best.sum()
 
 
+def mean_of_a_selection(x):
+    u = np.sin(np.arange(7.0) + x)
+    chosen = u[u > 0.2]
+    return chosen.sum() / len(chosen)
+
+
 PROGRAMS = [
     changed_by_a_helper, under_another_name, through_a_view, in_a_dictionary, in_lists, in_an_object, several_at_once, rotated_in_a_loop,
     seen_under_another_name_after_a_loop, rows_of_a_matrix, where_a_known_mask_holds, decides_before_it_is_changed, sorted_and_added_to,
-    counted,
+    counted, mean_of_a_selection,
 ]  # fmt: skip
 
 

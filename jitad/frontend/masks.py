@@ -22,7 +22,7 @@ from jitad.primitives.comparisons import select
 from jitad.primitives.declare import full
 from jitad.primitives.shaping import broadcast
 
-LIMITS = "functions of elements, sum, prod, mean, var, std, min, max, any, all, size, and assignment under the same mask"
+LIMITS = "functions of elements, sum, prod, mean, var, std, min, max, any, all, size, len, and assignment under the same mask"
 
 
 class Selected(NDArrayOperatorsMixin):
@@ -135,6 +135,10 @@ class Selected(NDArrayOperatorsMixin):
 
     def copy(self, order="C") -> Selected:
         return Selected(self.values.copy(), self.mask)
+
+    def length(self) -> View:
+        """Return ``len`` of it."""
+        return len_of(self)
 
     def __len__(self):
         return int(len_of(self))

@@ -11,6 +11,7 @@ import numpy as np
 from jitad.frontend.array import Array, wrap
 from jitad.frontend.cells import is_traced
 from jitad.frontend.control.iterables import Sequence
+from jitad.frontend.masks import Selected
 from jitad.frontend.numpy_api.builtins import BUILTINS
 from jitad.frontend.ragged import Ragged
 from jitad.frontend.trees import treat_as_list
@@ -89,7 +90,7 @@ treat_as_list(Appended)
 
 
 def length(x):
-    return x.length() if isinstance(x, Appended | Ragged) else len(x)
+    return x.length() if isinstance(x, Appended | Ragged | Selected) else len(x)
 
 
 BUILTINS[len] = length
