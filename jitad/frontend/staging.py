@@ -18,12 +18,13 @@ import numpy as np
 
 from jitad.frontend.captures import CONTAINERS, Captures, active
 from jitad.frontend.cells import is_traced, wrap
-from jitad.frontend.control import bodies, branches, signals, statements
+from jitad.frontend.control import bodies, branches, handlers, signals, statements
 from jitad.frontend.guards import same
 from jitad.frontend.operators import Operators, class_attribute, is_users
 from jitad.frontend.ragged import Ragged
 from jitad.frontend.trace import capture
 from jitad.ir.libraries import is_library
+from jitad.ir.recorder import current
 
 CHANGING = frozenset([
     "add", "append", "appendleft", "clear", "difference_update", "discard", "extend", "extendleft", "insert", "intersection_update",
@@ -144,6 +145,18 @@ class Stage(Operators):
 
     def continuing(self):
         return signals.CONTINUING
+
+    def before_try(self) -> None:
+        if active.captures is not None:
+            recorded = current().equations
+            active.captures.tries.append((recorded, len(recorded)))
+
+    def after_try(self, names: tuple[str, ...]) -> None:
+        """Refuse handlers for what goes wrong only when the compiled function runs."""
+        if active.captures is not None:
+            recorded, start = active.captures.tries.pop()
+            if sys.exc_info()[0] is None:
+                handlers.check_handlers(recorded[start:], names)
 
     # --- places that are read and then written ------------------------------------------------------------------------------------
 

@@ -20,6 +20,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterable, Set
 
+from jitad.frontend.control.handlers import handled
 from jitad.frontend.scopes import Scope
 from jitad.frontend.sources import shallow_copy
 
@@ -237,6 +238,15 @@ class Rewriter:
         else:
             return self.visit(node)
         return copy
+
+    def Try(self, node):
+        """What is handled is noted, and what the statement records is looked at when it ends."""
+        copy, names = self.generic(node), handled(node)
+        if not names:
+            return copy
+        before = place(node, ast.Expr(stage_call(node, "before_try")))
+        after = place(node, ast.Expr(stage_call(node, "after_try", constant(node, names))))
+        return [before, place(node, ast.Try(body=[copy], handlers=[], orelse=[], finalbody=[after]))]
 
     # --- scopes ----------------------------------------------------------------------------------------------------------------
 

@@ -73,6 +73,8 @@ class Primitive:
         What is left of the operation when all derivatives have been taken, where that is simpler.
     confines : ``(equation) -> bool``
         Whether the result is zero beyond extents that are only known when the kernel runs.
+    fails
+        The exception that it may raise when the kernel runs, because of what its operands hold.
     pointwise
         Each element of the result depends on the operands' elements at the same index alone.
     structural
@@ -106,6 +108,7 @@ class Primitive:
     add_into: Callable | None = None
     expand: Callable | None = None
     confines: Callable = lambda equation: False
+    fails: str = ""
     pointwise: bool = False
     structural: bool = False
     selecting: bool = False

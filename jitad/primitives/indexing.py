@@ -218,3 +218,5 @@ def add_scattered(equation, x):
 
 
 scatter_add.add_into = add_scattered
+for primitive in (gather, scatter, scatter_add):
+    primitive.fails = "IndexError"

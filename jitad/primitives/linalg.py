@@ -340,3 +340,5 @@ cholesky = Primitive(
     samples=lambda rng, dtype: [([positive_definite(rng, dtype, shape)], {}) for shape in MATRICES],
     dtypes="dfDF",
 )
+for primitive in (lu_solve, triangular_solve, cholesky):
+    primitive.fails = "LinAlgError"
