@@ -18,7 +18,7 @@ from jitad.inspection import derivative
 from jitad.ir.interpreter import evaluate
 from jitad.ir.program import Program
 from jitad.ir.verifier import verify
-from jitad.lower import fusion, products, regions
+from jitad.lower import fusion, nests, products, reads, regions, strips
 from jitad.lower.counting import count_operations
 from jitad.lower.loops import Accumulate, Loops, Nest
 from jitad.lower.lowering import lower
@@ -31,9 +31,12 @@ from jitad.transform.jvp import jvp
 
 SCHEDULERS = {
     "default": {},
-    "stores much, cuts small boxes, calls BLAS": {"STORE": 0.5, "SMALL_PRODUCT": 2, "SMALL_MATRIX": 2, "LARGE": 2, "SHARE": 1000},
-    "stores little": {"STORE": 1e9, "CONTEXTS": 10**9, "LARGE": 2, "SHARE": 1000},
-    "stores everything": {"STORE": -1, "CONTEXTS": 1},
+    "stores much, cuts small boxes, spells out nothing, calls BLAS": {
+        "STORE": 0.5, "SMALL_PRODUCT": 2, "SMALL_MATRIX": 2, "SMALL_OPERAND": 0, "LARGE": 2, "SHARE": 1000, "SHORT": 1},
+    "stores little, runs across blocks": {
+        "STORE": 1e9, "CONTEXTS": 10**9, "LARGE": 2, "SHARE": 1000, "SHORT": 3, "SHORT_ALONE": 1,
+        "WORTHWHILE": -1, "ACROSS_CACHE": 1, "LEAST_ACROSS": 2},
+    "stores everything, runs along rows": {"STORE": -1, "CONTEXTS": 1, "SHORT": 1, "WORTHWHILE": -1, "CACHE": 1, "MOST_ACROSS": 0},
 }
 
 
@@ -90,8 +93,9 @@ def check_loops(program: Program, operands, wanted, tolerance: float, schedulers
     for name in schedulers:
         with pytest.MonkeyPatch.context() as patch:
             for constant, value in SCHEDULERS[name].items():
-                module = next(module for module in (fusion, products, regions) if hasattr(module, constant))
-                patch.setattr(module, constant, value)
+                for module in (fusion, nests, products, reads, regions, strips):
+                    if hasattr(module, constant):
+                        patch.setattr(module, constant, value)
             loops = verify_loops(lower(optimized))
         close(run_loops(loops, *operands), wanted, tolerance, f"loops, scheduler that {name}")
     if "default" in schedulers:

@@ -10,8 +10,8 @@ from numpy.lib.stride_tricks import as_strided
 
 from jitad.ir.registry import REGISTRY
 from jitad.ir.types import real_dtype
-from jitad.lower.loops import Accumulate, Call, Choice, Counter, Nest, Repeat, ScatterStore
-from jitad.lower.walk import expressions, reachable, roots, terms
+from jitad.lower.loops import Accumulate, Call, Choice, Counter, Nest, Repeat, ScatterStore, Strips
+from jitad.lower.walk import expressions, reachable, reads, roots, terms, writes
 
 COMBINE = {"add": np.add, "mul": np.multiply, "max": np.maximum, "min": np.minimum, "and": np.logical_and, "or": np.logical_or}
 
@@ -58,14 +58,22 @@ class Memory:
             return 0
         return self.start(place.alias) + (self.trips[place.row.counter] + place.row.shift) * parts_of(place)
 
+    def within(self, buffer, places):
+        """Return where in its memory elements of a buffer are now; it may be a row, turned, or hold only the rows of a block."""
+        places, buffer = places + self.start(buffer), buffer.memory
+        if buffer.columns is not None:
+            width, height = buffer.columns
+            places = places % width * height + places // width
+        return places - self.row * buffer.pitch if buffer.rows else places
+
     def read(self, buffer, places):
-        storage, places = self.of(buffer), places + self.start(buffer)
+        storage, places = self.of(buffer), self.within(buffer, places)
         assert np.all((places >= 0) & (places < len(storage.values))), f"reads {buffer.name} outside"
         assert np.all(storage.written[places]), f"reads {buffer.name} where it is not written"
         return storage.values[places]
 
     def write(self, buffer, places, values):
-        storage, places = self.of(buffer), places + self.start(buffer)
+        storage, places = self.of(buffer), self.within(buffer, places)
         assert np.all((places >= 0) & (places < len(storage.values))), f"writes {buffer.name} outside"
         storage.written[places] = True
         storage.values[places] = values
@@ -99,7 +107,18 @@ def run_loops(loops, *arrays):
 
 def run_steps(steps, memory):
     for step in steps:
-        {Nest: run_nest, Call: run_call, Choice: run_choice, Repeat: run_repeat}[type(step)](step, memory)
+        {Nest: run_nest, Call: run_call, Choice: run_choice, Repeat: run_repeat, Strips: run_strips}[type(step)](step, memory)
+
+
+def run_strips(strips, memory):
+    """What only one block of rows needs is forgotten after it."""
+    local = [buffer for buffer in reads(strips) | writes(strips) if buffer.rows is not None]
+    for memory.row in range(0, strips.rows, strips.block):
+        for buffer in local:
+            memory.of(buffer).written[:] = False
+        for nest in strips.steps:
+            run_nest(nest, memory, (memory.row, min(memory.row + strips.block, strips.rows) - 1))
+    memory.row = 0
 
 
 def run_choice(choice, memory):
@@ -151,22 +170,25 @@ def product(call, memory):
     return matrices(call.params["x"], call.inputs[0]) @ matrices(call.params["y"], call.inputs[1])
 
 
-def run_nest(nest, memory):
-    """All iterations of a region at once, or one after another if some read what others write."""
+def run_nest(nest, memory, rows=None):
+    """All iterations of a region at once, or one after another if some read what others write; those in `rows`, if they are given."""
     started = {reduction: np.zeros(reduction.buffer.type.size, bool) for reduction in nest.reductions}
     for reduction in nest.reductions:
         if reduction.partial:
-            fill(reduction, memory)
+            if rows is None or rows[0] == 0 or reduction.buffer.memory.rows:
+                fill(reduction, memory)
             started[reduction][:] = True
     for region in nest.regions:
         spans = loop_bounds(region.ranges, memory)
+        if rows is not None:
+            spans[0] = range(max(spans[0].start, rows[0]), min(spans[0].stop, rows[1] + 1))
         stored = {(s.buffer.memory, s.position) for s in region.statements if not isinstance(s, Accumulate)}
         loaded = {(expr.args[0].memory, expr.args[1]) for expr in expressions(region) if expr.op == "load"}
         if {buffer for buffer, _ in stored} & {buffer for buffer, _ in loaded - stored}:
             for point in itertools.product(*spans):
                 run_region(region, [np.array([i]) for i in point] or [np.array([0])], memory, started)
         else:
-            grid = np.meshgrid(*map(np.array, spans), indexing="ij")
+            grid = np.meshgrid(*[np.array(span, int) for span in spans], indexing="ij")
             run_region(region, [g.reshape(-1) for g in grid] or [np.array([0])], memory, started)
 
 
@@ -190,9 +212,13 @@ def loop_bounds(ranges, memory):
 
 
 def fill(reduction, memory):
-    count = len(memory.of(reduction.buffer).values)
-    memory.write(reduction.buffer, np.arange(count), reduction.identity)
-    memory.write(reduction.buffer, np.arange(1, count, 2) if reduction.width == 2 else np.arange(0), 0)
+    storage, start = memory.of(reduction.buffer), memory.start(reduction.buffer)
+    memory.write(reduction.buffer, np.arange(0), 0)
+    own = slice(start, start + parts_of(reduction.buffer.place))
+    storage.written[own] = True
+    storage.values[own] = reduction.identity
+    if reduction.width == 2:
+        storage.values[own][1::2] = 0
 
 
 def run_region(region, variables, memory, started):
@@ -213,7 +239,7 @@ def run_region(region, variables, memory, started):
         places, value = index(statement.position), values[statement.value.number]
         if isinstance(statement, ScatterStore) and statement.combine == "add":
             memory.read(statement.buffer, places)
-            np.add.at(memory.of(statement.buffer).values, places, value)
+            np.add.at(memory.of(statement.buffer).values, memory.within(statement.buffer, places), value)
         else:
             memory.write(statement.buffer, places, value)
 
@@ -227,11 +253,14 @@ def accumulate(statement, places, values, memory, started):
         memory.write(reduction.buffer, fresh * width + part, start)
     started[places] = True
     parts = [values[part.number] for part in statement.parts]
-    if width == 2:
-        numbers = data.view(np.result_type(data, 1j).newbyteorder("="))
-        COMBINE[reduction.combine].at(numbers, places, parts[0] + 1j * parts[1])
+    found = [memory.within(reduction.buffer, places * width + part) for part in range(width)]
+    if width == 2 and reduction.combine == "mul":
+        for real, imag, factor in zip(*found, parts[0] + 1j * parts[1], strict=True):
+            product = complex(data[real], data[imag]) * factor
+            data[real], data[imag] = product.real, product.imag
     else:
-        COMBINE[reduction.combine].at(data, places, parts[0])
+        for place, part in zip(found, parts, strict=True):
+            COMBINE[reduction.combine].at(data, place, part)
 
 
 def evaluate(expr, index, values, memory, count):

@@ -13,6 +13,7 @@ from jitad.ir.interpreter import evaluate
 from jitad.testing import check_grads
 
 X = np.array([0.3, 0.7, 1.1])
+LONG = np.linspace(0.0, 1.0, 30)
 CAPTURED = np.array([1.0, 2.0, 3.0])
 
 
@@ -79,13 +80,13 @@ def test_the_derivative_stage_has_value_and_adjoints():
 
 
 def test_loops_are_fused_and_read_like_python():
-    text = show(value_and_grad(model), X, stage="loops")
-    assert text.startswith("def kernel(in0: f64[3]) -> (out0: f64[], out1: f64[3]):  # workspace: 0 bytes")
+    text = show(value_and_grad(model), LONG, stage="loops")
+    assert text.startswith("def kernel(in0: f64[30]) -> (out0: f64[], out1: f64[30]):  # workspace: 0 bytes")
     assert text.count("for ") == 1 and text.count("sin(") == 1 and text.count("cos(") == 1
-    gradient = show(grad(model), X, stage="loops")
+    gradient = show(grad(model), LONG, stage="loops")
     assert gradient == """\
-def kernel(in0: f64[3]) -> (out0: f64[3]):  # workspace: 0 bytes
-    for i0 in range(0, 3):
+def kernel(in0: f64[30]) -> (out0: f64[30]):  # workspace: 0 bytes
+    for i0 in range(0, 30):
         out0[i0] = sin(in0[i0]) + (in0[i0] * cos(in0[i0]))"""
 
 

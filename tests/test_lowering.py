@@ -1,5 +1,7 @@
 """The loops that programs become: how many passes over memory, which guards are left, what is stored; and programs that once went wrong."""
 
+import math
+
 import numpy as np
 import pytest
 from differential import check_derivatives, check_values
@@ -10,11 +12,11 @@ import jitad
 from jitad.ir import errors
 from jitad.ir.types import FLOAT, ArrayType
 from jitad.lower.index import ZERO, loop_variable
-from jitad.lower.loops import Buffer, Call, Loops, Nest, Region, Store
+from jitad.lower.loops import Buffer, Call, Loops, Nest, Region, Store, Strips
 from jitad.lower.regions import regions, tiles
 from jitad.lower.scalars import Builder
 from jitad.lower.verifier import verify_loops
-from jitad.lower.walk import reachable, roots
+from jitad.lower.walk import buffers, reachable, roots
 from jitad.pipeline import to_loops
 from jitad.transform.vjp import gradient
 
@@ -109,6 +111,39 @@ def test_products_are_not_transposed_in_memory():
     steps = to_loops(gradient(program, [True] * 4 + [False] * 2)).steps
     assert [step.routine for step in steps if isinstance(step, Call)] == ["gemm"] * 5
     assert max(step.trips for step in steps if isinstance(step, Nest)) == 64 * 100
+
+
+def stress(points, given):
+    difference = points[:, None, :] - points[None, :, :]
+    return np.sum((np.sqrt(np.sum(difference**2, axis=2) + 1e-9) - given) ** 2)
+
+
+def test_what_is_computed_per_point_shares_one_loop():
+    """All pairs of points are looked at once; each coordinate of the copied input is contiguous."""
+    loops = gradient_loops(stress, np.ones((100, 3)), np.ones((100, 100)))
+    assert [step.trips for step in loops.steps if step.trips >= 100 * 100] == [100 * 100]
+    assert [buffer.columns for buffer in buffers(max(loops.steps, key=lambda step: step.trips)) if buffer.columns] == [(3, 100)] * 2
+
+
+def normalise(x, gain):
+    centred = x - np.mean(x, axis=1, keepdims=True)
+    return np.sum(np.tanh(gain * centred / np.sqrt(np.mean(centred**2, axis=1, keepdims=True) + 1e-5)))
+
+
+@pytest.mark.parametrize("width", [20, 100])
+def test_what_rows_hand_on_stays_in_the_cache(width):
+    """Nests run block by block; short rows with the innermost loop across them."""
+    loops = gradient_loops(normalise, np.ones((2000, width)), np.ones(width))
+    (strips,) = [step for step in loops.steps if isinstance(step, Strips)]
+    assert loops.work_bytes < 2000 * width and strips.block < strips.rows
+    assert {nest.loops for nest in strips.steps if len(nest.box) == 2} == {(1, 0) if width == 20 else (0, 1)}
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_long_sums_keep_what_rounding_loses(dtype):
+    x = np.random.default_rng(0).random(200_003).astype(dtype)
+    assert abs(float(jitad.jit(np.sum)(x)) - math.fsum(x)) <= np.finfo(dtype).eps * math.fsum(x)
+    assert jitad.jit(np.sum)(np.append(x, np.inf).astype(dtype)) == np.inf
 
 
 def test_elements_put_together_need_no_guards():

@@ -44,7 +44,8 @@ class Places:
             self.scopes.update(dict.fromkeys(group, metadata))
 
     def address(self, b: ir.IRBuilder, buffer: Buffer, position: ir.Value) -> ir.Value:
-        return b.gep(self.pointer(b, buffer), [position], inbounds=True, source_etype=memory_type(buffer.type.dtype))
+        place = self.pointer(b, buffer)
+        return b.gep(place, [position], inbounds=buffer.memory.rows is None, source_etype=memory_type(buffer.type.dtype))
 
     def load(self, b: ir.IRBuilder, buffer: Buffer, position: ir.Value) -> ir.Value:
         value = b.load(self.address(b, buffer, position), typ=memory_type(buffer.type.dtype))

@@ -13,11 +13,12 @@ from llvmlite import ir
 from jitad.codegen import library
 from jitad.codegen.failures import tape_number
 from jitad.codegen.memory import Places, apart, parts
-from jitad.codegen.nests import NestEmitter, emit_function
+from jitad.codegen.nests import Loop, NestEmitter, emit_function
 from jitad.codegen.scalars import I1, I8, I32, I64, POINTER, memory_type
 from jitad.codegen.tapes import Tapes
 from jitad.ir.lowering import UNBOUNDED
-from jitad.lower.loops import Buffer, Call, Choice, Counter, Loops, Nest, Repeat, Step
+from jitad.ir.types import real_dtype
+from jitad.lower.loops import Buffer, Call, Choice, Counter, Loops, Nest, Repeat, Step, Strips
 from jitad.lower.walk import children, expressions, leaves, reads, writes
 from jitad.lower.workspace import exchanged
 
@@ -93,6 +94,8 @@ class BodyEmitter:
         for step in steps:
             if isinstance(step, Nest):
                 self.emit_nest(step)
+            elif isinstance(step, Strips):
+                self.emit_strips(step)
             elif isinstance(step, Call):
                 self.return_failure(library.emit(self.builder, step, self.pointer))
             elif isinstance(step, Choice):
@@ -100,16 +103,32 @@ class BodyEmitter:
             else:
                 self.emit_repeat(step)
 
-    def emit_nest(self, nest: Nest) -> None:
+    def emit_nest(self, nest: Nest, rows: tuple[ir.Value, ...] = ()) -> None:
+        """Run a nest; `rows` is the range of its outermost dimension, if that is not all of it."""
         if nest in self.inlined:
             NestEmitter(self.builder, nest, self.flags, self.places, self.status).emit()
             status = self.builder.load(self.status, typ=I32) if has_checks(nest) else None
         else:
             name = f"{self.name}.{self.numbers[nest]}"
-            function, used, counters = emit_function(self.function.module, name, nest, self.flags, self.known)
-            status = self.builder.call(function, [*map(self.pointer, used), *[self.trips[counter] for counter in counters]])
+            function, used, counters = emit_function(self.function.module, name, nest, self.flags, self.known, bool(rows))
+            pointers = [self.pointer(buffer) if buffer.rows is None else self.shifted(buffer, rows[0]) for buffer in used]
+            status = self.builder.call(function, [*pointers, *[self.trips[counter] for counter in counters], *rows])
         if self.loops.checks:
             self.return_failure(status)
+
+    def shifted(self, buffer: Buffer, row: ir.Value) -> ir.Value:
+        """Return where row 0 of a buffer would lie if `row` is the first that is there."""
+        shift = ir.Constant(I64, -buffer.pitch * real_dtype(buffer.type.dtype).itemsize)
+        return self.builder.gep(self.pointer(buffer), [self.builder.mul(row, shift)], source_etype=I8)
+
+    def emit_strips(self, step: Strips) -> None:
+        with Loop(self.builder, 0, -(-step.rows // step.block) - 1) as number:
+            b, last = self.builder, ir.Constant(I64, step.rows - 1)
+            low = b.mul(number, ir.Constant(I64, step.block))
+            high = b.add(low, ir.Constant(I64, step.block - 1))
+            high = b.select(b.icmp_signed("<", high, last), high, last)
+            for nest in step.steps:
+                self.emit_nest(nest, (low, high))
 
     def return_failure(self, status: ir.Value | None) -> None:
         if status is not None:
@@ -254,7 +273,7 @@ def moved(steps: Sequence[Step]) -> list[Buffer]:
 def repeated(steps: Sequence[Step], inside: bool = False) -> Iterator[Nest]:
     """Iterate over the small nests that loops run, however deep."""
     for step in steps:
-        for inner in children(step):
+        for inner in children(step) if not isinstance(step, Strips) else ():
             yield from repeated(inner, inside or isinstance(step, Repeat))
         if inside and isinstance(step, Nest) and step.trips <= FEW_TRIPS:
             yield step

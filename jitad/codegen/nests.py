@@ -6,6 +6,11 @@ place, which notes that number. Invariant: the innermost loop's body is straight
 
 from __future__ import annotations
 
+import functools
+import math
+from collections.abc import Sequence
+from contextlib import nullcontext
+
 from llvmlite import ir
 
 from jitad.codegen.memory import Places, allocate
@@ -21,17 +26,22 @@ from jitad.lower.walk import buffers, counters, reachable, roots, terms
 COMBINE = {"add": "add", "mul": "mul", "max": "maximum", "min": "minimum", "and": "and", "or": "or"}
 
 FEW, MANY = 4, 64  # trips of an innermost loop that LLVM would unroll completely, but that is long enough to be vectorised
+CHUNK = 2048  # terms that are summed up at a time
+LEAST_CHUNK = 64
 
 
 def emit_function(
-    module: ir.Module, name: str, nest: Nest, flags: tuple[str, ...], known: dict[tuple, ir.Function]
+    module: ir.Module, name: str, nest: Nest, flags: tuple[str, ...], known: dict[tuple, ir.Function], blocked: bool
 ) -> tuple[ir.Function, list[Buffer], list[Counter]]:
-    """Return the function of a nest, and the buffers and counters it takes; `known` are those that are there, by the form of their nests."""
+    """Return the function of a nest, and the buffers and counters it takes; if `blocked`, then the first and the last row to run.
+
+    `known` are the functions that are there, by the form of their nests.
+    """
     used, trips = list(dict.fromkeys(buffer.place for buffer in buffers(nest))), counters(nest)
-    key = form(nest, used, trips)
+    key = blocked, form(nest, used, trips)
     if key in known:
         return known[key], used, trips
-    function = ir.Function(module, ir.FunctionType(I32, [POINTER] * len(used) + [I64] * len(trips)), name)
+    function = ir.Function(module, ir.FunctionType(I32, [POINTER] * len(used) + [I64] * (len(trips) + 2 * blocked)), name)
     function.linkage = "internal"
     function.attributes.add("noinline")
     function.attributes.add("nounwind")
@@ -41,19 +51,22 @@ def emit_function(
     builder = ir.IRBuilder(function.append_basic_block("entry"))
     status = builder.alloca(I32, name="status")
     builder.store(ir.Constant(I32, 0), status)
-    places = Places(dict(zip(used, pointers, strict=True)), dict(zip(trips, function.args[len(used) :], strict=True)))
-    NestEmitter(builder, nest, flags, places, status).emit()
+    places = Places(dict(zip(used, pointers, strict=True)), dict(zip(trips, function.args[len(used) :], strict=False)))
+    rows = function.args[-2:] if blocked else ()
+    NestEmitter(builder, nest, flags, places, status, rows).emit()
     builder.ret(builder.load(status, typ=I32))
     known[key] = function
     return function, used, trips
 
 
 class NestEmitter:
-    """Emits a nest at the current place; `status` is where the number of a failed check goes."""
+    """Emits a nest at the current place; `status` is where the number of a failed check goes, `rows` the range of the outermost dimension."""
 
-    def __init__(self, builder: ir.IRBuilder, nest: Nest, flags: tuple[str, ...], places: Places, status):
+    def __init__(
+        self, builder: ir.IRBuilder, nest: Nest, flags: tuple[str, ...], places: Places, status: ir.Value, rows: Sequence[ir.Value] = ()
+    ):
         self.builder, self.nest, self.flags = builder, nest, flags
-        self.places, self.status = places, status
+        self.places, self.status, self.rows = places, status, rows
         self.scalars = ScalarEmitter(builder, flags)
 
     def emit(self) -> None:
@@ -62,41 +75,84 @@ class NestEmitter:
             for r in self.nest.reductions
             if r.inner < len(self.nest.box) or not self.nest.box
         }
+        self.errors = {
+            r: [tuple([allocate(self.builder, self.register(r), name=name) for name in ("total", "error")]) for _ in range(r.width)]
+            for r in self.registers
+            if r.combine == "add" and r.buffer.type.dtype.kind in "fc" and self.nest.trips > CHUNK
+        }
         for buffer, reduction in {r.buffer: r for r in self.nest.reductions if r.partial}.items():
-            self.fill(buffer, reduction)
+            with self.at_first_row() if buffer.memory.rows is None else nullcontext():
+                self.fill(buffer, reduction)
         for region in self.nest.regions:
-            self.emit_region(region)
+            self.emit_rows(region)
+
+    def at_first_row(self):
+        return self.builder.if_then(self.builder.icmp_signed("==", self.rows[0], ir.Constant(I64, 0))) if self.rows else nullcontext()
+
+    def emit_rows(self, region: Region) -> None:
+        """Emit the part of a region that lies in the rows of a block."""
+        self.spans = self.bounds(region.ranges)
+        if self.rows:
+            b, (low, high) = self.builder, (ir.Constant(I64, end) if isinstance(end, int) else end for end in self.spans[0])
+            low = b.select(b.icmp_signed("<", low, self.rows[0]), self.rows[0], low)
+            high = b.select(b.icmp_signed("<", high, self.rows[1]), high, self.rows[1])
+            self.spans[0] = (low, high)
+        self.emit_region(region)
 
     def register(self, reduction: Reduction) -> ir.Type:
         return register_type(real_dtype(reduction.buffer.type.dtype))
 
     def fill(self, buffer: Buffer, reduction: Reduction) -> None:
-        """Set a whole buffer to the identity of its reduction."""
+        """Set a whole buffer, or what it holds of a block, to the identity of its reduction."""
         if buffer.type.size == 0:
             return
-        with Loop(self.builder, 0, buffer.type.size - 1) as i:
-            self.write_parts(buffer, i, self.identity(reduction))
+        place, b, values = buffer.place, self.builder, self.identity(reduction)
+        first = b.mul(self.rows[0], ir.Constant(I64, place.pitch)) if place.rows else ir.Constant(I64, 0)
+        with Loop(b, 0, place.nbytes // buffer.type.dtype.itemsize - 1) as i:
+            for k, value in enumerate(values):
+                position = b.add(b.mul(i, ir.Constant(I64, len(values))), ir.Constant(I64, k))
+                self.write(buffer, b.add(first, position), value)
 
     def identity(self, reduction: Reduction) -> list[ir.Value]:
         dtype = real_dtype(reduction.buffer.type.dtype)
         return [constant(value, dtype) for value in (reduction.identity, 0)[: reduction.width]]
 
     def emit_region(self, region: Region) -> None:
-        loops: list[Loop] = []
-        self.variables: list[ir.Value] = []
+        self.variables: dict[int, ir.Value] = {}
         updates = {s.reduction: s.parts for s in region.statements if isinstance(s, Accumulate)}
-        for dim, (low, high) in enumerate(self.bounds(region.ranges)):
-            self.start_registers(updates, dim)
-            inner = dim == len(region.ranges) - 1 and isinstance(low, int) and isinstance(high, int)
-            loops.append(Loop(self.builder, low, high, kept=inner and FEW < high - low < MANY))
-            self.variables.append(loops[-1].__enter__())
-        self.start_registers(updates, len(region.ranges))
-        self.emit_body(region)
-        for dim in reversed(range(len(region.ranges))):
-            loops[dim].__exit__(None, None, None)
-            self.flush_registers(updates, dim)
-        if not region.ranges:
-            self.flush_registers(updates, 0)
+        trips = [region.ranges[dim][1] - region.ranges[dim][0] + 1 for dim in self.nest.loops]
+        level, length = chunks(trips) if self.errors.keys() & updates.keys() else (-1, 0)
+        self.emit_loops(region, updates, 0, level, length)
+
+    def emit_loops(self, region: Region, updates, place: int, level: int, length: int) -> None:
+        """Emit the loops from the `place`-th on; the one at `level` in pieces of `length` trips, unless that is 0, after each of which sums
+        are folded."""
+        self.start_registers(updates, place)
+        if place == len(self.nest.loops):
+            self.emit_body(region)
+            if place == 0:
+                self.flush_registers(updates, 0)
+            return
+        low, high = self.spans[self.nest.loops[place]]
+        if place == level and length and isinstance(low, int):
+            b = self.builder
+            with Loop(b, 0, (high - low) // length) as number:
+                first = b.add(ir.Constant(I64, low), b.mul(number, ir.Constant(I64, length)))
+                last = b.add(first, ir.Constant(I64, length - 1))
+                last = b.select(b.icmp_signed("<", last, ir.Constant(I64, high)), last, ir.Constant(I64, high))
+                self.emit_loop(region, updates, place, level, length, (first, last))
+                self.fold(updates, place)
+        else:
+            self.emit_loop(region, updates, place, level, length, (low, high))
+            if place == level:
+                self.fold(updates, place)
+        self.flush_registers(updates, place)
+
+    def emit_loop(self, region: Region, updates, place: int, level: int, length: int, bounds: tuple) -> None:
+        low, high = bounds
+        inner = place == len(self.nest.loops) - 1 and isinstance(low, int) and isinstance(high, int)
+        with Loop(self.builder, low, high, kept=inner and FEW < high - low < MANY) as self.variables[self.nest.loops[place]]:
+            self.emit_loops(region, updates, place + 1, level, length)
 
     def bounds(self, ranges: Ranges) -> list[tuple]:
         """Return the bounds of the loops of a region, numbers or values."""
@@ -114,43 +170,81 @@ class NestEmitter:
 
     def limit(self, limit: Index) -> ir.Value:
         """Return the value of a limit of a loop."""
-        self.values = {}
-        for expr in reachable(terms(limit)):
-            self.values[expr.number] = self.expression(expr)
+        self.evaluate(reachable(terms(limit)))
         return self.index(limit)
 
-    def start_registers(self, updates, dim: int) -> None:
+    def fold(self, updates, place: int) -> None:
+        """Add each sum so far to a total that keeps what rounding loses (Knuth's two-sum), and start it anew."""
+        b = self.builder
         for reduction in updates:
-            if reduction.inner == dim and reduction in self.registers:
+            if reduction in self.errors and reduction.inner <= place:
+                type = self.register(reduction)
+                for slot, (total, error), zero in zip(self.registers[reduction], self.errors[reduction], self.identity(reduction), strict=True):
+                    x, y = b.load(total, typ=type), b.load(slot, typ=type)
+                    s = b.fadd(x, y)
+                    z = b.fsub(s, x)
+                    lost = b.fadd(b.fsub(x, b.fsub(s, z)), b.fsub(y, z))
+                    b.store(s, total)
+                    b.store(b.fadd(b.load(error, typ=type), lost), error)
+                    b.store(zero, slot)
+
+    def start_registers(self, updates, place: int) -> None:
+        for reduction in updates:
+            if reduction.inner == place and reduction in self.registers:
                 for slot, value in zip(self.registers[reduction], self.identity(reduction), strict=True):
                     self.builder.store(value, slot)
+                for pair in self.errors.get(reduction, ()):
+                    for slot in pair:
+                        self.builder.store(ir.Constant(self.register(reduction), 0.0), slot)
 
-    def flush_registers(self, updates, dim: int) -> None:
+    def flush_registers(self, updates, place: int) -> None:
         for reduction in updates:
-            if reduction.inner == dim and reduction in self.registers:
-                self.finish(reduction, self.held(reduction))
+            if reduction.inner == place and reduction in self.registers:
+                self.finish(reduction, self.totals(reduction))
+
+    def totals(self, reduction: Reduction) -> list[ir.Value]:
+        """Return the results of a reduction; infinite ones leave no meaningful error."""
+        b, parts, type = self.builder, self.held(reduction), self.register(reduction)
+        for k, (total, error) in enumerate(self.errors.get(reduction, ())):
+            lost = b.load(error, typ=type)
+            whole = b.fadd(b.load(total, typ=type), parts[k])
+            parts[k] = b.select(b.fcmp_ordered("==", lost, lost), b.fadd(whole, lost), whole)
+        return parts
 
     def held(self, reduction: Reduction) -> list[ir.Value]:
         return [self.builder.load(slot, typ=self.register(reduction)) for slot in self.registers[reduction]]
 
     def finish(self, reduction: Reduction, parts: list[ir.Value]) -> None:
         """Bring a value to its place in memory."""
-        position = self.index(reduction.position)
+        buffer, width = reduction.buffer, reduction.width
+        positions = [self.index(buffer.located(reduction.position * width + k)) for k in range(width)]
         if reduction.partial:
-            parts = self.combine(reduction, self.read_parts(reduction.buffer, position), parts)
-        self.write_parts(reduction.buffer, position, parts)
+            parts = self.combine(reduction, [self.read(buffer, position) for position in positions], parts)
+        for position, part in zip(positions, parts, strict=True):
+            self.write(buffer, position, part)
 
     def emit_body(self, region: Region) -> None:
-        self.values = {}
-        for expr in reachable(roots(region)):
-            self.values[expr.number] = self.expression(expr)
+        self.evaluate(reachable(roots(region)))
         for statement in region.statements:
             if isinstance(statement, Store):
-                self.write(statement.buffer, self.index(statement.position), self.values[statement.value.number])
+                self.write(statement.buffer, self.index(statement.buffer.located(statement.position)), self.values[statement.value.number])
             elif isinstance(statement, ScatterStore):
                 self.scatter(statement, self.values[statement.value.number])
             else:
                 self.accumulate(statement.reduction, [self.values[part.number] for part in statement.parts])
+
+    def evaluate(self, exprs: Sequence[Expr]) -> None:
+        """Emit expressions, operands first; the outcomes of index checks are combined, so that they do not keep a loop from vectorising."""
+        self.values = {}
+        self.outcomes: list[ir.Value] = []
+        for expr in exprs:
+            self.values[expr.number] = self.expression(expr)
+        if self.outcomes:
+            outcome = functools.reduce(self.larger, self.outcomes)
+            self.builder.store(self.larger(self.builder.load(self.status, typ=I32), outcome), self.status)
+
+    def larger(self, x: ir.Value, y: ir.Value) -> ir.Value:
+        return self.builder.select(self.builder.icmp_signed(">", x, y), x, y)
 
     def accumulate(self, reduction: Reduction, parts: list[ir.Value]) -> None:
         slots = self.registers.get(reduction)
@@ -161,7 +255,7 @@ class NestEmitter:
                 self.builder.store(value, slot)
 
     def scatter(self, statement: ScatterStore, value: ir.Value) -> None:
-        position = self.index(statement.position)
+        position = self.index(statement.buffer.located(statement.position))
         if statement.combine == "add":
             before = self.read(statement.buffer, position)
             value = self.builder.or_(before, value) if value.type == I1 else (
@@ -195,7 +289,7 @@ class NestEmitter:
         if op in ("const", "zero"):
             return constant(args[1] if args else 0, expr.dtype)
         if op == "load":
-            return self.read(args[0], self.index(args[1]))
+            return self.read(args[0], self.index(args[0].located(args[1])))
         if op == "index":
             return self.index(args[0])
         if op == "counter":
@@ -203,8 +297,9 @@ class NestEmitter:
         if op in ("in_range", "clamp", "index_div", "index_mod"):
             return self.index_operation(op, self.index(args[0]), args[1])
         if op == "checked":
-            check = args[1]
-            return self.scalars.checked(self.values[args[0].number], check.number, check.extent, self.status)
+            index, outcome = self.scalars.checked(self.values[args[0].number], args[1].number, args[1].extent)
+            self.outcomes.append(outcome)
+            return index
         return self.scalars.emit(expr, [self.values[x.number] for x in args])
 
     def index_operation(self, op: str, i: ir.Value, extent: int) -> ir.Value:
@@ -234,20 +329,12 @@ class NestEmitter:
             value = self.builder.zext(value, I8)
         self.places.store(self.builder, buffer, position, value)
 
-    def parts_positions(self, buffer: Buffer, position: ir.Value) -> list[ir.Value]:
-        """Return the positions of the real parts of an element."""
-        if buffer.type.dtype.kind != "c":
-            return [position]
-        b = self.builder
-        first = b.mul(position, ir.Constant(I64, 2), flags=("nsw",))
-        return [first, b.add(first, ir.Constant(I64, 1), flags=("nsw",))]
 
-    def read_parts(self, buffer: Buffer, position: ir.Value) -> list[ir.Value]:
-        return [self.read(buffer, place) for place in self.parts_positions(buffer, position)]
-
-    def write_parts(self, buffer: Buffer, position: ir.Value, parts: list[ir.Value]) -> None:
-        for place, part in zip(self.parts_positions(buffer, position), parts, strict=True):
-            self.write(buffer, place, part)
+def chunks(trips: Sequence[int]) -> tuple[int, int]:
+    """Return after which loop sums are folded, and the number of trips after which that is done; 0 if it is all of them."""
+    level = max([place for place in range(len(trips)) if math.prod(trips[place:]) >= LEAST_CHUNK], default=0)
+    inside = math.prod(trips[level + 1 :])
+    return level, 0 if trips[level] * inside <= 2 * CHUNK else max(1, CHUNK // inside)
 
 
 class Loop:

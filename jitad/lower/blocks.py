@@ -117,7 +117,7 @@ def trip_count(context: Context, x: Atom) -> int | Buffer | Counter:
 
 def last_trip(context: Context, count: Atom) -> tuple[list[tuple[Counter, int]], int] | None:
     """Return the number of the last trip, if there is a trip, where it is affine in counters: see `Counter`."""
-    body = Body(context, Group("nest", 0, ()), (), ())
+    body = Body(context, Group("nest", 0, ()), ())
     known = not isinstance(count, Var) or count in context.counters or count.equation is None
     if not known and kind_of(count.equation) != "inline":
         return None
@@ -208,7 +208,7 @@ def row_number(index: Atom, rows: int, context: Context) -> Row | None:
     """Return the row that an index stands for, if it is the number of an enclosing loop's trip plus a number, and always in range."""
     if not counts(index, context):
         return None
-    body = Body(context, Group("nest", 0, ()), (), ())
+    body = Body(context, Group("nest", 0, ()), ())
     number = body.builder.as_index(body.value(index, ()))
     bounds = number.range(())
     if len(number.terms) != 1 or bounds is None or bounds[0] < 0 or bounds[1] >= rows:
@@ -231,7 +231,7 @@ def initialize(context: Context, x: Atom, buffer: Buffer) -> Nest:
     identity = tuple(map(loop_variable, range(x.ndim)))
 
     def body_of(ranges):
-        body = Body(context, group, ranges, ())
+        body = Body(context, group, ranges)
         return body.builder, stores(buffer, linear(identity, x.shape), body.value(x, identity))
 
     return Nest(x.shape, [], cut(whole(x.shape), body_of))
@@ -242,7 +242,7 @@ def copy_nest(source: Buffer, target: Buffer) -> Nest:
     identity = tuple(map(loop_variable, range(len(shape))))
 
     def body_of(ranges):
-        body = Body(Context({}), Group("nest", 0, shape), ranges, ())
+        body = Body(Context({}), Group("nest", 0, shape), ranges)
         return body.builder, stores(target, linear(identity, shape), body.builder.load(source, identity, shape))
 
     return Nest(shape, [], cut(whole(shape), body_of))

@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 
 from jitad.ir.lowering import UNBOUNDED
-from jitad.lower.loops import Accumulate, Call, Choice, Loops, Nest, Region, Step
+from jitad.lower.loops import Accumulate, Call, Choice, Loops, Nest, Region, Repeat, Step
 from jitad.lower.walk import children, reachable, roots
 
 FREE = {"const", "zero", "load", "counter", "index", "in_range", "clamp", "index_div", "index_mod", "checked", "convert", "select",
@@ -29,6 +29,8 @@ def count_step(step: Step) -> int:
     inner = [sum(map(count_step, steps)) for steps in children(step)]
     if isinstance(step, Choice):
         return max(inner)
+    if not isinstance(step, Repeat):
+        return sum(inner)
     return sum(inner) * (1 if step.counter.length == UNBOUNDED else step.counter.length)
 
 

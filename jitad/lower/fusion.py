@@ -14,11 +14,11 @@ import math
 from collections import Counter, defaultdict
 from dataclasses import dataclass, field
 
-from jitad.ir.lowering import Pointwise, Pull, Reduce
+from jitad.ir.lowering import Pointwise, Pull, Reduce, Scatter
 from jitad.ir.program import Equation, Literal, Program, Var
 from jitad.lower.order import overwrites, readers_of_overwritten, values_to_keep
 from jitad.lower.products import blas_operands
-from jitad.lower.reads import Reads, iteration_box, kind_of
+from jitad.lower.reads import SHORT, Reads, iteration_box, kind_of, terms_of
 
 STORE = 6.0
 LOAD = 1.0
@@ -31,7 +31,8 @@ ROUNDS = 3
 class Group:
     """Roots computed together. `kind` is ``nest``, ``recurrence``, ``scatter``, ``call``, ``control`` or ``undefined``.
 
-    In a nest, the iteration boxes of the roots begin at `offsets` in `box`.
+    A nest has loops over `box`, in which the iteration boxes of the roots begin at `offsets`; each iteration runs up to `short` places of the
+    axes that are not loops.
     """
 
     kind: str
@@ -39,6 +40,7 @@ class Group:
     box: tuple[int, ...]
     roots: list[Var] = field(default_factory=list)
     offsets: dict[Var, tuple[int, ...]] = field(default_factory=dict)
+    short: int = 1
 
 
 @dataclass(eq=False)
@@ -159,6 +161,8 @@ def inline_costs(program: Program, roots: set[Var]) -> dict[Var, float]:
         own = getattr(equation.primitive.lower, "cost", 0.0)
         loops = equation.outputs[0].type.size > 1
         total = own + sum(price(x) for x in equation.inputs if isinstance(x, Var) and not (loops and x.type.size == 1))
+        if isinstance(equation.primitive.lower, Reduce) and kind_of(equation) == "inline":
+            total = (total + 1) * terms_of(equation)
         for var in equation.outputs:
             costs[var] = min(total, MOST)
     return costs
@@ -169,14 +173,24 @@ def promote(program: Program, reads: Reads, roots: set[Var], costs: dict[Var, fl
     nest_of = {var: number for number, group in enumerate(groups or []) for var in group.roots}
     contexts: dict[Var, dict[tuple, int]] = defaultdict(dict)
     users = Counter(x for equation in program.equations for x in equation.inputs if isinstance(x, Var))
+    added = {equation.inputs[1] for equation in program.equations if adds_up(equation)}
     for equation in reversed(program.equations):
         for var in equation.outputs:
             own = contexts.pop(var, {})
-            if var not in roots and own and not stays_inlined(equation, roots) and expensive(var, own, costs[var]):
-                roots.add(shared_source(var, own, roots, users))
+            if var not in roots and own and not stays_inlined(equation, roots):
+                if expensive(var, own, costs[var]):
+                    roots.add(shared_source(var, own, roots, users))
+                elif var in added and costs[var] > STORE:
+                    roots.add(var)
             if var in roots:
                 own = {(nest_of.get(var, reads.frame(equation)),): max(var.type.size, 1)}
             reach(equation, reads, own, contexts)
+
+
+def adds_up(equation: Equation) -> bool:
+    """Whether an equation adds many elements at computed places: a loop that does not vectorise, so what is added is computed before."""
+    record = equation.primitive.lower
+    return isinstance(record, Scatter) and record.combine == "add" and equation.inputs[1].type.size > SHORT
 
 
 def stays_inlined(equation: Equation, roots: set[Var]) -> bool:
@@ -216,16 +230,21 @@ def reach(equation: Equation, reads: Reads, own: dict[tuple, int], contexts) -> 
     for place, x in enumerate(equation.inputs):
         if isinstance(x, Literal):
             continue
-        if isinstance(record, Pointwise):
-            same = x.shape == equation.outputs[0].shape
-            contexts[x].update(own if same else {(*key, x.shape): n for key, n in own.items()})
+        size = max(x.type.size, 1)
+        kind, terms = kind_of(equation), 1
+        if isinstance(record, Reduce) and kind == "inline":
+            terms = terms_of(equation)
+        if reads.here(equation, x):
+            contexts[x].update({key: size if kind == "nest" else min(trips * terms, size) for key, trips in own.items()})
+        elif isinstance(record, Pointwise):
+            contexts[x].update({(*key, x.shape): trips for key, trips in own.items()})
         elif isinstance(record, Pull):
-            limit = math.inf if record.repeats else max(x.type.size, 1)
-            step = () if reads.here(equation, x) else (equation,)
-            contexts[x].update({(*key, *step): min(n, limit) for key, n in own.items()})
+            limit = math.inf if record.repeats else size
+            contexts[x].update({(*key, equation): min(trips, limit) for key, trips in own.items()})
+        elif kind == "inline":
+            contexts[x].update({(*key, equation, place): trips * terms for key, trips in own.items()})
         elif isinstance(record, Reduce):
-            trips = math.prod(iteration_box(equation))
-            contexts[x].update({key if reads.here(equation, x) else (equation, place): trips for key in own})
+            contexts[x][equation, place] = math.prod(iteration_box(equation))
         else:
             contexts[x][(equation, place)] = max(x.type.size, 1)
 
@@ -239,8 +258,9 @@ def assign_groups(program: Program, reads: Reads, roots: set[Var]) -> list[Group
             if var in roots:
                 kind, box = kind_of(equation), iteration_box(equation)
                 kind = "nest" if kind == "inline" else kind
+                box = reads.loop_box(box) if kind == "nest" else box
                 key = (levels[var], kind, reads.frame(equation) if kind == "nest" else number)
-                group = groups.setdefault(key, Group(kind, levels[var], box))
+                group = groups.setdefault(key, Group(kind, levels[var], box, short=reads.short))
                 if kind == "nest":
                     group.offsets[var] = reads.offset(equation)
                     group.box = tuple([max(n, low + m) for n, low, m in zip(group.box, reads.offset(equation), box, strict=True)])

@@ -17,7 +17,8 @@ def form(nest: Nest, used: Sequence[Buffer], counters: Sequence[Counter]) -> tup
     """Return the form of a nest that works on these buffers and counters."""
     writer = Writer(nest, used, counters)
     reductions = [writer.tuple_of(r.buffer, r.combine, r.identity, r.inner, r.partial, r.position) for r in nest.reductions]
-    return nest.box, tuple(reductions), tuple(map(writer.region, nest.regions))
+    layouts = [(buffer.rows, buffer.columns) for buffer in used]
+    return nest.box, nest.loops, tuple(layouts), tuple(reductions), tuple(map(writer.region, nest.regions))
 
 
 class Writer:

@@ -1,11 +1,12 @@
 """The grammar of loop IR, and its printer.
 
     Loops     = inputs: Buffer*, outputs: Buffer*, steps: Step*
-    Step      = Nest | Call | Repeat | Choice
+    Step      = Nest | Strips | Call | Repeat | Choice
     Nest      = box: int*, reductions: Reduction*, regions: Region*
     Region    = ranges: (low, high)*, statements: Statement*     # perfect loops in row-major order, both ends included
                                                                  # (and limits of theirs that are computed: see `regions.Ranges`)
     Statement = Store(buffer, position, value) | Accumulate(reduction, value) | ScatterStore(buffer, position, value, combine)
+    Strips    = rows, block, Nest*                               # nests over the same rows, block by block
     Call      = routine(buffers)                                 # a library routine
     Repeat    = count, test: Step*, steps: Step*, moves, copies  # a sequential loop: a number of trips, or while a test holds
                                                                  # (loops one after another may share a `Tape`)
@@ -33,7 +34,9 @@ from jitad.lower.regions import Ranges
 class Buffer:
     """A C-contiguous array: an ``input``, an ``output``, ``work`` (in the workspace at byte `offset`), or ``tape`` (in a slot of a tape).
 
-    With `alias` it is another name of that buffer's memory, or if it has a `row` the row of that number in the current trip.
+    With `alias` it is another name of that buffer's memory, or if it has a `row` the row of that number in the current trip. With `rows`, a
+    pair (all, block), it holds only the rows of one block of `Strips`. With `columns`, a pair (width, height), rows are not contiguous but
+    columns are: the elements ``width * i + j`` for one j lie together. Positions show neither.
     """
 
     type: ArrayType
@@ -42,11 +45,29 @@ class Buffer:
     offset: int = 0
     alias: Buffer | None = None
     row: Row | None = None
+    rows: tuple[int, int] | None = None
+    columns: tuple[int, int] | None = None
 
     @property
     def memory(self) -> Buffer:
         """The buffer whose memory this is, or lies in."""
         return self if self.alias is None else self.alias.memory
+
+    def located(self, position: Index) -> Index:
+        """Return where in memory a position lies."""
+        if self.memory.columns is None:
+            return position
+        width, height = self.memory.columns
+        row = Index(tuple([(term, factor // width) for term, factor in position.terms if factor % width == 0]))
+        column = Index(tuple([(term, factor) for term, factor in position.terms if factor % width]))
+        if column.terms:
+            return (column + position.const) * height + row
+        return row + position.const // width + position.const % width * height
+
+    @property
+    def pitch(self) -> int:
+        """How far the first row of a block is from where it would lie if all rows were there, per row, in real parts."""
+        return 1 if self.columns else self.type.size * (2 if self.type.dtype.kind == "c" else 1) // self.rows[0]
 
     @property
     def place(self) -> Buffer:
@@ -61,7 +82,8 @@ class Buffer:
 
     @property
     def nbytes(self) -> int:
-        return self.type.size * self.type.dtype.itemsize
+        whole = self.type.size * self.type.dtype.itemsize
+        return whole if self.rows is None else whole // self.rows[0] * self.rows[1]
 
 
 @dataclass(frozen=True)
@@ -106,7 +128,7 @@ class ScatterStore:
 class Reduction:
     """A reduction inside a nest.
 
-    Dimensions from `inner` on are reduced into a register; the register goes to ``buffer[position]`` when they are done, combined
+    Loops from the `inner`-th on are reduced into a register; the register goes to ``buffer[position]`` when they are done, combined
     with what is there if `partial` (then the buffer is filled with `identity` before the nest). A complex `identity` has no
     imaginary part.
     """
@@ -136,15 +158,29 @@ class Region:
 
 @dataclass(eq=False)
 class Nest:
-    """Loops over the `regions` of `box`, one after another."""
+    """Loops over the `regions` of `box`, one after another; `order` names their dimensions from the outermost, if not 0, 1, ..."""
 
     box: tuple[int, ...]
     reductions: list[Reduction]
     regions: list[Region]
+    order: tuple[int, ...] = ()
+
+    @property
+    def loops(self) -> tuple[int, ...]:
+        return self.order or tuple(range(len(self.box)))
 
     @property
     def trips(self) -> int:
         return math.prod(self.box)
+
+
+@dataclass(eq=False)
+class Strips:
+    """Nests whose outermost dimensions run over the same `rows`, one nest after another for each `block` of them."""
+
+    rows: int
+    block: int
+    steps: list[Nest]
 
 
 @dataclass(frozen=True)
@@ -262,7 +298,7 @@ class Choice:
     branches: list[list[Step]]
 
 
-Step = Nest | Call | Repeat | Choice
+Step = Nest | Strips | Call | Repeat | Choice
 
 
 @dataclass(eq=False)

@@ -1,4 +1,4 @@
-"""From a Program to `Loops`: prepare, schedule, build, share memory, plan the workspace.
+"""From a Program to `Loops`: prepare, schedule, build, share memory, run nests block by block, lay out narrow arrays, plan the workspace.
 
 In: a Program. Out: `Loops`, whose input and output buffers are those of the Program, in order. Invariant: every output has a buffer of
 its own, which no input shares.
@@ -8,10 +8,12 @@ from __future__ import annotations
 
 from jitad.ir.program import Program
 from jitad.lower.blocks import lower_block
+from jitad.lower.layout import turn_inputs, turn_work
 from jitad.lower.loops import Buffer, Loops
 from jitad.lower.nests import Context
 from jitad.lower.prepare import prepare
 from jitad.lower.reuse import share_memory
+from jitad.lower.strips import strip_mine, used_whole
 from jitad.lower.workspace import plan_workspace
 
 
@@ -21,7 +23,9 @@ def lower(program: Program) -> Loops:
     inputs = [Buffer(var.type, "input", f"in{k}") for k, var in enumerate(program.inputs)]
     outputs = [Buffer(atom.type, "output", f"out{k}") for k, atom in enumerate(program.outputs)]
     context = Context(dict(zip(program.inputs, inputs, strict=True)))
-    steps = share_memory(lower_block(program, outputs, context), outputs)
+    steps = strip_mine(share_memory(lower_block(program, outputs, context), outputs), set(outputs))
+    turn_work(steps, used_whole(steps).union(outputs))
+    steps = turn_inputs(steps, inputs)
     loops = Loops(inputs, outputs, steps, checks=list(context.checks.values()))
     loops.work_bytes = plan_workspace(steps)
     return loops

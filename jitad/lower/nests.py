@@ -6,8 +6,11 @@ memory if an earlier step stored it and computed in place otherwise; each (Var, 
 
 from __future__ import annotations
 
+import functools
 import itertools
 import math
+import operator
+from collections import defaultdict
 from collections.abc import Callable, Collection, Sequence
 
 import numpy as np
@@ -21,7 +24,7 @@ from jitad.lower.index import linear as linear_position
 from jitad.lower.joining import joined
 from jitad.lower.loops import Accumulate, Buffer, Call, Check, Counter, Nest, Reduction, Region, ScatterStore, Store
 from jitad.lower.products import blas_matrices
-from jitad.lower.reads import identity, iteration_box, kind_of
+from jitad.lower.reads import SHORT, is_place, iteration_box, kind_of, loop_axes, places, reduced_box, reduced_indices
 from jitad.lower.regions import Ranges, pieces_at, regions, tiles
 from jitad.lower.scalars import Builder, Complex, Expr
 
@@ -47,11 +50,12 @@ class Read:
 class Body:
     """Evaluates Vars at indices within one region of the nest of `group`."""
 
-    def __init__(self, context: Context, group: Group, ranges, identity: tuple[Index, ...]):
+    def __init__(self, context: Context, group: Group, ranges):
         self.context = context
         self.builder = Builder(ranges)
         self.memo: dict = {}
-        self.local = {var: placed(identity, group.offsets[var]) for var in group.roots} if group.kind == "nest" else {}
+        self.local = dict(group.offsets) if group.kind == "nest" else {}
+        self.short = group.short
 
     def value(self, atom: Atom, index: tuple[Index, ...]):
         """Return the element of `atom` at `index`."""
@@ -86,7 +90,9 @@ class Body:
 
     def stored(self, var: Var, index) -> Buffer | None:
         """Return the buffer to read `var` from, or None where this very iteration computes it."""
-        if self.local.get(var) == index:
+        if var in self.local and is_place(index, var.shape, self.short, self.local[var]):
+            return None
+        if var not in self.context.buffers and storage(var) in self.local:
             return None
         return self.context.buffer_of(var)
 
@@ -107,10 +113,22 @@ class Body:
         operands = [Read(self, x) for x in equation.inputs]
         if isinstance(record, Pull):
             value = record.element(b, index, operands, equation.outputs[0].type, **equation.params)
+        elif kind_of(equation) == "inline":
+            value = self.combined(equation, reduced_indices(equation, index))
         else:
             value = record.element(b, index, operands, **equation.params)
         b.next_check = around
         return value
+
+    def combined(self, equation: Equation, indices: Sequence[tuple[Index, ...]]):
+        """Combine the elements of a reduction at `indices` of its box."""
+        record: Reduce = equation.primitive.lower
+        self.builder.next_check = self.context.checks_for(equation)
+        operands = [Read(self, x) for x in equation.inputs]
+        elements = [record.element(self.builder, index, operands, **equation.params) for index in indices]
+        if not elements:
+            return self.builder.const(identity_of(record.combine, equation.outputs[0].dtype), equation.outputs[0].dtype)
+        return functools.reduce(COMBINE.get(record.combine) or functools.partial(self.builder.call, CALLS[record.combine]), elements)
 
 
 def broadcast_index(index: tuple[Index, ...], shape: tuple[int, ...]) -> tuple[Index, ...]:
@@ -199,32 +217,37 @@ def whole(box: Sequence[int]) -> tuple[Range, ...]:
 
 def build_nest(context: Context, group: Group) -> list[Nest]:
     """Each part of the box is run by the roots whose own boxes it lies in."""
-    here = identity(group.box)
-    places = {var: placed(here, group.offsets[var]) for var in group.roots}
-    boxes = {var: box_at(group.offsets[var], iteration_box(var.equation)) for var in group.roots}
+    short, starts = group.short, group.offsets
+    extents = {var: [iteration_box(var.equation)[axis] for axis in loop_axes(iteration_box(var.equation), short)] for var in group.roots}
+    boxes = {var: box_at(starts[var], extents[var]) for var in group.roots}
     stored = [var for var in group.roots if kind_of(var.equation) == "inline" and not in_place(context, var)]
-    reduced = [(var, make_reduction(context, var, places[var])) for var in group.roots if kind_of(var.equation) != "inline"]
+    reduced = {var: make_reductions(context, var, short, starts[var]) for var in group.roots if kind_of(var.equation) != "inline"}
 
     def body_of(ranges):
         def runs(var):
             return all(first <= low and high <= last for (low, high), (first, last) in zip(ranges, boxes[var], strict=True))
 
-        body = Body(context, group, ranges, here)
+        body = Body(context, group, ranges)
         statements = []
         for var in filter(runs, stored):
-            statements += stores(context.buffers[var], linear_position(places[var], var.shape), body.value(var, places[var]))
-        for var, reduction in reduced:
-            if runs(var):
-                parts = parts_of(body.element(var.equation, places[var]))
+            for place in places(var.shape, short, starts[var]):
+                statements += stores(context.buffers[var], linear_position(place, var.shape), body.value(var, place))
+        for var in filter(runs, reduced):
+            for reduction, indices in reduced[var]:
+                parts = parts_of(body.combined(var.equation, indices))
                 if not all(is_identity(part, value) for part, value in zip(parts, (reduction.identity, 0), strict=False)):
                     statements.append(Accumulate(reduction, parts))
         return body.builder, statements
 
     parts = joined([region for tile in tiles(boxes.values()) for region in cut(tile, body_of)])
-    for var, reduction in reduced:
-        own = [region.ranges for region in parts if any(isinstance(s, Accumulate) and s.reduction is reduction for s in region.statements)]
-        reduction.partial = reduction.partial or len(own) != 1 or not writes_all(own[0], boxes[var][:reduction.inner])
-    return [Nest(group.box, [reduction for _, reduction in reduced], parts)]
+    for var, pairs in reduced.items():
+        for reduction, _ in pairs:
+            own = [region.ranges for region in parts if any(isinstance(s, Accumulate) and s.reduction is reduction for s in region.statements)]
+            reduction.partial = reduction.partial or len(own) != 1 or not writes_all(own[0], boxes[var][: reduction.inner])
+    for pairs in reduced.values():  # those of one buffer fill it together
+        for reduction, _ in pairs:
+            reduction.partial = any(other.partial for other, _ in pairs)
+    return [Nest(group.box, [reduction for pairs in reduced.values() for reduction, _ in pairs], parts)]
 
 
 def is_identity(part: Expr, value) -> bool:
@@ -237,12 +260,7 @@ def writes_all(ranges: Ranges, outer: Sequence[Range]) -> bool:
     return all(bounds == whole and not ranges.is_limited(dim) for dim, (bounds, whole) in enumerate(zip(ranges, outer, strict=False)))
 
 
-def placed(index: tuple[Index, ...], offset: tuple[int, ...]) -> tuple[Index, ...]:
-    """Return the index, in a box that begins at `offset`, of what is computed at `index` of the nest."""
-    return tuple([i - low for i, low in zip(index, offset, strict=True)])
-
-
-def box_at(offset: tuple[int, ...], box: tuple[int, ...]) -> tuple[Range, ...]:
+def box_at(offset: Sequence[int], box: Sequence[int]) -> tuple[Range, ...]:
     return tuple([(low, low + extent - 1) for low, extent in zip(offset, box, strict=True)])
 
 
@@ -265,6 +283,8 @@ def stores(buffer: Buffer, position: Index, value) -> list[Store]:
     return [Store(buffer, position * len(parts) + k, part) for k, part in enumerate(parts)]
 
 
+COMBINE = {"add": operator.add, "mul": operator.mul}
+CALLS = {"max": "maximum", "min": "minimum", "and": "and", "or": "or"}
 IDENTITY = {"add": 0, "mul": 1, "or": False, "and": True}
 
 
@@ -279,16 +299,22 @@ def identity_of(combine: str, dtype: np.dtype):
     return dtype.type(np.iinfo(dtype).min if low else np.iinfo(dtype).max)
 
 
-def make_reduction(context: Context, var: Var, place: tuple[Index, ...]) -> Reduction:
-    record: Reduce = var.equation.primitive.lower
-    box = iteration_box(var.equation)
-    _, axes = record.box(*[x.type for x in var.equation.inputs], **var.equation.params)
-    kept = [dim for dim in range(len(box)) if dim not in axes]
-    inner = max((dim for dim in kept if box[dim] != 1), default=-1) + 1
-    position = linear_position([place[dim] for dim in kept], [box[dim] for dim in kept])
-    partial = any(axis < inner for axis in axes)
-    start = identity_of(record.combine, real_dtype(var.dtype))
-    return Reduction(context.buffers[var], record.combine, start, inner, partial, position)
+def make_reductions(context: Context, var: Var, short: int, offset: tuple[int, ...]) -> list[tuple[Reduction, list[tuple[Index, ...]]]]:
+    """Return, for each place of a result, its reduction and the indices of the elements that one iteration contributes to it."""
+    box, axes = reduced_box(var.equation)
+    loops = loop_axes(box, short)
+    kept = [axis for axis in range(len(box)) if axis not in axes]
+    inner = max((dim for dim, axis in enumerate(loops) if axis not in axes), default=-1) + 1
+    partial = any(axis in axes for axis in loops[:inner])
+    combine = var.equation.primitive.lower.combine
+    start = identity_of(combine, real_dtype(var.dtype))
+    contributions: dict[tuple[Index, ...], list] = defaultdict(list)
+    for place in places(box, short, offset):
+        contributions[tuple([place[axis] for axis in kept])].append(place)
+    return [
+        (Reduction(context.buffers[var], combine, start, inner, partial, linear_position(index, [box[axis] for axis in kept])), found)
+        for index, found in contributions.items()
+    ]
 
 
 def build_recurrence(context: Context, group: Group) -> list[Nest]:
@@ -307,7 +333,7 @@ def build_recurrence(context: Context, group: Group) -> list[Nest]:
     buffer = context.buffers[var]
 
     def body_of(ranges):
-        body = Body(context, group, ranges, ())
+        body = Body(context, group, ranges)
         b = body.builder
         first = ranges[axis][1] == 0
         state = b.const(record.initial(var.dtype), var.dtype) if first else b.load(buffer, before, var.shape)
@@ -322,32 +348,35 @@ def build_recurrence(context: Context, group: Group) -> list[Nest]:
 def build_scatter(context: Context, group: Group) -> list[Nest]:
     """Copy the base, then write the updates one after another; where the last one counts, in an order that cutting must keep."""
     (var,) = group.roots
-    equation, (base, updates, *_) = var.equation, var.equation.inputs
+    equation, (base, updates, *others) = var.equation, var.equation.inputs
     buffer, record = context.buffers[var], equation.primitive.lower
     everywhere = tuple(map(loop_variable, range(var.type.ndim)))
 
     def copy(ranges):
-        body = Body(context, group, ranges, ())
+        body = Body(context, group, ranges)
         return body.builder, stores(buffer, linear_position(everywhere, var.shape), body.value(base, everywhere))
 
-    here = identity(updates.shape)
+    ordered = record.ordered(*[x.type for x in equation.inputs])
+    short = SHORT if record.combine == "add" and all(x.ndim for x in others) else 1
+    loops = loop_axes(updates.shape, short)
 
     def write(ranges):
-        body = Body(context, group, ranges, ())
+        body = Body(context, group, ranges)
         b = body.builder
-        b.next_check = context.checks_for(equation)
-        place = record.place(b, here, [Read(body, x) for x in equation.inputs], **equation.params)
-        if place is None:
-            return b, []
-        position = linear_position(place, var.shape)
-        parts = parts_of(body.value(updates, here))
-        if record.combine == "add" and all(is_identity(part, 0) for part in parts):
-            return b, []
-        return b, [ScatterStore(buffer, position * len(parts) + k, part, record.combine) for k, part in enumerate(parts)]
+        statements = []
+        for here in places(updates.shape, short):
+            b.next_check = context.checks_for(equation)
+            place = record.place(b, here, [Read(body, x) for x in equation.inputs], **equation.params)
+            if place is not None:
+                parts = parts_of(body.value(updates, here))
+                if record.combine == "set" or not all(is_identity(part, 0) for part in parts):
+                    position = linear_position(place, var.shape)
+                    statements += [ScatterStore(buffer, position * len(parts) + k, part, record.combine) for k, part in enumerate(parts)]
+        return b, statements
 
-    ordered = record.ordered(*[x.type for x in equation.inputs])
-    dims = {0, *range(ordered, updates.ndim)} if ordered else None
-    return [Nest(var.shape, [], cut(whole(var.shape), copy)), Nest(updates.shape, [], cut(whole(updates.shape), write, dims))]
+    dims = {dim for dim, axis in enumerate(loops) if axis == 0 or axis >= ordered} if ordered else None
+    box = tuple([updates.shape[axis] for axis in loops])
+    return [Nest(var.shape, [], cut(whole(var.shape), copy)), Nest(box, [], cut(whole(box), write, dims))]
 
 
 def build_call(context: Context, group: Group) -> list[Call]:

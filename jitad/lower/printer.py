@@ -7,10 +7,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from jitad.ir.lowering import UNBOUNDED
 from jitad.ir.types import short_dtype
 from jitad.lower.index import Index
-from jitad.lower.loops import Accumulate, Buffer, Call, Choice, Counter, Loops, Nest, Region, Repeat, ScatterStore, Step
+from jitad.lower.loops import Accumulate, Buffer, Call, Choice, Counter, Loops, Nest, Region, Repeat, ScatterStore, Step, Strips
 from jitad.lower.regions import Ranges
 from jitad.lower.scalars import Expr
 from jitad.lower.walk import reachable, roots, terms
@@ -34,12 +36,24 @@ def print_steps(steps: list[Step]) -> list[str]:
             lines += print_call(step)
         elif isinstance(step, Nest):
             lines += print_nest(step)
+        elif isinstance(step, Strips):
+            lines += print_strips(step)
         elif isinstance(step, Choice):
             for number, branch in enumerate(step.branches):
                 lines += [f"{'elif' if number else 'if'} {step.index.label} == {number}:", *indented(print_steps(branch) or ["pass"])]
         else:
             lines += print_repeat(step)
     return lines
+
+
+def print_strips(step: Strips) -> list[str]:
+    """Accumulators are filled once; loops over rows run over those of a block."""
+    fills, body = [], []
+    for nest in step.steps:
+        lines = print_nest(nest, "rows")
+        fills += [line for line in lines if "[:] = " in line]
+        body += [line for line in lines if "[:] = " not in line]
+    return [*fills, f"for rows in blocks({step.rows}, {step.block}):", *indented(body)]
 
 
 def print_repeat(step: Repeat) -> list[str]:
@@ -73,13 +87,13 @@ def describe(buffer: Buffer) -> str:
     return buffer.label + type
 
 
-def print_nest(nest: Nest) -> list[str]:
-    lines = []
-    for reduction in nest.reductions:
-        if reduction.partial:
-            lines.append(f"{describe(reduction.buffer)}[:] = {reduction.identity}")
+def print_nest(nest: Nest, rows: str = "") -> list[str]:
+    """`rows` is the name of the block to which the outermost dimension is confined."""
+    filled = {reduction.buffer: reduction.identity for reduction in nest.reductions if reduction.partial}
+    lines = [f"{describe(buffer)}[:] = {identity}" for buffer, identity in filled.items()]
     for region in nest.regions:
-        lines += print_region(region)
+        all_rows = bool(region.ranges) and region.ranges[0] == (0, nest.box[0] - 1)
+        lines += print_region(region, nest.loops, rows if all_rows else rows and f"{rows} &")
     return lines
 
 
@@ -93,14 +107,17 @@ class Names(dict):
         return f"({self[expr.number]})" if expr.number in self.compound else self[expr.number]
 
 
-def print_region(region: Region) -> list[str]:
+def print_region(region: Region, loops: Sequence[int], rows: str = "") -> list[str]:
     lines, depth = [], len(region.ranges)
     updates = [s.reduction for s in region.statements if isinstance(s, Accumulate)]
     computed, limits = limit_texts(region.ranges)
     lines += computed
-    for dim in range(depth):
-        lines += [f"{'    ' * dim}{r.buffer.label}_sum = {r.identity}" for r in updates if r.inner == dim]
-        lines.append(f"{'    ' * dim}for i{dim} in range({bounds_text(region.ranges, dim, limits)}):")
+    for place, dim in enumerate(loops):
+        lines += [f"{'    ' * place}{r.buffer.label}_sum = {r.identity}" for r in updates if r.inner == place]
+        span = f"range({bounds_text(region.ranges, dim, limits)})"
+        if dim == 0 and rows:
+            span = f"{rows} {span}" if rows.endswith("&") else rows
+        lines.append(f"{'    ' * place}for i{dim} in {span}:")
     names = Names()
     body = []
     exprs = reachable(roots(region))

@@ -14,6 +14,8 @@ from jitad.ir.program import Atom, Equation, Literal, Var
 
 SMALL_MATRIX = 1024
 SMALL_PRODUCT = 4096
+SHORT = 16
+SMALL_OPERAND = 128  # elements of a matrix whose products are spelled out
 
 
 @dataclass(frozen=True)
@@ -100,7 +102,7 @@ def worthwhile(equation: Equation) -> bool:
     left, right = dot_axes(equation)
     m, n = math.prod(x.shape[k] for k in left.free), math.prod(y.shape[k] for k in right.free)
     k = math.prod(x.shape[i] for i in left.contract)
-    if k == 1 or m == n == 1:
+    if k == 1 or m == n == 1 or (k <= SHORT and min(m, n) <= SHORT and k * min(m, n) <= SMALL_OPERAND):
         return False
     return m * n * k >= SMALL_PRODUCT if m > 1 and n > 1 else max(m * k, n * k) >= SMALL_MATRIX
 

@@ -1,48 +1,99 @@
 """What the lowering asks of an equation: over which box it runs, and at which index it reads an operand.
 
-In: equations. Out: facts, found by running their element rules on operands that only note where they are read. Boxes that differ little
-lie in one *frame*, each at an *offset*, so that what is computed at one place of the frame is mostly what is read there.
+In: equations. Out: facts, found by running their element rules on operands that only note where they are read.
+
+A nest loops over the long axes of a box. Its short ones are *spelled out*: each iteration runs all their *places*, so that arrays of shapes
+(n,), (n, 1), (n, 3) and (3, n) share one loop over n. Loops that differ little lie in one *frame*, each box at an *offset*, so that what is
+computed at one place of the frame is mostly what is read there.
 """
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections import defaultdict
 from collections.abc import Sequence
-from itertools import product
 
 from jitad.ir.lowering import Control, Library, Pointwise, Pull, Recurrence, Reduce, Scatter, Undefined
 from jitad.ir.program import Atom, Equation, Program, Var
-from jitad.lower.index import ZERO, Index, Range, loop_variable
-from jitad.lower.products import blas_operands
+from jitad.lower.index import Index, Range, loop_variable
+from jitad.lower.products import SHORT, blas_operands
 from jitad.lower.regions import pieces
 from jitad.lower.scalars import Builder
 
 Box = tuple[int, ...]
 KINDS = {Recurrence: "recurrence", Scatter: "scatter", Library: "call", Control: "control", Undefined: "undefined"}
 CLOSE = 8
+SHORT_ALONE = 9  # places that are spelled out where nothing is left to loop over
+FEW, FEW_IN_ALL = 4, 64
+LONG = 64  # iterations of a loop that is worth running across places that are not together in memory
+MOST_PLACES = 4000  # of all equations of a Program; if there are more, only axes of extent 1 are spelled out
 
 
 def kind_of(equation: Equation) -> str:
-    """Return ``inline`` for element rules, otherwise the kind of step that an equation takes."""
+    """Return ``inline`` for element rules, reductions of few elements among them, otherwise the kind of step that an equation takes."""
     record = equation.primitive.lower
     if isinstance(record, Pointwise | Pull):
         return "inline"
     if isinstance(record, Reduce):
-        return "call" if blas_operands(equation) else "nest"
+        return "call" if blas_operands(equation) else "inline" if is_short(equation) else "nest"
     return KINDS[type(record)]
 
 
+def is_short(equation: Equation) -> bool:
+    """Whether a reduction is best spelled out: it has few terms, and loops over its results, or there are few in all."""
+    terms, results = terms_of(equation), equation.outputs[0].type.size
+    return terms <= FEW or terms <= SHORT and (results >= SHORT**2 or terms * results <= FEW_IN_ALL)
+
+
+def terms_of(equation: Equation) -> int:
+    """Return how many elements a reduction combines."""
+    box, axes = reduced_box(equation)
+    return math.prod([box[axis] for axis in axes])
+
+
+def reduced_box(equation: Equation) -> tuple[Box, Sequence[int]]:
+    """Return the box of a reduction and the axes of it that are reduced."""
+    return equation.primitive.lower.box(*[atom.type for atom in equation.inputs], **equation.params)
+
+
 def iteration_box(equation: Equation) -> Box:
-    record = equation.primitive.lower
-    if isinstance(record, Reduce):
-        return tuple(record.box(*[atom.type for atom in equation.inputs], **equation.params)[0])
-    return equation.outputs[0].shape
+    return tuple(reduced_box(equation)[0]) if kind_of(equation) == "nest" else equation.outputs[0].shape
 
 
-def identity(box: Sequence[int]) -> tuple[Index, ...]:
-    """Return the index of an iteration of a nest; the only one along an axis of extent 1 is zero."""
-    return tuple([loop_variable(dim) if extent != 1 else ZERO for dim, extent in enumerate(box)])
+def loop_axes(box: Box, short: int) -> list[int]:
+    """Return the axes of a box that are loops; all others together have at most `short` places, or fewer if there are no others."""
+    if math.prod(box) <= SHORT:
+        short = min(short, SHORT_ALONE)
+    elif max(box, default=0) < LONG:
+        short = min(short, FEW)
+    axes, places = [], 1
+    for axis in reversed(range(len(box))):
+        if 0 < places * box[axis] <= short:
+            places *= box[axis]
+        else:
+            axes.append(axis)
+    return axes[::-1]
+
+
+def places(box: Box, short: int, offset: Sequence[int] | None = None) -> list[tuple[Index, ...]]:
+    """Return the indices that one iteration of the nest over a box runs, if the box begins at `offset` of the loops, by default at 0."""
+    loops = {axis: own_variable(dim, offset) for dim, axis in enumerate(loop_axes(box, short))}
+    return list(itertools.product(*[[loops[axis]] if axis in loops else map(constant, range(n)) for axis, n in enumerate(box)]))
+
+
+def own_variable(dim: int, offset: Sequence[int] | None) -> Index:
+    return loop_variable(dim) - offset[dim] if offset else loop_variable(dim)
+
+
+def constant(value: int) -> Index:
+    return Index((), value)
+
+
+def is_place(index: Sequence[Index], box: Box, short: int, offset: Sequence[int]) -> bool:
+    """Whether an index into an array of shape `box`, which begins at `offset` of the loops, is one of its `places`."""
+    loops = {axis: own_variable(dim, offset) for dim, axis in enumerate(loop_axes(box, short))}
+    return all(i == loops[axis] if axis in loops else not i.terms for axis, i in enumerate(index))
 
 
 class Probe:
@@ -62,18 +113,29 @@ class Probe:
 Places = set[tuple[Index, ...]]
 
 
-def places_read(equation: Equation, x: Var, ranges: Sequence[Range]) -> tuple[Places, list[set[int]]]:
-    """Return the indices at which an element rule reads `x`, for an index in a part of its iteration box, and where guards change."""
-    record, full = equation.primitive.lower, iteration_box(equation)
+def places_read(
+    equation: Equation, x: Var, ranges: Sequence[Range], indices: Sequence[tuple[Index, ...]]
+) -> tuple[Places, list[set[int]]]:
+    """Return where an element rule reads `x`, at indices that depend on loops over `ranges`, and where guards change."""
+    record = equation.primitive.lower
     builder = Builder(ranges)
     builder.next_check = lambda extent, axis, **own: None
     probes = [Probe(builder, atom) for atom in equation.inputs]
-    if isinstance(record, Pull):
-        record.element(builder, identity(full), probes, equation.outputs[0].type, **equation.params)
-    else:
-        record.element(builder, identity(full), probes, **equation.params)
+    for index in indices:
+        if isinstance(record, Pull):
+            record.element(builder, index, probes, equation.outputs[0].type, **equation.params)
+        else:
+            for term in reduced_indices(equation, index) if kind_of(equation) == "inline" else [index]:
+                record.element(builder, term, probes, **equation.params)
     places = {place for probe, atom in zip(probes, equation.inputs, strict=True) if atom is x for place in probe.places}
     return places, builder.thresholds
+
+
+def reduced_indices(equation: Equation, index: Sequence[Index]) -> list[tuple[Index, ...]]:
+    """Return the indices of the elements that a reduction combines to its element at `index`."""
+    box, axes = reduced_box(equation)
+    kept = iter(index)
+    return list(itertools.product(*[map(constant, range(n)) if axis in axes else [next(kept)] for axis, n in enumerate(box)]))
 
 
 class Reads:
@@ -82,24 +144,35 @@ class Reads:
     def __init__(self, program: Program):
         self.memo: dict[tuple, bool] = {}
         inner = [equation for equation in program.equations if kind_of(equation) in ("inline", "nest")]
-        self.frames = frames([iteration_box(equation) for equation in inner])
+        boxes = [iteration_box(equation) for equation in inner]
+        spelled = sum(math.prod([n for axis, n in enumerate(box) if axis not in loop_axes(box, SHORT)]) for box in boxes)
+        self.short = SHORT if spelled <= MOST_PLACES else 1
+        self.frames = frames([self.loop_box(box) for box in boxes])
         self.offsets = offsets(inner, self)
 
+    def loop_box(self, box: Box) -> Box:
+        """Return the extents of the loops over a box."""
+        return tuple([box[axis] for axis in loop_axes(box, self.short)])
+
     def frame(self, equation: Equation) -> Box:
-        """Return the box of the nest that an equation would share."""
-        box = iteration_box(equation)
+        """Return the loops of the nest that an equation would share."""
+        box = self.loops(equation)
         return self.frames.get(box, box)
 
+    def loops(self, equation: Equation) -> Box:
+        """Return the extents of the loops that an equation needs."""
+        return self.loop_box(iteration_box(equation))
+
     def offset(self, equation: Equation) -> Box:
-        """Return where in its frame the iteration box of an equation begins."""
+        """Return where in its frame an equation's loops begin."""
         found = self.offsets.get(equation)
-        return (0,) * len(iteration_box(equation)) if found is None else found
+        return (0,) * len(self.loops(equation)) if found is None else found
 
     def shares_frame(self, equation: Equation, x: Var) -> bool:
         return x.equation is not None and self.frame(x.equation) == self.frame(equation) and x.shape == iteration_box(x.equation)
 
     def here(self, equation: Equation, x: Var) -> bool:
-        """Whether the equation, evaluated at a place of its frame, reads `x` at that very place and nowhere else."""
+        """Whether the equation, evaluated at a place of its frame, reads `x` at that very place, short axes aside, and nowhere else."""
         key = (equation, x)
         if key not in self.memo:
             inner = kind_of(equation) in ("inline", "nest") and self.shares_frame(equation, x) and 0 not in iteration_box(equation)
@@ -107,32 +180,38 @@ class Reads:
         return self.memo[key]
 
     def reads_here(self, equation: Equation, x: Var) -> bool:
-        box, shift = iteration_box(equation), [a - b for a, b in zip(self.offset(equation), self.offset(x.equation), strict=True)]
+        loops, shift = self.loops(equation), [a - b for a, b in zip(self.offset(equation), self.offset(x.equation), strict=True)]
         if isinstance(equation.primitive.lower, Pointwise):
-            return x.shape == box and not any(shift)
-        aligned = tuple([i + s for i, s in zip(identity(box), shift, strict=True)])
-        image = [(max(0, -s), min(n, m - s) - 1) for s, n, m in zip(shift, box, x.shape, strict=True)]
-        for part in product(*[pieces((0, n - 1), {low, high + 1}) for n, (low, high) in zip(box, image, strict=True)]):
+            return self.same_axes(equation, x) and not any(shift)
+        indices, back = places(iteration_box(equation), self.short), [-step for step in shift]
+        image = [(max(0, -s), min(n, m - s) - 1) for s, n, m in zip(shift, loops, self.loop_box(x.shape), strict=True)]
+        for part in itertools.product(*[pieces((0, n - 1), {low, high + 1}) for n, (low, high) in zip(loops, image, strict=True)]):
             inside = all(low <= first and last <= high for (first, last), (low, high) in zip(part, image, strict=True))
-            if places_read(equation, x, part)[0] - ({aligned} if inside else set()):
+            read, _ = places_read(equation, x, part, indices)
+            if not all(inside and is_place(index, x.shape, self.short, back) for index in read):
                 return False
         return True
 
+    def same_axes(self, equation: Equation, x: Var) -> bool:
+        """Whether broadcasting `x` to the box of an equation pairs the axes that are loops."""
+        box = iteration_box(equation)
+        return x.shape == box or loop_axes(x.shape, self.short) == [axis - len(box) + len(x.shape) for axis in loop_axes(box, self.short)]
 
-def shift_of(equation: Equation, x: Var) -> Box | None:
-    """Return by how much the index at which an equation reads `x` differs from its own in the interior, if by a fixed amount."""
-    box = iteration_box(equation)
-    if isinstance(equation.primitive.lower, Pointwise):
-        return (0,) * len(box) if x.shape == box else None
-    whole = [(0, n - 1) for n in box]
-    places, thresholds = places_read(equation, x, whole)
-    if any(thresholds):
-        longest = [max(pieces(bounds, marks), key=lambda p: p[1] - p[0]) for bounds, marks in zip(whole, thresholds, strict=True)]
-        places, _ = places_read(equation, x, longest)
-    if len(places) != 1:
-        return None
-    steps = [i - own for i, own in zip(next(iter(places)), identity(box), strict=True)]
-    return None if any(step.terms for step in steps) else tuple([step.const for step in steps])
+    def shift(self, equation: Equation, x: Var) -> Box | None:
+        """Return by how much the index at which an equation reads `x` differs from its own in the interior, if by a fixed amount."""
+        loops, axes = self.loops(equation), loop_axes(x.shape, self.short)
+        if isinstance(equation.primitive.lower, Pointwise):
+            return (0,) * len(loops) if self.same_axes(equation, x) else None
+        whole, indices = [(0, n - 1) for n in loops], places(iteration_box(equation), self.short)
+        read, thresholds = places_read(equation, x, whole, indices)
+        if any(thresholds):
+            longest = [max(pieces(bounds, marks), key=lambda p: p[1] - p[0]) for bounds, marks in zip(whole, thresholds, strict=True)]
+            read, _ = places_read(equation, x, longest, indices)
+        found = {tuple([index[axis] - loop_variable(dim) for dim, axis in enumerate(axes)]) for index in read}
+        if len(found) != 1:
+            return None
+        (steps,) = found
+        return None if any(step.terms for step in steps) else tuple([step.const for step in steps])
 
 
 def offsets(equations: Sequence[Equation], reads: Reads) -> dict[Equation, Box]:
@@ -140,16 +219,16 @@ def offsets(equations: Sequence[Equation], reads: Reads) -> dict[Equation, Box]:
     votes: dict[Equation, list[Box]] = defaultdict(list)
     found: dict[Equation, Box] = {}
     for equation in reversed(equations):
-        box = iteration_box(equation)
-        if 0 in box:
+        loops = reads.loops(equation)
+        if 0 in loops:
             continue
-        room = [n - m for n, m in zip(reads.frame(equation), box, strict=True)]
+        room = [n - m for n, m in zip(reads.frame(equation), loops, strict=True)]
         if kind_of(equation) == "inline":
             valid = [vote for vote in votes[equation] if all(0 <= v <= r for v, r in zip(vote, room, strict=True))]
-            found[equation] = tuple([median(column) for column in zip(*valid, strict=True)]) if valid else (0,) * len(box)
+            found[equation] = tuple([median(column) for column in zip(*valid, strict=True)]) if valid else (0,) * len(loops)
         for x in equation.inputs:
             if isinstance(x, Var) and reads.shares_frame(equation, x):
-                shift = shift_of(equation, x)
+                shift = reads.shift(equation, x)
                 if shift is not None and equation in found:
                     votes[x.equation].append(tuple([a - b for a, b in zip(found[equation], shift, strict=True)]))
     for equation in equations:
@@ -159,14 +238,14 @@ def offsets(equations: Sequence[Equation], reads: Reads) -> dict[Equation, Box]:
 
 
 def beside_operands(equation: Equation, reads: Reads, found: dict[Equation, Box]) -> Box:
-    box = iteration_box(equation)
+    loops = reads.loops(equation)
     for x in equation.inputs:
         if isinstance(x, Var) and reads.shares_frame(equation, x) and x.equation in found:
-            shift = shift_of(equation, x)
+            shift = reads.shift(equation, x)
             place = None if shift is None else tuple([a + b for a, b in zip(found[x.equation], shift, strict=True)])
-            if place and all(0 <= p <= n - m for p, n, m in zip(place, reads.frame(equation), box, strict=True)):
+            if place and all(0 <= p <= n - m for p, n, m in zip(place, reads.frame(equation), loops, strict=True)):
                 return place
-    return (0,) * len(box)
+    return (0,) * len(loops)
 
 
 def median(values: Sequence[int]) -> int:

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Sequence
 
 from jitad.ir import errors
 from jitad.lower.index import Index, structure
-from jitad.lower.loops import Accumulate, Buffer, Call, Choice, Loops, Nest, Region, Repeat, ScatterStore, Step, Store
+from jitad.lower.loops import Accumulate, Buffer, Call, Choice, Loops, Nest, Region, Repeat, ScatterStore, Step, Store, Strips
 from jitad.lower.regions import Ranges
 from jitad.lower.scalars import Expr
 from jitad.lower.walk import expressions, reachable, roots
@@ -38,6 +38,8 @@ def verify_steps(steps: Sequence[Step], ready: set[Buffer], path: str) -> set[Bu
                 check_uses({step.count.memory}, set(), ready, where)
             ready = verify_steps(step.steps, inside, f"{where}, trip ") | set(step.moves) | {buffer.memory for buffer in step.copies}
             ready |= {step.trips.memory} if step.trips is not None else set()
+        elif isinstance(step, Strips):
+            ready = verify_steps(step.steps, ready, f"{where}, strip ")
         elif isinstance(step, Choice):
             check_uses({step.index.memory}, set(), ready, where)
             after = [verify_steps(branch, set(ready), f"{where}, branch {k} ") for k, branch in enumerate(step.branches)]
@@ -148,24 +150,28 @@ def check_position(buffer: Buffer, position: Index, ranges: Ranges, where: str, 
 
 
 def check_complete(nest: Nest, buffer: Buffer, where: str) -> None:
-    """The stores of a nest to a buffer, or one reduction, fill all of it."""
+    """The stores of a nest to a buffer, or its reductions, fill all of it."""
     if any(reduction.buffer.memory is buffer for reduction in nest.reductions):
-        (reduction,) = [r for r in nest.reductions if r.buffer.memory is buffer]
-        places: Iterable[int] = reduction_places(nest, reduction)
+        places: Iterable[int] = reduction_places(nest, [r for r in nest.reductions if r.buffer.memory is buffer])
     else:
         places = store_places(nest, buffer)
     if sum(places) != buffer.type.size * (2 if buffer.type.dtype.kind == "c" else 1):
         raise errors.InternalError(f"{where} writes only part of {buffer.name}")
 
 
-def reduction_places(nest: Nest, reduction) -> list[int]:
-    """A partial reduction begins by filling its buffer; another writes each element once."""
-    kept = {term for term, _ in reduction.position.terms}
-    everything = [reduction.buffer.type.size * reduction.width]
-    if reduction.partial:
-        return everything
-    feeding = sum(any(isinstance(s, Accumulate) and s.reduction is reduction for s in region.statements) for region in nest.regions)
-    return everything if kept <= set(range(reduction.inner)) and feeding == 1 else []
+def reduction_places(nest: Nest, reductions: list) -> list[int]:
+    """Partial reductions begin by filling their buffer; the others write each element once."""
+    (first, *_) = reductions
+    if first.partial:
+        return [first.buffer.type.size * first.width]
+    found = []
+    for reduction in reductions:
+        kept = {term for term, _ in reduction.position.terms}
+        feeding = sum(any(isinstance(s, Accumulate) and s.reduction is reduction for s in region.statements) for region in nest.regions)
+        if not kept <= set(nest.loops[: reduction.inner]) or feeding != 1:
+            return []
+        found.append(math.prod(nest.box[dim] for dim in kept) * reduction.width)
+    return found
 
 
 def store_places(nest: Nest, buffer: Buffer) -> list[int]:

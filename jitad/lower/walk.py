@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from jitad.lower.index import Index
-from jitad.lower.loops import Accumulate, Buffer, Call, Choice, Counter, Nest, Region, Repeat, Step, Tape
+from jitad.lower.loops import Accumulate, Buffer, Call, Choice, Counter, Nest, Region, Repeat, Step, Strips, Tape
 from jitad.lower.scalars import Expr
 
 
@@ -77,6 +77,8 @@ def children(step: Step) -> list[list[Step]]:
     """Return the lists of steps inside a step."""
     if isinstance(step, Repeat):
         return [step.test, step.steps]
+    if isinstance(step, Strips):
+        return [step.steps]
     return step.branches if isinstance(step, Choice) else []
 
 
@@ -108,8 +110,9 @@ def reads(step: Step) -> set[Buffer]:
             found |= {expr.args[0].memory for expr in expressions(region) if expr.op == "load"}
             found |= {s.buffer.memory for s in region.statements if not isinstance(s, Accumulate) and getattr(s, "combine", "") == "add"}
         return found
-    found = {step.index.memory} if isinstance(step, Choice) else {b.memory for b in (*step.moves, *step.moves.values(), *step.copies.values())}
+    found: set[Buffer] = {step.index.memory} if isinstance(step, Choice) else set()
     if isinstance(step, Repeat):
+        found |= {b.memory for b in (*step.moves, *step.moves.values(), *step.copies.values())}
         found |= {b.memory for b in (step.goes_on, step.count) if isinstance(b, Buffer)}
     return found.union(*[reads(inner) for steps in children(step) for inner in steps])
 

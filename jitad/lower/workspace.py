@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from heapq import heappop, heappush
 
-from jitad.lower.loops import Buffer, Nest, Repeat, Step
+from jitad.lower.loops import Buffer, Nest, Repeat, Step, Strips
 from jitad.lower.walk import children, reads, writes
 
 ALIGNMENT = 64
@@ -81,6 +81,10 @@ def note_uses(steps: Sequence[Step], spans: dict[Buffer, Span], now: int) -> int
             lasting = {buffer for buffer in used if buffer in before or buffer in carried or not fresh_each_trip(buffer, step)}
             for buffer in lasting:
                 extend(spans, buffer, start, now)
+        elif isinstance(step, Strips):
+            for buffer in used:
+                if buffer.rows is None:
+                    extend(spans, buffer, start, now)
         elif not children(step):
             for buffer in used:
                 extend(spans, buffer, now, now)
@@ -97,7 +101,8 @@ def extend(spans: dict[Buffer, Span], buffer: Buffer, start: int, end: int) -> N
 
 def fresh_each_trip(buffer: Buffer, step: Repeat) -> bool:
     """Whether a trip writes the buffer before it reads it."""
-    for inner in [*step.test, *step.steps]:
+    inside = [nest for inner in [*step.test, *step.steps] for nest in (inner.steps if isinstance(inner, Strips) else [inner])]
+    for inner in inside:
         if buffer in reads(inner):
             return isinstance(inner, Nest) and buffer in writes(inner)
         if buffer in writes(inner):

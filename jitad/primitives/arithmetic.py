@@ -6,10 +6,12 @@ transpose pass sums them back.
 
 from __future__ import annotations
 
+import functools
+
 import numpy as np
 
 from jitad.ir.facts import nonnegative, same
-from jitad.ir.program import Atom, Literal, literal
+from jitad.ir.program import Atom, Literal, Var, literal
 from jitad.ir.symbolic import Zero, is_zero
 from jitad.ir.types import broadcast_shapes
 from jitad.primitives.comparisons import both, eq, ne, select, signbit
@@ -53,12 +55,14 @@ def product_is_nonnegative(equation, known) -> bool:
 
 
 def jvp_div(inputs, tangents):
-    """The quotient rule, (tx - r ty) / y, without forming 1 / y: the quotient's rounding stays that of one division."""
+    """The quotient rule, (tx - r ty) / y, without forming 1 / y where that takes as many divisions."""
     (x, y), (tx, ty) = inputs, tangents
     result = div(x, y)
-    tangent = tx if is_zero(tx) else tx / y
+    repeated = isinstance(y, Var) and y.type.size < result.type.size
+    over_y = functools.partial(mul, 1 / y) if repeated else lambda z: z / y
+    tangent = tx if is_zero(tx) else over_y(tx)
     if not is_zero(ty):
-        tangent = add_tangents(tangent, -(result / y) * ty)
+        tangent = add_tangents(tangent, -over_y(result) * ty)
     return [result], [fit(tangent, result.type)]
 
 
