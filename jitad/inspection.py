@@ -62,10 +62,10 @@ def show(function: Callable, *args, stage: str = "program", **kwargs) -> str:
     Examples
     --------
     >>> import numpy as np, jitad
-    >>> print(jitad.show(lambda x: np.sum(x * x), np.ones(4), stage="loops"))
-    def kernel(in0: f64[4]) -> (out0: f64[]):  # workspace: 0 bytes
+    >>> print(jitad.show(lambda x: np.sum(x * x), np.ones(40), stage="loops"))
+    def kernel(in0: f64[40]) -> (out0: f64[]):  # workspace: 0 bytes
         out0_sum = 0.0
-        for i0 in range(0, 4):
+        for i0 in range(0, 40):
             out0_sum += in0[i0] * in0[i0]
         out0[0] = out0_sum
     """
