@@ -138,13 +138,9 @@ def scatter_primitive(name: str, combine: str, write: Callable, **slots) -> Prim
         return [result], [primitive(*map(instantiate, tangents[:2]), *indices, **params)]
 
     def batch(size, inputs, axes, **params):
-        """As for `gather`."""
-        (base, updates, *indices), index_axes = inputs, axes[2:]
-        base, updates = all_to_front(size, [base, updates], axes[:2])
-        if any(axis is not None for axis in index_axes):
-            return [primitive(base, updates, *batch_indices(size, indices, index_axes), **params)], [0]
-        k = len(indices)
-        return [primitive(move_axis(base, 0, k), move_axis(updates, 0, indices[0].ndim), *indices, **params)], [k]
+        """The member number is one more index, also for members that share theirs: so the base stays where it is."""
+        base, updates = all_to_front(size, inputs[:2], axes[:2])
+        return [primitive(base, updates, *batch_indices(size, inputs[2:], axes[2:]), **params)], [0]
 
     def samples(rng, dtype):
         return [([sample(rng, dtype, shape=shape), sample(rng, dtype, shape=(*where, *shape[k:])),
