@@ -163,6 +163,16 @@ def test_expensive_values_are_computed_once():
     assert sum(operations(region).count("sqrt") for step in loops.steps for region in step.regions) == 1
 
 
+def test_expressions_may_be_deep():
+    def repeat(x):
+        for k in jitad.unroll(range(600)):
+            x = 0.5 * x + k
+        return np.concatenate([x, [0.0]])
+
+    (nest,) = loops_of(repeat, np.ones(100)).steps
+    assert sorted(map(trips, nest.regions)) == [1, 100]
+
+
 def test_constants_are_folded():
     loops = loops_of(lambda z: (z + 2 * (1 + 1j)) / 2.5, np.ones(20, complex))
     assert loops.work_bytes == 0 and len(loops.steps) == 1

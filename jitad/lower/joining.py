@@ -12,15 +12,17 @@ from jitad.lower.index import Index
 from jitad.lower.loops import Region
 from jitad.lower.regions import Ranges
 from jitad.lower.scalars import Expr
+from jitad.lower.walk import reachable, roots
 
 
 def joined(regions: Sequence[Region]) -> list[Region]:
     """Return the regions after joining neighbours along one dimension after another, the innermost first."""
+    if len(regions) < 2:
+        return list(regions)
     numbers: dict = {}
-    found = {region.ranges: (Statements(numbers).key(region.statements), region) for region in regions if not has_limits(region)}
+    found = {region.ranges: (Statements(numbers).of(region), region) for region in regions if not has_limits(region)}
     kept = [region for region in regions if has_limits(region)]
-    depth = len(regions[0].ranges) if regions else 0
-    for dim in reversed(range(depth)):
+    for dim in reversed(range(len(regions[0].ranges))):
         rows: dict[tuple, list] = {}
         for ranges, (key, region) in found.items():
             row = rows.setdefault((key, ranges[:dim], ranges[dim + 1 :]), [])
@@ -43,6 +45,12 @@ class Statements:
     def __init__(self, numbers: dict):
         self.numbers = numbers
         self.memo: dict[int, int] = {}
+
+    def of(self, region: Region) -> tuple:
+        """Return a hashable stand-in for what a region does."""
+        for expr in reachable(roots(region)):  # operands first, so that deep expressions need no deep recursion
+            self.key(expr)
+        return self.key(region.statements)
 
     def key(self, x):
         """Return a hashable stand-in for a statement, an expression or whatever these are made of."""

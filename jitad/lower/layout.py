@@ -25,8 +25,7 @@ LEAST_ROWS = 32
 
 def turn_work(steps: Sequence[Step], lasting: Collection[Buffer]) -> None:
     """Let the columns of narrow work buffers be contiguous. Memory in `lasting` is used by others too."""
-    users = users_of(steps)
-    for memory, own in users.items():
+    for memory, own in users_of(steps).items():
         if memory.kind == "work" and memory not in lasting and memory.rows is None and memory.columns is None:
             columns = narrow(memory, own)
             if columns is not None:
@@ -60,7 +59,8 @@ def users_of(steps: Sequence[Step]) -> dict[Buffer, list[Step]]:
 def narrow(memory: Buffer, users: Sequence[Step]) -> tuple[int, int] | None:
     """Return width and height of some memory if loops run along its rows, all of them of one short width, and nothing runs along a row."""
     width = 0
-    if has_rows_of_trips(memory, users):
+    parts = memory.type.size * (2 if memory.type.dtype.kind == "c" else 1)
+    if parts < 2 * LEAST_ROWS or has_rows_of_trips(memory, users):
         return None
     for step in users:
         if isinstance(step, Nest):
@@ -69,7 +69,6 @@ def narrow(memory: Buffer, users: Sequence[Step]) -> tuple[int, int] | None:
                     if not all(isinstance(term, int) for term, _ in position.terms):
                         return None
                     width = math.gcd(width, *[factor for _, factor in position.terms])
-    parts = memory.type.size * (2 if memory.type.dtype.kind == "c" else 1)
     if not 1 < width <= SHORT or parts % width or parts // width < LEAST_ROWS:
         return None
     return width, parts // width

@@ -148,8 +148,11 @@ class Reduction:
 
 @dataclass(frozen=True)
 class Region:
+    """`found` is what `walk.expressions` has found in it."""
+
     ranges: Ranges
     statements: tuple
+    found: tuple | None = field(default=None, init=False, repr=False, compare=False)
 
     def __post_init__(self):
         if not isinstance(self.ranges, Ranges):

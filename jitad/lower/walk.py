@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 from jitad.lower.index import Index
 from jitad.lower.loops import Accumulate, Buffer, Call, Choice, Counter, Nest, Region, Repeat, Step, Strips, Tape
@@ -45,13 +45,15 @@ def roots(region: Region) -> list[Expr]:
     return found
 
 
-def expressions(region: Region) -> list[Expr]:
+def expressions(region: Region) -> Sequence[Expr]:
     """Return the expressions that a region computes, those of the limits of its loops included.
 
     Those of each limit, and those of the body, may have been made by different builders: their numbers are their own.
     """
-    limits = [expr for limit in region.ranges.limits for expr in reachable(terms(limit))]
-    return [*dict.fromkeys(limits), *reachable(roots(region))]
+    if region.found is None:
+        limits = [expr for limit in region.ranges.limits for expr in reachable(terms(limit))]
+        object.__setattr__(region, "found", (*dict.fromkeys(limits), *reachable(roots(region))))
+    return region.found
 
 
 def buffers(nest: Nest) -> list[Buffer]:
