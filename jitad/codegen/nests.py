@@ -9,7 +9,7 @@ from __future__ import annotations
 import functools
 import math
 from collections.abc import Sequence
-from contextlib import nullcontext
+from contextlib import ExitStack, nullcontext
 
 from llvmlite import ir
 
@@ -83,21 +83,31 @@ class NestEmitter:
         for buffer, reduction in {r.buffer: r for r in self.nest.reductions if r.partial}.items():
             with self.at_first_row() if buffer.memory.rows is None else nullcontext():
                 self.fill(buffer, reduction)
-        for region in self.nest.regions:
-            self.emit_rows(region)
+        for group in side_by_side(self.nest):
+            self.emit_rows(group)
 
     def at_first_row(self):
         return self.builder.if_then(self.builder.icmp_signed("==", self.rows[0], ir.Constant(I64, 0))) if self.rows else nullcontext()
 
-    def emit_rows(self, region: Region) -> None:
-        """Emit the part of a region that lies in the rows of a block."""
-        self.spans = self.bounds(region.ranges)
+    def emit_rows(self, group: Sequence[Region]) -> None:
+        """Emit the part of regions that lies in the rows of a block; if they are several, one after another in each iteration of the loops
+        around the innermost one."""
+        self.spans = self.bounds(group[0].ranges)
         if self.rows:
             b, (low, high) = self.builder, (ir.Constant(I64, end) if isinstance(end, int) else end for end in self.spans[0])
             low = b.select(b.icmp_signed("<", low, self.rows[0]), self.rows[0], low)
             high = b.select(b.icmp_signed("<", high, self.rows[1]), high, self.rows[1])
             self.spans[0] = (low, high)
-        self.emit_region(region)
+        if len(group) == 1:
+            self.emit_region(group[0])
+            return
+        self.variables = {}
+        *outer, inner = self.nest.loops
+        with ExitStack() as loops:
+            for dim in outer:
+                self.variables[dim] = loops.enter_context(Loop(self.builder, *self.spans[dim]))
+            for region in group:
+                self.emit_loop(region, {}, len(outer), -1, 0, region.ranges[inner])
 
     def register(self, reduction: Reduction) -> ir.Type:
         return register_type(real_dtype(reduction.buffer.type.dtype))
@@ -328,6 +338,24 @@ class NestEmitter:
         if buffer.type.dtype.kind == "b":
             value = self.builder.zext(value, I8)
         self.places.store(self.builder, buffer, position, value)
+
+
+def side_by_side(nest: Nest) -> list[list[Region]]:
+    """Gather neighbouring regions that differ in the innermost loop alone: what they touch lies together, row by row.
+
+    Those that are restricted by computed limits, or reduce, stay alone.
+    """
+    groups: list[list[Region]] = []
+    keys: list[tuple | None] = []
+    for region in nest.regions:
+        plain = len(nest.loops) > 1 and not region.ranges.limits and not any(isinstance(s, Accumulate) for s in region.statements)
+        key = tuple([region.ranges[dim] for dim in nest.loops[:-1]]) if plain else None
+        if key is not None and keys and keys[-1] == key:
+            groups[-1].append(region)
+        else:
+            groups.append([region])
+            keys.append(key)
+    return groups
 
 
 def chunks(trips: Sequence[int]) -> tuple[int, int]:
