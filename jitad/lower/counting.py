@@ -44,14 +44,19 @@ def count_body(region: Region) -> int:
 
 
 def count_call(call: Call) -> int:
+    """Count a call; a complex multiplication and addition are four times the operations of a real one."""
     if not call.inputs:
         return 0
-    if call.routine == "gemm":
-        x, y = call.params["x"], call.params["y"]
-        return 2 * x.batch * x.rows * x.columns * y.columns
     shape = call.input_types[0].shape
     if call.routine == "argsort":
         return math.prod(shape) * (shape[-1] - 1).bit_length()
+    return count_linear_algebra(call, shape) * (4 if call.input_types[0].dtype.kind == "c" else 1)
+
+
+def count_linear_algebra(call: Call, shape: tuple[int, ...]) -> int:
+    if call.routine == "gemm":
+        x, y = call.params["x"], call.params["y"]
+        return 2 * x.batch * x.rows * x.columns * y.columns
     n, stack = shape[-1], math.prod(shape[:-2])
     if call.routine in ("lu", "cholesky"):
         return stack * (1 if call.routine == "cholesky" else 2) * n**3 // 3
