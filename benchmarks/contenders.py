@@ -38,6 +38,7 @@ def by_hand(benchmark: Benchmark, fastmath: bool = False) -> Call:
 def jitad(benchmark: Benchmark) -> Call:
     import jitad
 
+    jitad.config.threads = 1  # as all others have
     return functools.partial(jitad.value_and_grad(benchmark.function, argnums(benchmark)), *benchmark.arguments)
 
 

@@ -9,6 +9,7 @@ from importlib.metadata import version
 import llvmlite.binding as llvm
 
 import jitad
+from jitad.codegen import team
 from jitad.runtime import disk
 from jitad.runtime.config import config
 
@@ -25,6 +26,7 @@ def report() -> str:
         "scipy": version("scipy"),
         "numba": f"{version('numba')}, llvmlite {version('llvmlite')}, LLVM {'.'.join(map(str, llvm.llvm_version_info))}",
         "cpu": f"{llvm.get_host_cpu_name()}: {' '.join(wide)}",
+        "threads": f"{config.threads or team.cores()}{'' if config.threads else ', all CPUs of this process'}",
         "settings": f"strict={config.strict} verify={config.verify} check_nan={config.check_nan} verbose={config.verbose}",
         "cache": f"{config.cache_dir}: {kernels(count)}, {size / 2**20:.1f} of {config.cache_megabytes:g} MB" if config.cache_dir else "none",
     }

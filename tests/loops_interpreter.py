@@ -10,7 +10,7 @@ from numpy.lib.stride_tricks import as_strided
 
 from jitad.ir.registry import REGISTRY
 from jitad.ir.types import real_dtype
-from jitad.lower.loops import Accumulate, Call, Choice, Counter, Nest, Repeat, ScatterStore, Strips
+from jitad.lower.loops import Accumulate, Call, Choice, Counter, Nest, Parallel, Repeat, ScatterStore, Strips
 from jitad.lower.walk import expressions, reachable, reads, roots, terms, writes
 
 COMBINE = {"add": np.add, "mul": np.multiply, "max": np.maximum, "min": np.minimum, "and": np.logical_and, "or": np.logical_or}
@@ -60,10 +60,10 @@ class Memory:
 
     def within(self, buffer, places):
         """Return where in its memory elements of a buffer are now; it may be a row, turned, or hold only the rows of a block."""
-        places, buffer = places + self.start(buffer), buffer.memory
-        if buffer.columns is not None:
-            width, height = buffer.columns
+        if buffer.place.columns is not None:
+            width, height = buffer.place.columns
             places = places % width * height + places // width
+        places, buffer = places + self.start(buffer), buffer.memory
         return places - self.row * buffer.pitch if buffer.rows else places
 
     def read(self, buffer, places):
@@ -107,7 +107,7 @@ def run_loops(loops, *arrays):
 
 def run_steps(steps, memory):
     for step in steps:
-        {Nest: run_nest, Call: run_call, Choice: run_choice, Repeat: run_repeat, Strips: run_strips}[type(step)](step, memory)
+        {Nest: run_nest, Call: run_call, Choice: run_choice, Repeat: run_repeat, Strips: run_strips, Parallel: run_parallel}[type(step)](step, memory)
 
 
 def run_strips(strips, memory):
@@ -119,6 +119,14 @@ def run_strips(strips, memory):
         for nest in strips.steps:
             run_nest(nest, memory, (memory.row, min(memory.row + strips.block, strips.rows) - 1))
     memory.row = 0
+
+
+def run_parallel(step, memory):
+    """Pieces may run in any order."""
+    for piece in reversed(range(step.pieces)):
+        memory.trips[step.piece] = piece
+        for nest in step.steps:
+            run_nest(nest, memory, (piece * step.block, min((piece + 1) * step.block, step.rows) - 1))
 
 
 def run_choice(choice, memory):
@@ -175,7 +183,7 @@ def run_nest(nest, memory, rows=None):
     started = {reduction: np.zeros(reduction.buffer.type.size, bool) for reduction in nest.reductions}
     for reduction in nest.reductions:
         if reduction.partial:
-            if rows is None or rows[0] == 0 or reduction.buffer.memory.rows:
+            if not reduction.filled and (rows is None or rows[0] == 0 or reduction.buffer.memory.rows):
                 fill(reduction, memory)
             started[reduction][:] = True
     for region in nest.regions:

@@ -1,7 +1,7 @@
 """Kernels as functions for compiled callers: Numba's, and C's.
 
 In: a `Kernel`, and arrays for its last inputs. Out: a Numba function, or a C function, of the others. Invariant: every call has a workspace of its
-own, so that threads may call together, and nothing takes the GIL.
+own and runs in the thread that makes it, so that threads may call together; nothing takes the GIL.
 """
 
 from __future__ import annotations
@@ -22,10 +22,11 @@ from jitad.ir import errors
 from jitad.ir.types import ArrayType
 
 ALIGNMENT = 64
+ALONE = ir.Constant(I32, 1)  # the number of threads: the caller may be one of several
 
 
 def body_type(kernel: Kernel) -> ir.FunctionType:
-    return ir.FunctionType(I32, [POINTER] * (len(kernel.inputs) + len(kernel.outputs) + 1))
+    return ir.FunctionType(I32, [*[POINTER] * (len(kernel.inputs) + len(kernel.outputs) + 1), I32])
 
 
 def address_of(array: np.ndarray) -> ir.Constant:
@@ -126,7 +127,7 @@ class Caller:
         workspace, held = self.workspace(context, builder)
         function = context.add_dynamic_addr(builder, self.kernel.addresses[1], info=self.kernel.code.body_name)
         function = builder.bitcast(function, body_type(self.kernel).as_pointer())
-        status = builder.call(function, [*pointers, *targets, workspace])
+        status = builder.call(function, [*pointers, *targets, workspace, ALONE])
         if held is not None:
             context.nrt.decref(builder, types.MemInfoPointer(types.uint8), held)
         self.raise_failures(context, builder, status, arrays)
@@ -256,7 +257,7 @@ def emit_c_function(module, name: str, kernel: Kernel, inputs, bound, returns: b
     else:
         workspace = room(b, I8, STACK_BYTES, align=ALIGNMENT)
     body = ir.Function(module, body_type(kernel), kernel.code.body_name)
-    status = b.call(body, [*pointers, *[address_of(array) for array in bound], *targets, workspace])
+    status = b.call(body, [*pointers, *[address_of(array) for array in bound], *targets, workspace, ALONE])
     if large:
         b.call(external(b, "free", ir.VoidType(), [POINTER]), [held])
     failed = b.icmp_signed("!=", status, ir.Constant(I32, 0))

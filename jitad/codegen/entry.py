@@ -16,7 +16,7 @@ import llvmlite.binding as llvm
 import numpy as np
 from llvmlite import ir
 
-from jitad.codegen import tapes
+from jitad.codegen import tapes, team
 from jitad.codegen.emission import external, room
 from jitad.codegen.scalars import I8, I32, I64, POINTER, memory_type
 from jitad.ir.types import SUPPORTED, ArrayType
@@ -82,12 +82,12 @@ def bind(address: int, inputs: Sequence[ArrayType], outputs: Sequence[ArrayType]
     return create(ctypes.addressof(method), table, None, None)
 
 
-def emit_entry(body: ir.Function, name: str, inputs: Sequence[ArrayType], outputs: Sequence[ArrayType], work_bytes: int) -> None:
-    """Emit the entry of `body` in its module.
+def emit_entry(body: ir.Function, name: str, inputs: Sequence[ArrayType], outputs: Sequence[ArrayType], work_bytes: int, shared: bool) -> None:
+    """Emit the entry of `body` in its module; if it is `shared`, several threads may run it together.
 
     If the body needs more workspace than fits on the stack, the entry takes one more argument: a uint8 array that is large enough.
     """
-    EntryEmitter(body, name, inputs, outputs, work_bytes).emit()
+    EntryEmitter(body, name, inputs, outputs, work_bytes).emit(shared)
 
 
 class EntryEmitter:
@@ -100,7 +100,7 @@ class EntryEmitter:
         self.builder = ir.IRBuilder(self.function.append_basic_block("entry"))
         self.mismatch = self.function.append_basic_block("mismatch")
 
-    def emit(self) -> None:
+    def emit(self, shared: bool) -> None:
         b = self.builder
         takes_workspace = self.work_bytes > STACK_BYTES
         self.require(b.icmp_signed("==", self.count, ir.Constant(I64, len(self.inputs) + takes_workspace)))
@@ -114,7 +114,10 @@ class EntryEmitter:
         else:
             workspace = room(b, I8, max(self.work_bytes, 1), align=64)
         thread = self.call("PyEval_SaveThread")
-        status = b.call(self.body, [*pointers, *targets, workspace])
+        threads = team.call(b, team.ENTER) if shared else ir.Constant(I32, 1)
+        status = b.call(self.body, [*pointers, *targets, workspace, threads])
+        if shared:
+            team.call(b, team.LEAVE, threads)
         self.call("PyEval_RestoreThread", thread)
         with b.if_then(b.icmp_signed("!=", status, ir.Constant(I32, 0)), likely=False):
             self.fail(status, [x for x in arrays if x is not None])

@@ -12,11 +12,12 @@ from dataclasses import dataclass
 
 from llvmlite import ir
 
-from jitad.codegen import blas, entry, machine, tapes
+from jitad.codegen import blas, entry, machine, tapes, team
 from jitad.codegen.failures import Failure, failures
 from jitad.codegen.module import emit_body
 from jitad.ir.types import ArrayType
 from jitad.lower.loops import Loops
+from jitad.lower.walk import is_shared
 
 
 @dataclass(frozen=True)
@@ -58,7 +59,7 @@ def to_module(loops: Loops, name: str, strict: bool) -> ir.Module:
     body = emit_body(module, loops, body_name(name), strict)
     body.linkage = "external"
     inputs, outputs = ([buffer.type for buffer in buffers] for buffers in (loops.inputs, loops.outputs))
-    entry.emit_entry(body, name, inputs, outputs, loops.work_bytes)
+    entry.emit_entry(body, name, inputs, outputs, loops.work_bytes, is_shared(loops.steps))
     return module
 
 
@@ -92,6 +93,7 @@ class Kernel:
         """Those of the entry and of the body."""
         entry.provide_symbols()
         tapes.provide(self.code.content)
+        team.provide(self.code.content)
         for routine in self.code.routines:
             blas.register(routine)
         return machine.load(self.code.content, [self.code.name, self.code.body_name])

@@ -1,7 +1,7 @@
 """One kernel as an LLVM function: its steps, one after another.
 
-In: `Loops` and an LLVM module. Out: an internal function ``body(inputs..., outputs..., workspace) -> i32`` on pointers, which returns 0
-or the number of the failure. Invariant: it allocates nothing but tapes, and calls nothing that takes the GIL.
+In: `Loops` and an LLVM module. Out: an internal function ``body(inputs..., outputs..., workspace, threads) -> i32`` on pointers, which returns 0
+or the number of the failure; `threads` is how many it may use. Invariant: it allocates nothing but tapes, and calls nothing that takes the GIL.
 """
 
 from __future__ import annotations
@@ -13,13 +13,14 @@ from llvmlite import ir
 from jitad.codegen import library
 from jitad.codegen.failures import tape_number
 from jitad.codegen.memory import Places, apart, parts
-from jitad.codegen.nests import Loop, NestEmitter, emit_function
+from jitad.codegen.nests import Loop, NestEmitter
 from jitad.codegen.scalars import I1, I8, I32, I64, POINTER, memory_type
 from jitad.codegen.tapes import Tapes
+from jitad.codegen.tasks import FunctionsOfNests, emit_parallel
 from jitad.ir.lowering import UNBOUNDED
 from jitad.ir.types import real_dtype
-from jitad.lower.loops import Buffer, Call, Choice, Counter, Loops, Nest, Repeat, Step, Strips
-from jitad.lower.walk import children, expressions, leaves, reads, writes
+from jitad.lower.loops import Buffer, Call, Choice, Counter, Loops, Nest, Parallel, Repeat, Step, Strips
+from jitad.lower.walk import children, expressions, reads, writes
 from jitad.lower.workspace import exchanged
 
 SMALL = 256  # bytes of a buffer that may lie on the stack
@@ -43,16 +44,16 @@ class BodyEmitter:
     def __init__(self, module: ir.Module, loops: Loops, name: str, strict: bool):
         self.loops, self.name, self.flags = loops, name, float_flags(strict)
         arguments = [*loops.inputs, *loops.outputs]
-        self.function = ir.Function(module, ir.FunctionType(I32, [POINTER] * (len(arguments) + 1)), name)
+        self.function = ir.Function(module, ir.FunctionType(I32, [*[POINTER] * (len(arguments) + 1), I32]), name)
         self.function.linkage = "internal"
         self.function.attributes.add("noinline")
-        for argument in self.function.args:
+        *pointers, self.workspace, self.threads = self.function.args
+        for argument in (*pointers, self.workspace):
             argument.add_attribute("noalias")
         self.builder = ir.IRBuilder(self.function.append_basic_block("entry"))
-        self.places = Places(dict(zip(arguments, self.function.args[:-1], strict=True)), {})
-        self.known: dict[tuple, ir.Function] = {}
+        self.places = Places(dict(zip(arguments, pointers, strict=True)), {})
+        self.functions = FunctionsOfNests(module, name, self.flags)
         self.tapes = Tapes()
-        self.numbers = {step: number for number, step in enumerate(leaves(loops.steps))}
         self.inlined = set(repeated(loops.steps))
         self.place_work_buffers(sorted({b for step in loops.steps for b in reads(step) | writes(step)} - set(arguments), key=lambda b: b.name))
         self.status = self.builder.alloca(I32, name="status")
@@ -71,7 +72,7 @@ class BodyEmitter:
             else:
                 large.append(buffer)
                 offset = ir.Constant(I64, buffer.offset)
-                self.places.pointers[buffer] = self.builder.gep(self.function.args[-1], [offset], source_etype=I8)
+                self.places.pointers[buffer] = self.builder.gep(self.workspace, [offset], source_etype=I8)
         self.places.separate(self.function.module, self.name, [*apart(large, exchanged(self.loops.steps)), *taped])
 
     def emit(self) -> ir.Function:
@@ -96,6 +97,9 @@ class BodyEmitter:
                 self.emit_nest(step)
             elif isinstance(step, Strips):
                 self.emit_strips(step)
+            elif isinstance(step, Parallel):
+                status = emit_parallel(self.builder, step, self.places, self.threads, self.functions)
+                self.return_failure(status if self.loops.checks else None)
             elif isinstance(step, Call):
                 self.return_failure(library.emit(self.builder, step, self.pointer))
             elif isinstance(step, Choice):
@@ -109,8 +113,7 @@ class BodyEmitter:
             NestEmitter(self.builder, nest, self.flags, self.places, self.status).emit()
             status = self.builder.load(self.status, typ=I32) if has_checks(nest) else None
         else:
-            name = f"{self.name}.{self.numbers[nest]}"
-            function, used, counters = emit_function(self.function.module, name, nest, self.flags, self.known, bool(rows))
+            function, used, counters = self.functions.of(nest, bool(rows))
             pointers = [self.pointer(buffer) if buffer.rows is None else self.shifted(buffer, rows[0]) for buffer in used]
             status = self.builder.call(function, [*pointers, *[self.trips[counter] for counter in counters], *rows])
         if self.loops.checks:
@@ -273,7 +276,7 @@ def moved(steps: Sequence[Step]) -> list[Buffer]:
 def repeated(steps: Sequence[Step], inside: bool = False) -> Iterator[Nest]:
     """Iterate over the small nests that loops run, however deep."""
     for step in steps:
-        for inner in children(step) if not isinstance(step, Strips) else ():
+        for inner in children(step) if not isinstance(step, Strips | Parallel) else ():
             yield from repeated(inner, inside or isinstance(step, Repeat))
         if inside and isinstance(step, Nest) and step.trips <= FEW_TRIPS:
             yield step

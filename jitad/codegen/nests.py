@@ -80,7 +80,7 @@ class NestEmitter:
             for r in self.registers
             if r.combine == "add" and r.buffer.type.dtype.kind in "fc" and self.nest.trips > CHUNK
         }
-        for buffer, reduction in {r.buffer: r for r in self.nest.reductions if r.partial}.items():
+        for buffer, reduction in {r.buffer: r for r in self.nest.reductions if r.partial and not r.filled}.items():
             with self.at_first_row() if buffer.memory.rows is None else nullcontext():
                 self.fill(buffer, reduction)
         for group in side_by_side(self.nest):

@@ -16,7 +16,7 @@ from jitad.lower.walk import expressions
 def form(nest: Nest, used: Sequence[Buffer], counters: Sequence[Counter]) -> tuple:
     """Return the form of a nest that works on these buffers and counters."""
     writer = Writer(nest, used, counters)
-    reductions = [writer.tuple_of(r.buffer, r.combine, r.identity, r.inner, r.partial, r.position) for r in nest.reductions]
+    reductions = [writer.tuple_of(r.buffer, r.combine, r.identity, r.inner, r.partial, r.position, r.filled) for r in nest.reductions]
     layouts = [(buffer.rows, buffer.columns) for buffer in used]
     return nest.box, nest.loops, tuple(layouts), tuple(reductions), tuple(map(writer.region, nest.regions))
 

@@ -1,12 +1,13 @@
 """The grammar of loop IR, and its printer.
 
     Loops     = inputs: Buffer*, outputs: Buffer*, steps: Step*
-    Step      = Nest | Strips | Call | Repeat | Choice
+    Step      = Nest | Strips | Parallel | Call | Repeat | Choice
     Nest      = box: int*, reductions: Reduction*, regions: Region*
     Region    = ranges: (low, high)*, statements: Statement*     # perfect loops in row-major order, both ends included
                                                                  # (and limits of theirs that are computed: see `regions.Ranges`)
     Statement = Store(buffer, position, value) | Accumulate(reduction, value) | ScatterStore(buffer, position, value, combine)
     Strips    = rows, block, Nest*                               # nests over the same rows, block by block
+    Parallel  = rows, block, Nest*                               # the same where threads share out the blocks
     Call      = routine(buffers)                                 # a library routine
     Repeat    = count, test: Step*, steps: Step*, moves, copies  # a sequential loop: a number of trips, or while a test holds
                                                                  # (loops one after another may share a `Tape`)
@@ -55,9 +56,9 @@ class Buffer:
 
     def located(self, position: Index) -> Index:
         """Return where in memory a position lies."""
-        if self.memory.columns is None:
+        if self.place.columns is None:
             return position
-        width, height = self.memory.columns
+        width, height = self.place.columns
         row = Index(tuple([(term, factor // width) for term, factor in position.terms if factor % width == 0]))
         column = Index(tuple([(term, factor) for term, factor in position.terms if factor % width]))
         if column.terms:
@@ -129,8 +130,8 @@ class Reduction:
     """A reduction inside a nest.
 
     Loops from the `inner`-th on are reduced into a register; the register goes to ``buffer[position]`` when they are done, combined
-    with what is there if `partial` (then the buffer is filled with `identity` before the nest). A complex `identity` has no
-    imaginary part.
+    with what is there if `partial` (then the buffer is filled with `identity` before the nest, unless another step has `filled` it). A complex
+    `identity` has no imaginary part.
     """
 
     buffer: Buffer
@@ -139,6 +140,7 @@ class Reduction:
     inner: int
     partial: bool
     position: Index
+    filled: bool = False
 
     @property
     def width(self) -> int:
@@ -184,6 +186,23 @@ class Strips:
     rows: int
     block: int
     steps: list[Nest]
+
+
+@dataclass(eq=False)
+class Parallel:
+    """Nests whose outermost dimensions run over the same `rows`, which threads share out in pieces of a `block` each.
+
+    No piece writes what another one reads or writes. Buffers that are row `piece` of others, and what is in them, are the piece's own.
+    """
+
+    rows: int
+    block: int
+    piece: Counter
+    steps: list[Nest]
+
+    @property
+    def pieces(self) -> int:
+        return -(-self.rows // self.block)
 
 
 @dataclass(frozen=True)
@@ -301,7 +320,7 @@ class Choice:
     branches: list[list[Step]]
 
 
-Step = Nest | Strips | Call | Repeat | Choice
+Step = Nest | Strips | Parallel | Call | Repeat | Choice
 
 
 @dataclass(eq=False)

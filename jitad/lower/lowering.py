@@ -1,4 +1,4 @@
-"""From a Program to `Loops`: prepare, schedule, build, share memory, run nests block by block, lay out narrow arrays, plan the workspace.
+"""From a Program to `Loops`: prepare, schedule, build, share memory, run nests block by block, lay out arrays, share out loops, plan the workspace.
 
 In: a Program. Out: `Loops`, whose input and output buffers are those of the Program, in order. Invariant: every output has a buffer of
 its own, which no input shares.
@@ -14,6 +14,7 @@ from jitad.lower.nests import Context
 from jitad.lower.prepare import prepare
 from jitad.lower.reuse import share_memory
 from jitad.lower.strips import strip_mine, used_whole
+from jitad.lower.threads import share_out
 from jitad.lower.workspace import plan_workspace
 
 
@@ -25,7 +26,7 @@ def lower(program: Program) -> Loops:
     context = Context(dict(zip(program.inputs, inputs, strict=True)))
     steps = strip_mine(share_memory(lower_block(program, outputs, context), outputs), set(outputs))
     turn_work(steps, used_whole(steps).union(outputs))
-    steps = turn_inputs(steps, inputs)
+    steps = share_out(turn_inputs(steps, inputs))
     loops = Loops(inputs, outputs, steps, checks=list(context.checks.values()))
     loops.work_bytes = plan_workspace(steps)
     return loops

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from jitad.ir.lowering import UNBOUNDED
 from jitad.ir.types import short_dtype
 from jitad.lower.index import Index
-from jitad.lower.loops import Accumulate, Buffer, Call, Choice, Counter, Loops, Nest, Region, Repeat, ScatterStore, Step, Strips
+from jitad.lower.loops import Accumulate, Buffer, Call, Choice, Counter, Loops, Nest, Parallel, Region, Repeat, ScatterStore, Step, Strips
 from jitad.lower.regions import Ranges
 from jitad.lower.scalars import Expr
 from jitad.lower.walk import reachable, roots, terms
@@ -38,6 +38,9 @@ def print_steps(steps: list[Step]) -> list[str]:
             lines += print_nest(step)
         elif isinstance(step, Strips):
             lines += print_strips(step)
+        elif isinstance(step, Parallel):
+            body = [line for nest in step.steps for line in print_nest(nest, "rows")]
+            lines += [f"for piece, rows in shared(blocks({step.rows}, {step.block})):", *indented(body)]
         elif isinstance(step, Choice):
             for number, branch in enumerate(step.branches):
                 lines += [f"{'elif' if number else 'if'} {step.index.label} == {number}:", *indented(print_steps(branch) or ["pass"])]
@@ -89,7 +92,7 @@ def describe(buffer: Buffer) -> str:
 
 def print_nest(nest: Nest, rows: str = "") -> list[str]:
     """`rows` is the name of the block to which the outermost dimension is confined."""
-    filled = {reduction.buffer: reduction.identity for reduction in nest.reductions if reduction.partial}
+    filled = {reduction.buffer: reduction.identity for reduction in nest.reductions if reduction.partial and not reduction.filled}
     lines = [f"{describe(buffer)}[:] = {identity}" for buffer, identity in filled.items()]
     for region in nest.regions:
         all_rows = bool(region.ranges) and region.ranges[0] == (0, nest.box[0] - 1)

@@ -12,10 +12,10 @@ from collections.abc import Iterable, Sequence
 
 from jitad.ir import errors
 from jitad.lower.index import Index, structure
-from jitad.lower.loops import Accumulate, Buffer, Call, Choice, Loops, Nest, Region, Repeat, ScatterStore, Step, Store, Strips
+from jitad.lower.loops import Accumulate, Buffer, Call, Choice, Loops, Nest, Parallel, Region, Repeat, ScatterStore, Step, Store, Strips
 from jitad.lower.regions import Ranges
 from jitad.lower.scalars import Expr
-from jitad.lower.walk import expressions, reachable, roots
+from jitad.lower.walk import buffers, expressions, reachable, roots
 
 
 def verify_loops(loops: Loops) -> Loops:
@@ -40,6 +40,9 @@ def verify_steps(steps: Sequence[Step], ready: set[Buffer], path: str) -> set[Bu
             ready |= {step.trips.memory} if step.trips is not None else set()
         elif isinstance(step, Strips):
             ready = verify_steps(step.steps, ready, f"{where}, strip ")
+        elif isinstance(step, Parallel):
+            own = {buffer.memory for nest in step.steps for buffer in buffers(nest) if buffer.place.row and buffer.place.row.counter is step.piece}
+            ready = verify_steps(step.steps, ready | own, f"{where}, piece ")
         elif isinstance(step, Choice):
             check_uses({step.index.memory}, set(), ready, where)
             after = [verify_steps(branch, set(ready), f"{where}, branch {k} ") for k, branch in enumerate(step.branches)]

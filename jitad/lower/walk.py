@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 
 from jitad.lower.index import Index
-from jitad.lower.loops import Accumulate, Buffer, Call, Choice, Counter, Nest, Region, Repeat, Step, Strips, Tape
+from jitad.lower.loops import Accumulate, Buffer, Call, Choice, Counter, Nest, Parallel, Region, Repeat, Step, Strips, Tape
 from jitad.lower.scalars import Expr
 
 
@@ -79,7 +79,7 @@ def children(step: Step) -> list[list[Step]]:
     """Return the lists of steps inside a step."""
     if isinstance(step, Repeat):
         return [step.test, step.steps]
-    if isinstance(step, Strips):
+    if isinstance(step, Strips | Parallel):
         return [step.steps]
     return step.branches if isinstance(step, Choice) else []
 
@@ -91,6 +91,11 @@ def leaves(steps: Iterable[Step]) -> Iterator[Nest | Call]:
             yield step
         for inner in children(step):
             yield from leaves(inner)
+
+
+def is_shared(steps: Iterable[Step]) -> bool:
+    """Whether threads share out any of the steps, however deep."""
+    return any(isinstance(step, Parallel) or any(map(is_shared, children(step))) for step in steps)
 
 
 def tapes(steps: Iterable[Step]) -> Iterator[Tape]:

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from jitad.codegen import team
 from jitad.ir import errors
 
 
@@ -45,6 +46,17 @@ def byte_count(value: int | str) -> int:
     elif isinstance(value, int | np.integer) and not isinstance(value, bool):
         return int(value)
     raise errors.ValueError(f"an amount of memory is a number of bytes or a text such as '200MB' or '2 GiB', not {value!r}")
+
+
+def thread_count(value: int | str | None) -> int | None:
+    """Return a number of threads, given as a number or as text; None is for jitad to choose."""
+    if value is None or value == "":
+        return None
+    if isinstance(value, str) and value.strip().isdecimal():
+        value = int(value)
+    if isinstance(value, int | np.integer) and not isinstance(value, bool) and value > 0:
+        return int(value)
+    raise errors.ValueError(f"a number of threads is a positive integer, or None for as many as there are CPUs, not {value!r}")
 
 
 @dataclass
@@ -81,6 +93,9 @@ class Config:
     memory
         What a derivative may take, for `grad` and the like without a `memory` of their own: a number of bytes, text such as ``"2GB"``, or
         None. ``JITAD_MEMORY``.
+    threads
+        How many threads a kernel may use for loops that are long enough; None: as many as there are CPUs in the main thread, and one in
+        threads that you have made. One kernel at a time uses several. Results are the same for any number of them. ``JITAD_THREADS``.
     counters
         `Counters` of traces, compilations, loads from disk and calls of kernels in this process.
 
@@ -102,7 +117,14 @@ class Config:
     cache_dir: str | os.PathLike | None = field(default_factory=default_cache_dir)
     cache_megabytes: float = field(default_factory=lambda: float(os.environ.get("JITAD_CACHE_MEGABYTES", 512)))
     memory: int | str | None = field(default_factory=lambda: os.environ.get("JITAD_MEMORY") or None)
+    threads: int | None = field(default_factory=lambda: thread_count(os.environ.get("JITAD_THREADS")))
     counters: Counters = field(default_factory=Counters)
+
+    def __setattr__(self, name: str, value):
+        if name == "threads":
+            value = thread_count(value)
+            team.settle(value)
+        super().__setattr__(name, value)
 
 
 config = Config()
