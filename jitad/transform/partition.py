@@ -30,6 +30,8 @@ class Parts:
         All Vars that depend on the unknown inputs.
     residuals
         The known Vars that `linear` reads, inputs of the Program included.
+    names
+        What the Vars of the Program that are called otherwise now are called.
     """
 
     known: list[Equation]
@@ -37,18 +39,20 @@ class Parts:
     outputs: list[Atom]
     unknown: set[Var]
     residuals: list[Var]
+    names: Env
 
 
 def partition(
-    program: Program, flags: Sequence[bool], moving: Sequence[bool] | None = None, prices: dict[Var, float] | None = None
+    program: Program, flags: Sequence[bool], moving: Sequence[bool] | None = None, prices: dict[Var, float] | None = None, lasting=None
 ) -> Parts:
     """Cut `program`, whose inputs in `flags` are unknown. Known outputs in `moving` count as read by the linear part.
 
-    `prices` are those of the values at hand in the linear part of a loop's body, in bytes per trip; None if all known values are.
+    `prices` are those of the values at hand in the linear part of a loop's body, in bytes per trip; None if all known values are. `lasting` is
+    what loops and branches inside can read from arrays of loops around the Program.
     """
     unknown = {var for var, moves in zip(program.inputs, flags, strict=True) if moves}
     env, found = Env(), {}
-    known, linear = Recorder(), Linear(prices)
+    known, linear = Recorder(), Linear(prices, lasting)
     for equation in program.equations:
         inputs = [env.get(atom, atom) for atom in equation.inputs]
         which = [atom in unknown for atom in inputs]
@@ -71,7 +75,7 @@ def partition(
     read = [x for equation in linear.equations for x in equation.inputs]
     read += [x for x, moves in zip(outputs, moving or (), strict=False) if moves]
     residuals = list(dict.fromkeys(x for x in read if isinstance(x, Var) and x not in unknown))
-    return Parts(known.equations, linear.equations, outputs, unknown, residuals)
+    return Parts(known.equations, linear.equations, outputs, unknown, residuals, env)
 
 
 def repetition_key(equation: Equation, inputs: list[Atom]) -> tuple | None:

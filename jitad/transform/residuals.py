@@ -26,10 +26,14 @@ TIE = 1e-3  # in favour of keeping what is read itself
 
 
 class Linear(Recorder):
-    """The recorder of a linear part. `prices` are those of values at hand, in bytes; other known values cost their size."""
+    """The recorder of a linear part. `prices` are those of values at hand, in bytes; other known values cost their size.
 
-    def __init__(self, prices: dict[Var, float] | None):
+    `lasting` is what loops and branches in it can read from arrays of loops around it, in their last states.
+    """
+
+    def __init__(self, prices: dict[Var, float] | None, lasting=None):
         super().__init__()
+        self.lasting = lasting
         self.prices = None if prices is None else dict(prices)
 
     def price(self, atom: Atom) -> float:
@@ -39,6 +43,10 @@ class Linear(Recorder):
         if atom not in self.prices:
             self.prices[atom] = self.found_price(atom)
         return self.prices[atom]
+
+    def price_of_last(self, array: Atom) -> float:
+        """Return how many bytes it takes to have the last state of an array that a loop updates."""
+        return size(array) / (4 if self.prices is None else 1)
 
     def found_price(self, atom: Var) -> float:
         kept = float(size(atom))

@@ -18,6 +18,7 @@ from jitad.ir.recorder import Recorder, build, inline
 from jitad.ir.symbolic import Zero, is_zero
 from jitad.ir.types import ArrayType
 from jitad.primitives.control.bodies import COUNTER, batched_body, batched_operands, close, fixpoint, limited, moved_body, prune_repeated
+from jitad.primitives.control.lasting import Lasting, lasting, loop_level
 from jitad.primitives.control.undefined import empty
 from jitad.primitives.declare import full, instantiate, is_linear, sample
 from jitad.primitives.indexing import gather, scatter
@@ -68,16 +69,23 @@ def split_loop(inputs, unknown, linear: Recorder, body, length, consts, reverse)
     count, *inputs = inputs
     counter, variables = body.inputs[0], body.inputs[1:]
     flags = [*unknown[1 : 1 + consts], *carry]
-    prices = {counter: 0.0} | {variables[k]: linear.price(inputs[k]) / max(length, 1) for k in range(consts) if not flags[k]}
-    parts = PASSES["partition"](body, [False, *flags], carry, prices)
+    trips = max(length, 1)
+    prices = {counter: 0.0} | {variables[k]: linear.price(inputs[k]) / trips for k in range(consts) if not flags[k]}
     moving_consts = [k for k in range(consts) if flags[k]]
     known = [k for k in range(consts, len(inputs)) if not flags[k]]
     moving = [k for k in range(consts, len(inputs)) if flags[k]]
-    kept, again = PASSES["economize"](parts.known, parts.residuals, prices)
+    around = linear.lasting or Lasting()
+    own = lasting(body, loop_level(count, length, reverse), [variables[k] for k in known])
+    left = {array: linear.price_of_last(array) for array, _ in own.values()} | {x: linear.price(last) for x, last in around.states.items()}
+    inside = Lasting(own | around.values, {array: Var(array.type) for array in left})
+    prices |= {inside.states[array]: price / trips for array, price in left.items()}
+    parts = PASSES["partition"](body, [False, *flags], carry, prices, inside)
+    kept, again = PASSES["economize"](inside.reread(parts.known, parts.names), parts.residuals, prices)
     ends = [parts.outputs[k - consts] for k in moving]
     read = {x for equation in (*again, *parts.linear) for x in equation.inputs} | set(ends)
     held = [k for k in range(consts) if not flags[k]]
     held_again = [k for k in held if variables[k] in read]
+    last = [array for array, state in inside.states.items() if state in read]
     kept = [x for x in kept if x not in prices]
 
     stacks = [Var(x.type.with_shape((length, *x.shape))) for x in kept]
@@ -90,11 +98,14 @@ def split_loop(inputs, unknown, linear: Recorder, body, length, consts, reverse)
     results = loop(count, *[inputs[k] for k in (*held, *known)], *rooms, body=first, length=length, consts=len(held), reverse=reverse)
 
     rest = [variables[k] for k in (*moving_consts, *moving)]
-    tail = Program([counter, *[variables[k] for k in held_again], *kept, *rest], [*again, *parts.linear], ends)
-    second = unstack(tail, range(len(held_again) + 1, len(held_again) + 1 + len(kept)), length)
+    at_hand = [*[variables[k] for k in held_again], *[inside.states[array] for array in last]]
+    tail = Program([counter, *at_hand, *kept, *rest], [*again, *parts.linear], ends)
+    second = unstack(tail, range(len(at_hand) + 1, len(at_hand) + 1 + len(kept)), length)
+    states = dict(zip([variables[k] for k in known], results, strict=False)) | around.states
     with linear:
-        finals = loop(count, *[inputs[k] for k in held_again], *results[len(known) :], *[inputs[k] for k in (*moving_consts, *moving)],
-                      body=second, length=length, consts=len(held_again) + len(stacks) + len(moving_consts), reverse=reverse)
+        finals = loop(count, *[inputs[k] for k in held_again], *[states[array] for array in last], *results[len(known) :],
+                      *[inputs[k] for k in (*moving_consts, *moving)], body=second, length=length,
+                      consts=len(at_hand) + len(stacks) + len(moving_consts), reverse=reverse)
     found = dict(zip(known, results, strict=False)) | dict(zip(moving, finals, strict=True))
     return [found[k] for k in range(consts, len(inputs))]
 
