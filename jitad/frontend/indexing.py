@@ -2,8 +2,8 @@
 
 In: a view and a key as Python hands it over. Out: a view. Every index is a chain of up to four steps: a `Box` for integers, slices
 and None; then, for indices that are arrays or traced, a `Permutation` that brings their axes to the front, the `Element`
-addressed, and a `Permutation` that moves the axes of the result to where NumPy has them. Read through, the chain is an index;
-written through, an assignment.
+addressed, and a `Permutation` that moves the axes of the result to where NumPy has them. Traced integers beside slices are a
+`Window`, which leaves the array as it lies. Read through, the chain is an index; written through, an assignment.
 """
 
 from __future__ import annotations
@@ -22,13 +22,14 @@ from jitad.frontend.masks import Selected
 from jitad.frontend.promotion import as_operand, cast, to_atom
 from jitad.frontend.ragged import Ragged, assign, get, is_open, put
 from jitad.frontend.trace import pin
-from jitad.frontend.views import Box, Element, Permutation, reshaped
+from jitad.frontend.views import Box, Element, Permutation, Window, reshaped
 from jitad.ir import errors
 from jitad.ir.program import Atom, Literal
 from jitad.ir.types import BOOL, INT, broadcast_shapes
 from jitad.primitives.arithmetic import add
 from jitad.primitives.comparisons import select
 from jitad.primitives.shaping import broadcast, shape_text
+from jitad.primitives.windows import Span
 
 WRONG_KIND = "only integers, slices (`:`), ellipsis (`...`), numpy.newaxis (`None`) and integer or boolean arrays are valid indices"
 TRACED_MASK = ("the shape of a[mask] depends on values that are only known when the kernel runs; compute on whole arrays and select "
@@ -87,6 +88,8 @@ def setitem(a: View, key, value) -> None:
 
 def show(a: View, index: Index) -> View:
     """Return the view of `a` that an index selects, to be read or written."""
+    if is_window(index, a.type.shape):
+        return show_window(a, index)
     view = a.stepped(index.box)
     if not index.arrays:
         return view
@@ -96,6 +99,23 @@ def show(a: View, index: Index) -> View:
     view = view.stepped(Element(indices))
     moved, order = indices[0].ndim, list(range(indices[0].ndim, view.type.ndim))
     return permuted(view, (*order[:index.place], *range(moved), *order[index.place:]))
+
+
+def is_window(index: Index, shape: tuple[int, ...]) -> bool:
+    """Return whether integers are combined with slices such that what they select is not the elements of an axis in front."""
+    if not index.arrays or any(array.ndim for array in index.arrays.values()):
+        return False
+    return tuple(index.arrays) != tuple(range(len(index.arrays))) or not index.box.is_whole(shape) or None in index.box.axes
+
+
+def show_window(a: View, index: Index) -> View:
+    """Return the view of `a` that integers which are not known and slices select."""
+    box, axes = index.box, [index.box.axes[place] for place in index.arrays]
+    spans = [Span(None, 1, 1) if axis in axes else Span(*where) for axis, where in enumerate(zip(box.start, box.step, box.count, strict=True))]
+    view = a.stepped(Window(tuple(spans), index_atoms(index.arrays.values())))
+    whole = tuple(span.extent for span in spans)
+    rest = tuple(axis for axis in box.axes if axis not in axes)
+    return view.stepped(Box((0,) * len(whole), (1,) * len(whole), whole, rest))
 
 
 def permuted(view: View, axes: tuple[int, ...]) -> View:
@@ -325,7 +345,7 @@ def add_at(a: View, key, value) -> None:
     index = parse(key, a.type.shape)
     view = show(a, index)
     new = fitted(value, view, fancy=index.copies)
-    if not index.arrays:
+    if not index.copies:
         view.assign(add(view.atom, new))
         return
     if isinstance(view.step, Permutation):

@@ -19,7 +19,7 @@ from jitad.primitives.complexes import complex_, imag, real
 from jitad.primitives.indexing import gather, scatter, scatter_add
 from jitad.primitives.shaping import broadcast, inverse_permutation, matching_groups, reshape, slice_, transpose
 from jitad.primitives.updates import update
-from jitad.primitives.windows import Span, window, window_update
+from jitad.primitives.windows import Span, window, window_add, window_update
 
 
 class Box(NamedTuple):
@@ -126,19 +126,31 @@ class Element(NamedTuple):
 def increment(new: Atom, shows: Callable[[Atom], bool]) -> Atom | None:
     """Return v if `new` is x + v, v + x or x - v for an x that ``shows(x)`` holds of: then v is added where x was read.
 
-    The derivative of an addition needs no mask for what is overwritten, as that of an assignment does.
+    The derivative of an addition needs no mask for what is overwritten, as that of an assignment does. Axes of one element may have
+    been added or left out in between.
     """
-    equation = getattr(new, "equation", None)
-    if equation is None or equation.primitive not in (add, sub):
+    found = getattr(in_origin(new), "equation", None)
+    if found is None or found.primitive not in (add, sub):
         return None
-    x, y = equation.inputs
-    if shows(x):
-        more = y if equation.primitive is add else -y
-    elif shows(y) and equation.primitive is add:
+    (x, y), (result,) = found.inputs, found.outputs
+
+    def is_shown(atom: Atom) -> bool:
+        return atom.shape == result.shape and shows(in_origin(atom))
+
+    if is_shown(x):
+        more = y if found.primitive is add else -y
+    elif is_shown(y) and found.primitive is add:
         more = x
     else:
         return None
-    return more if more.shape == new.shape else broadcast(more, shape=new.shape)
+    return reshaped(more if more.shape == result.shape else broadcast(more, shape=result.shape), new.shape)
+
+
+def in_origin(x: Atom) -> Atom:
+    """Return `x` before it was reshaped."""
+    while getattr(x, "equation", None) is not None and x.equation.primitive is reshape:
+        (x,) = x.equation.inputs
+    return x
 
 
 class Window(NamedTuple):
@@ -154,10 +166,21 @@ class Window(NamedTuple):
         return window(x, *self.scalars, spans=self.spans)
 
     def write(self, base: Atom, new: Atom) -> Atom:
-        return window_update(base, new, *self.scalars, spans=self.spans)
+        more = increment(new, lambda x: self.shows(x, base))
+        if more is None:
+            return window_update(base, new, *self.scalars, spans=self.spans)
+        return window_add(base, more, *self.scalars, spans=self.spans)
 
-    def strides(self, base: ArrayType, strides: tuple[int, ...]) -> None:
-        return None
+    def shows(self, x: Atom, base: Atom) -> bool:
+        """Return whether `x` was read from `base` by this step."""
+        equation = getattr(x, "equation", None)
+        return (equation is not None and equation.primitive is window and equation.inputs == (base, *self.scalars)
+                and equation.params["spans"] == self.spans)
+
+    def strides(self, base: ArrayType, strides: tuple[int, ...]) -> tuple[int, ...] | None:
+        if any(span.counted for span in self.spans):
+            return None
+        return tuple(stride * span.step for stride, span in zip(strides, self.spans, strict=True))
 
 
 class Part(NamedTuple):

@@ -297,11 +297,27 @@ def batched_flat(size: int, x: Atom, scalars, axes, spans: Spans) -> tuple[Atom,
     return flat, [iota(shape=places.shape, axis=0, dtype=INT), places]
 
 
+def batched_places(size: int, spans: Spans, scalars, axes) -> list[Atom]:
+    """Return, axis by axis, where the elements of windows without counts lie in a batch."""
+    whole = (size, *extents(spans))
+    indices, rest = [iota(shape=whole, axis=0, dtype=INT)], iter(zip(scalars, axes, strict=True))
+    for axis, span in enumerate(spans):
+        start, where = (span.start, None) if span.start is not None else next(rest)
+        if where is not None:
+            start = broadcast(reshape(start, shape=(size, *(1,) * len(spans))), shape=whole)
+        elif is_index(span):
+            start = broadcast(start, shape=whole)
+        indices.append(start if is_index(span) else iota(shape=whole, axis=axis + 1, dtype=INT) * span.step + start)
+    return indices
+
+
 def batch_window(size, inputs, axes, spans):
     (x, *scalars), (axis, *scalar_axes) = inputs, axes
     if all(a is None for a in scalar_axes):
         return [window(to_front(x, axis), *scalars, spans=(unit(size), *spans))], [0]
     (x,) = all_to_front(size, [x], [axis])
+    if not any(span.counted for span in spans):
+        return [gather(x, *batched_places(size, spans, scalars, scalar_axes))], [0]
     flat, indices = batched_flat(size, x, scalars, scalar_axes, spans)
     return [gather(flat, *indices)], [0]
 
@@ -321,6 +337,8 @@ def write(name: str, combine: str, flat_write: Primitive, **slots) -> Primitive:
         base, new = all_to_front(size, [base, new], axes[:2])
         if all(a is None for a in scalar_axes):
             return [primitive(base, new, *scalars, spans=(unit(size), *spans))], [0]
+        if not any(span.counted for span in spans):
+            return [flat_write(base, new, *batched_places(size, spans, scalars, scalar_axes), unique=True)], [0]
         flat, indices = batched_flat(size, base, scalars, scalar_axes, spans)
         flat = flat_write(flat, new, *indices)
         kept = slice_(flat, start=(0, 0), step=(1, 1), shape=(size, flat.shape[1] - 1))
