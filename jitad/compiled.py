@@ -151,11 +151,19 @@ class Compiled:
     def __call__(self, *args, **kwargs):
         if tracing():
             return self.body(args, kwargs)
-        if not kwargs:
-            for shortcut in self.shortcuts:
-                result = shortcut(args)
-                if result is not NotImplemented:
-                    return result
+        try:
+            if not kwargs:
+                for shortcut in self.shortcuts:
+                    result = shortcut(args)
+                    if result is not NotImplemented:
+                        return result
+            return self.run(args, kwargs)
+        except errors.RoomError:
+            self.make_room(args, kwargs)
+            return self(*args, **kwargs)
+
+    def run(self, args: tuple, kwargs: dict):
+        """Run the kernel for these arguments, which is made if there is none."""
         entry, leaves = self.lookup(args, kwargs)
         if entry.changed or entry.written:
             entry.check_aliases(leaves)
@@ -179,17 +187,32 @@ class Compiled:
 
     def lookup(self, args: tuple, kwargs: dict) -> tuple[Entry, list]:
         """Return the entry for these arguments, traced anew if there is none that is still valid, and their leaves."""
-        if self.static_argnums or self.static_argnames:
-            args, kwargs = self.hold(args, kwargs)
-        leaves, treedef = flatten((args, kwargs))
-        signature = (config.strict, config.memory, treedef, *map(key, leaves))
-        plan = self.plans.get(signature)
-        entry = plan and plan.find(leaves)
+        leaves, treedef = self.leaves(args, kwargs)
+        plan = self.plan(leaves, treedef)
+        entry = plan.find(leaves)
         if entry is None:
             with self.lock:
-                plan = self.plans.setdefault(signature, Plan())
                 entry = plan.find(leaves) or self.trace(plan, leaves, treedef)
         return entry, leaves
+
+    def leaves(self, args: tuple, kwargs: dict) -> tuple[list, TreeDef]:
+        if self.static_argnums or self.static_argnames:
+            args, kwargs = self.hold(args, kwargs)
+        return flatten((args, kwargs))
+
+    def plan(self, leaves: list, treedef: TreeDef) -> Plan:
+        signature = (config.strict, config.memory, treedef, *map(key, leaves))
+        return self.plans.get(signature) or self.plans.setdefault(signature, Plan())
+
+    def make_room(self, args: tuple, kwargs: dict) -> None:
+        """Let the function be traced anew, with lists that have room for more elements."""
+        plan = self.plan(*self.leaves(args, kwargs))
+        with self.lock:
+            if plan.room >= MOST_ROOM:
+                raise
+            plan.room *= MORE
+            plan.entries.clear()
+            self.shortcuts = ()
 
     def hold(self, args: tuple, kwargs: dict) -> tuple[tuple, dict]:
         numbers = {number % len(args) for number in self.static_argnums if -len(args) <= number < len(args)}
@@ -200,7 +223,7 @@ class Compiled:
         """Trace with these arguments; leaves whose values Python turns out to need become static."""
         while True:
             specs = [spec(x, number in plan.static) for number, x in enumerate(leaves)]
-            trace = Trace()
+            trace = Trace(plan.room)
             try:
                 entry = self.trace_once(specs, treedef, trace)
             except Concretize as request:
@@ -239,9 +262,13 @@ class Compiled:
 
 
 class Plan:
-    """The entries of one signature, by the values of the leaves that had to be static."""
+    """The entries of one signature, by the values of the leaves that had to be static.
+
+    `room` is how many times as many elements as usual lists of unknown length have room for.
+    """
 
     def __init__(self):
+        self.room = 1
         self.static: frozenset[int] = frozenset()
         self.entries: dict[tuple, list[Entry]] = {}
 
@@ -292,4 +319,5 @@ def key(x):
 
 
 SHORTCUTS = 4
+MORE, MOST_ROOM = 16, 1 << 16  # factors by which the room for the elements of lists grows, and in all
 SCALARS = frozenset([bool, int, float, complex])

@@ -67,7 +67,11 @@ def evaluate(compiled: Compiled, primals: tuple, name: str, make: Callable):
     check_differentiable(primals, range(len(primals)), name.split()[0])
     entry, leaves = compiled.lookup(primals, {})
     primal, linear = derived(entry, name, make)
-    outputs = primal.run(*entry.operands(leaves))
+    try:
+        outputs = primal.run(*entry.operands(leaves))
+    except errors.RoomError:
+        compiled.make_room(primals, {})
+        return evaluate(compiled, primals, name, make)
     return entry, outputs, list(outputs[len(entry.traced.results) :]), linear
 
 

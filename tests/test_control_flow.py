@@ -575,17 +575,6 @@ def test_a_path_without_a_value():
         interpreted(f, 1.0)
 
 
-def test_appending_in_a_branch():
-    def f(x):
-        out = []
-        if x > 0:
-            out.append(x)
-        return sum(out)
-
-    with pytest.raises(errors.ControlFlowError, match="gets or loses entries"):
-        interpreted(f, 1.0)
-
-
 def test_global_names():
     def f(x):
         global written

@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from jitad.frontend.array import Array
+from jitad.frontend.lists import Growable
 from jitad.frontend.masks import Selected, refused
 from jitad.frontend.promotion import PYTHON_DTYPES, to_atom
 from jitad.frontend.ragged import Ragged
@@ -97,7 +98,7 @@ def trace_function(function: Callable, leaves: Sequence[Leaf | Static], treedef:
         inputs = [argument(leaf, (trace, number)) for number, leaf in enumerate(leaves)]
         arguments = [leaf.value if isinstance(leaf, Static) else x for leaf, x in zip(leaves, inputs, strict=True)]
         variables = [x.atom for x in inputs if x is not None]
-        result = function(*unflatten(treedef, arguments))
+        result = function(*unflatten(treedef, arguments, Growable))
         outputs, structure = flatten(result)
         atoms = [output(x, path) for x, path in zip(outputs, leaf_paths(structure), strict=True)]
         results = [describe(x) for x in outputs]

@@ -111,10 +111,16 @@ def contains_traced(x) -> bool:
     return isinstance(x, View)
 
 
+def whole(x):
+    """Return a list whose elements are in arrays as an array."""
+    return x.as_array() if hasattr(x, "as_array") and isinstance(x, list) else x
+
+
 def from_nest(x):
     """Return a nest of lists and tuples as one array, as ``np.array`` would: traced if one of its leaves is."""
-    if hasattr(x, "as_array"):
-        return x.as_array()
+    x = whole(x)
+    if not isinstance(x, list | tuple):
+        return x
     if not contains_traced(x):
         array = np.asarray(x)
         check_dtype(array.dtype)
@@ -129,7 +135,7 @@ def from_nest(x):
 
 def nest_shape(x, leaves: list) -> tuple[int, ...]:
     """Append the leaves of a nest to `leaves` and return its shape."""
-    x = x.as_array() if hasattr(x, "as_array") and isinstance(x, list) else x
+    x = whole(x)
     if not isinstance(x, list | tuple) or not contains_traced(x):
         leaves.append(as_operand(x))
         return np.shape(leaves[-1]) if not isinstance(leaves[-1], View) else leaves[-1].type.shape

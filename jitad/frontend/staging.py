@@ -20,6 +20,7 @@ from jitad.frontend.captures import CONTAINERS, Captures, active
 from jitad.frontend.cells import is_traced, wrap
 from jitad.frontend.control import bodies, branches, handlers, signals, statements
 from jitad.frontend.guards import same
+from jitad.frontend.lists import Growable
 from jitad.frontend.operators import Operators, class_attribute, is_users
 from jitad.frontend.ragged import Ragged
 from jitad.frontend.trace import capture
@@ -118,6 +119,10 @@ class Stage(Operators):
             return tuple([self.made(x, kinds, holders + 2) for x in value])
         return value
 
+    def listed(self, value: list) -> list:
+        """Return a list that the function makes as one that staged control flow can let grow."""
+        return value if active.captures is None else Growable(value)
+
     def buffer(self, value):
         """Return what the function has made and assigns elements to: arrays of integers also."""
         return self.made(value, "fciu", 1)
@@ -173,7 +178,7 @@ class Stage(Operators):
 
     def item_place(self, base, key) -> Place:
         loaded = self.item(base, key)
-        found = base[key] if is_traced(loaded) and type(base) in CONTAINERS else loaded
+        found = base[key] if is_traced(loaded) and isinstance(base, CONTAINERS) else loaded
         return Place(self, found, loaded, functools.partial(operator.setitem, base, key))
 
     # --- within a trace --------------------------------------------------------------------------------------------------------

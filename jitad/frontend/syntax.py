@@ -9,6 +9,7 @@ In: the syntax tree of a function. Out: the tree of the same function, with the 
     a + b, -a, a += b         ->  STAGE.add(a, b), STAGE.neg(a), a = STAGE.iadd(a, b)
     a.b += v, a[i] += v       ->  STAGE.attribute_place(a, "b").update("iadd", v), ...
     for x in a                ->  for x in STAGE.iterable(a)
+    [a, b], [a for b in c]    ->  STAGE.listed([a, b]), STAGE.listed([a for b in STAGE.iterable(c)])
     a = f(...)                ->  a = STAGE.made(...), a = STAGE.buffer(...)    where an array may be written into as `a`
 
 STAGE is a constant of the code, the `staging.Stage` of the function. Calls are made by the user's frame, at the user's line.
@@ -83,6 +84,10 @@ class Rewriter:
             if isinstance(value, ast.AST | list) and field not in skip:
                 setattr(copy, field, self.visit(value))
         return copy
+
+    def List(self, node):
+        copy = self.generic(node)
+        return stage_call(node, "listed", copy) if isinstance(node.ctx, ast.Load) else copy
 
     # --- captured names, and what is reached from them -------------------------------------------------------------------------
 
@@ -227,10 +232,12 @@ class Rewriter:
             return stage_call(node, method, self.visit(node))
         copy = shallow_copy(node)
         if isinstance(node, ast.ListComp) and makes(node.elt):
-            copy = self.visit(node)
+            copy = self.comprehension_scope(node)
             copy.elt = stage_call(node.elt, method, copy.elt)
+            return stage_call(node, "listed", copy)
         elif isinstance(node, ast.Tuple | ast.List):
             copy.elts = [self.made(element, method) for element in node.elts]
+            return copy if isinstance(node, ast.Tuple) else stage_call(node, "listed", copy)
         elif isinstance(node, ast.Starred):
             copy.value = self.made(node.value, method)
         elif isinstance(node, ast.Dict):
@@ -285,7 +292,10 @@ class Rewriter:
         self.scopes.pop()
         return copy
 
-    ListComp = SetComp = DictComp = GeneratorExp = comprehension_scope
+    SetComp = DictComp = GeneratorExp = comprehension_scope
+
+    def ListComp(self, node):
+        return stage_call(node, "listed", self.comprehension_scope(node))
 
     def match_case(self, node):
         return self.generic(node, skip=("pattern",))

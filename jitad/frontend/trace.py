@@ -76,10 +76,16 @@ class Trace:
         The trace of the function that it belongs to: itself, but for the bodies of control flow.
     trip_sizes
         How many equations a trip of a short loop records, for each loop in the source.
+    appended
+        Arrays that were appended to lists whose elements are in arrays: the list, and the cell with its version.
+    room
+        How many times as many elements as usual lists of unknown length have room for.
     """
 
-    def __init__(self):
+    def __init__(self, room: int = 1):
         self.home: Trace = self
+        self.appended: list[tuple[list, object, int]] = []
+        self.room = room
         self.trip_sizes: dict[CodeType, int] = {}
         self.recorder = Recorder()
         self.captured: dict[int, tuple[np.ndarray, Var]] = {}

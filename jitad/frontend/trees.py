@@ -12,6 +12,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
+from jitad.frontend.lists import Growable
 from jitad.ir import errors
 
 
@@ -76,8 +77,10 @@ def dataclass_entries(node) -> tuple[tuple, Iterable]:
 
 
 def treat_as_list(cls: type) -> None:
-    """Let a subclass of list be a node."""
+    """Let a subclass of list be a node, but not one of those that control flow looks into."""
     _parts[cls] = no_keys
+    OBJECTS[cls] = None
+    LISTS[cls] = list
 
 
 def find_parts(cls: type) -> Callable | None:
@@ -94,7 +97,9 @@ class _Parts(dict):
         return found
 
 
-_parts = _Parts({tuple: no_keys, list: no_keys, dict: dict_entries, OrderedDict: dict_entries, type(None): nothing})
+_parts = _Parts({tuple: no_keys, list: no_keys, Growable: no_keys, dict: dict_entries, OrderedDict: dict_entries, type(None): nothing})
+OBJECTS = _Parts(_parts)  # for control flow
+LISTS = {Growable: list}  # whose structure is that of a list
 
 
 def parts_of(node: Any) -> tuple[tuple, list] | None:
@@ -106,48 +111,48 @@ def parts_of(node: Any) -> tuple[tuple, list] | None:
     return keys, list(children)
 
 
-def flatten(tree: Any) -> tuple[list, TreeDef]:
-    """Return the leaves of `tree`, from left to right, and its structure."""
+def flatten(tree: Any, table: _Parts = _parts) -> tuple[list, TreeDef]:
+    """Return the leaves of `tree`, from left to right, and its structure. The nodes are those of `table`."""
     leaves: list = []
-    return leaves, _flatten(tree, leaves)
+    return leaves, _flatten(tree, leaves, table)
 
 
-def _flatten(tree, leaves: list) -> TreeDef:
+def _flatten(tree, leaves: list, table: _Parts) -> TreeDef:
     cls = tree.__class__
-    parts = _parts[cls]
+    parts = table[cls]
     if parts is None:
         leaves.append(tree)
         return LEAF
     keys, children = parts(tree)
     structures = []
     for child in children:
-        if _parts[child.__class__] is None:
+        if table[child.__class__] is None:
             leaves.append(child)
             structures.append(LEAF)
         else:
-            structures.append(_flatten(child, leaves))
-    key = (cls, keys, tuple(structures))
+            structures.append(_flatten(child, leaves, table))
+    key = (LISTS.get(cls, cls), keys, tuple(structures))
     return _structures.get(key) or structure(*key)
 
 
 # --- putting together ------------------------------------------------------------------------------------------------------
 
 
-def unflatten(treedef: TreeDef, leaves: Sequence) -> Any:
-    """Return the tree of structure `treedef` with these leaves."""
+def unflatten(treedef: TreeDef, leaves: Sequence, lists: type = list) -> Any:
+    """Return the tree of structure `treedef` with these leaves, whose lists are of the class `lists`."""
     if len(leaves) != treedef.size:
         raise errors.InternalError(f"{len(leaves)} leaves for a tree with {treedef.size}")
     if treedef.cls is tuple and treedef.flat:
         return tuple(leaves)
-    return _build(treedef, iter(leaves))
+    return _build(treedef, iter(leaves), lists)
 
 
-def _build(treedef: TreeDef, leaves: Iterator):
+def _build(treedef: TreeDef, leaves: Iterator, lists: type):
     if treedef is LEAF:
         return next(leaves)
-    cls, children = treedef.cls, [_build(child, leaves) for child in treedef.children]
-    if cls is tuple or issubclass(cls, list):
-        return tuple(children) if cls is tuple else children
+    cls, children = treedef.cls, [_build(child, leaves, lists) for child in treedef.children]
+    if cls is tuple or cls is list:
+        return tuple(children) if cls is tuple else children if lists is list else lists(children)
     if issubclass(cls, dict):
         return cls(zip(treedef.keys, children, strict=True))
     if cls is type(None):

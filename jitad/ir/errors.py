@@ -61,6 +61,10 @@ class MemoryError(JitadError, builtins.MemoryError):  # noqa: A001
     """More memory was asked for than there is, or a budget that cannot be met."""
 
 
+class RoomError(MemoryError):
+    """A list got more elements than the compiled function has room for. It is compiled anew, with more room, where it is called by jitad."""
+
+
 class LinAlgError(ValueError, np.linalg.LinAlgError):
     """A matrix that has not the shape, or not the values, that the operation of linear algebra needs."""
 

@@ -1,6 +1,6 @@
 """Checks of numbers when the kernel runs.
 
-In: an int64 scalar and a condition on it. Out: the scalar; where the condition does not hold, `ValueError` or `IndexError` with a message.
+In: an int64 scalar and a condition on it. Out: the scalar; where the condition does not hold, an exception with a message.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from jitad.primitives.declare import full, to_front
 from jitad.primitives.reductions import reduce_and
 from jitad.primitives.shaping import broadcast
 
-ERRORS = {"value": errors.ValueError, "index": errors.IndexError}
+ERRORS = {"value": errors.ValueError, "index": errors.IndexError, "room": errors.RoomError}
 
 
 def require_type(x, condition, message, error):

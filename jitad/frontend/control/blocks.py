@@ -10,10 +10,11 @@ from collections.abc import Callable
 
 from jitad.frontend.array import Array
 from jitad.frontend.control.bodies import Pass, State, commit
+from jitad.frontend.control.growth import settle, with_room
+from jitad.frontend.control.pictures import Picture, presented
 from jitad.frontend.control.signals import returning
-from jitad.frontend.control.state import Picture, presented
 from jitad.frontend.programs import Leaf
-from jitad.frontend.trees import flatten, unflatten
+from jitad.frontend.trees import OBJECTS, flatten, unflatten
 from jitad.ir.primitive import Primitive
 from jitad.ir.program import Atom, Program
 
@@ -27,7 +28,7 @@ class Exports:
 
     def add(self, value, picture: Picture) -> Callable[[list[Atom]], object]:
         """Let what is new in a value be outputs; return the function that makes the value of them."""
-        leaves, treedef = flatten(value)
+        leaves, treedef = flatten(value, OBJECTS)
         places: dict[int, int] = {}
         for k, (leaf, atom) in enumerate(zip(leaves, picture.atoms, strict=True)):
             if isinstance(leaf, Array) and leaf.cell.trace is self.body:
@@ -50,8 +51,13 @@ def as_equation(function: Callable, args: tuple, kwargs: dict, primitive: Primit
         return returning(function(*args, **kwargs))
 
     state = State((body,), ())
+    return with_room(lambda: recorded(body, state, primitive), state)
+
+
+def recorded(body: Callable, state: State, primitive: Primitive):
     saved = state.save()
-    run = Pass(body, state, saved)
+    run = Pass(body, state, saved, appends=True)
+    settle(run.longer)
     exports = Exports(run.trace)
     result = exports.add(run.signal.value, run.result)
     slots = [(slot, exports.add(run.values[slot], run.picture_of(slot))) for slot in state.slots

@@ -7,15 +7,19 @@ function itself may be written in a body; when it ends, they hold again what the
 from __future__ import annotations
 
 import itertools
+import operator
 from collections.abc import Callable, Sequence
 from typing import Any
 
 from jitad.frontend.array import Array
 from jitad.frontend.cells import Cell, is_traced
+from jitad.frontend.control.lists import changed_since
+from jitad.frontend.control.pictures import Picture, picture
 from jitad.frontend.control.signals import NOTHING
-from jitad.frontend.control.state import UNSET, Containers, EntrySlot, NameSlot, Picture, Site, cells_of, picture
+from jitad.frontend.control.state import UNSET, Containers, EntrySlot, NameSlot, Site, cells_of
+from jitad.frontend.lists import Growth
 from jitad.frontend.trace import Trace, current_trace
-from jitad.frontend.trees import flatten
+from jitad.frontend.trees import OBJECTS, flatten
 from jitad.ir import errors
 from jitad.ir.program import Atom, Program, Var
 from jitad.ir.recorder import current
@@ -39,11 +43,14 @@ class Body(Trace):
         After the trace: these cells, with their new values.
     running
         Objects made outside that go on with each use, by id.
+    held
+        The containers, objects and cells made outside, by id.
     """
 
-    def __init__(self, running: dict[int, Any]):
+    def __init__(self, running: dict[int, Any], held: dict[int, tuple]):
         super().__init__()
         self.running = running
+        self.held = held
         self.around = current_trace()
         self.home = self.around.home
         self.saved: dict[Cell, tuple] = {}
@@ -132,10 +139,15 @@ class Pass:
         How it ended.
     values
         The value of each place at the end: the object, and its `Picture` if it is not what it was before.
+    longer
+        The lists in arrays that were appended to, with their greatest lengths before and after it.
+    grown
+        Other lists that were appended to, with pictures of what they got; they are only there if the body is run as often as it `appends`.
     """
 
-    def __init__(self, function: Callable[[], Any], state: State, saved: Saved, prepare: Callable[[Body], None] = lambda body: None):
-        self.trace = Body(saved.containers.running)
+    def __init__(self, function: Callable[[], Any], state: State, saved: Saved, prepare: Callable[[Body], None] = lambda body: None,
+                 appends: bool = False):
+        self.trace = Body(saved.containers.running, saved.containers.held)
         self.values: dict = {}
         self.pictures: dict = {}
         try:
@@ -143,7 +155,9 @@ class Pass:
                 prepare(self.trace)
                 self.signal = function()
                 self.found = saved.containers.changes()
-                self.grown = [(x, list(map(picture, added))) for x, added in saved.containers.grown]
+                self.longer = saved.containers.longer()
+                self.grown = [grown_list(*grown, appends) for grown in saved.containers.grown]
+                self.check_appended()
                 for key, (slot, _) in self.found.items():
                     if state.add_entry(key, slot):
                         saved.values[slot] = saved.containers.held[key[0]][1][key[1]]
@@ -153,10 +167,19 @@ class Pass:
         finally:
             saved.restore()
 
+    def check_appended(self) -> None:
+        """Refuse lists of one array that is changed from trip to trip, which all their elements are."""
+        body = self.trace
+        for x, cell, version in body.appended:
+            if cell in body.saved or cell.version != version:
+                raise changed_since()
+            if cell.trace is not body:
+                body.around.appended.append((x, cell, version))
+
     def look(self, slot, before) -> None:
         value = self.values[slot] = slot.get()
         written = self.trace.saved
-        if value is not UNSET and (value is not before or any(is_traced(x) and x.cell in written for x in flatten(value)[0])):
+        if value is not UNSET and (value is not before or any(is_traced(x) and x.cell in written for x in flatten(value, OBJECTS)[0])):
             self.pictures[slot] = picture(value)
 
     def look_at_signal(self) -> Picture | None:
@@ -173,6 +196,14 @@ class Pass:
     @property
     def equations(self):
         return self.trace.recorder.equations
+
+
+def grown_list(x: list, before: list, now: list, appends: bool) -> tuple[list, list[Picture]]:
+    """Return a list that has other elements than before with pictures of the new ones; where they are not just `appends`, ask for arrays."""
+    longer = len(now) > len(before) and all(map(operator.is_, before, now))
+    if not (appends and longer):
+        raise Growth(x, [*map(picture, before), *map(picture, now)], max(len(now) - len(before), 0))
+    return x, list(map(picture, now[len(before):]))
 
 
 # --- a choice between Programs ---------------------------------------------------------------------------------------------------
@@ -208,7 +239,7 @@ def is_cheap(run: Pass) -> bool:
 
 def array_cells(value) -> list[Cell]:
     """Return the cells of the arrays in a value."""
-    return [x.cell for x in flatten(value)[0] if isinstance(x, Array) and not x.scalar]
+    return [x.cell for x in flatten(value, OBJECTS)[0] if isinstance(x, Array) and not x.scalar]
 
 
 def variable(cell: Cell) -> Var:

@@ -10,28 +10,29 @@ from __future__ import annotations
 import contextlib
 import functools
 import operator
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from jitad.frontend.array import Array, to_atom, wrap
 from jitad.frontend.cells import is_traced
 from jitad.frontend.control.bodies import Pass, State, choice, commit
-from jitad.frontend.control.signals import NONE, NOTHING, Signal, codes, is_none, returning
-from jitad.frontend.control.state import (
-    UNSET,
-    NameSlot,
+from jitad.frontend.control.growth import longest, settle, with_room
+from jitad.frontend.control.lists import Appended
+from jitad.frontend.control.pictures import (
     Picture,
     ShapesDiffer,
-    Site,
     StructuresDiffer,
     converted,
     joined,
     kind_of_leaf,
     placeholders,
-    refused_growth,
 )
+from jitad.frontend.control.signals import NONE, NOTHING, Signal, codes, is_none, returning
+from jitad.frontend.control.state import LENGTH, UNSET, NameSlot, Site
+from jitad.frontend.extents import extent_of
+from jitad.frontend.guards import same as same_value
 from jitad.frontend.programs import Leaf
 from jitad.frontend.promotion import cast
-from jitad.frontend.trees import flatten
+from jitad.frontend.trees import OBJECTS, flatten
 from jitad.frontend.undefined import Undefined
 from jitad.frontend.views import reshaped
 from jitad.ir import errors
@@ -44,8 +45,14 @@ COMPARE = {"lt": operator.lt, "le": operator.le, "gt": operator.gt, "ge": operat
            "is_": operator.is_, "is_not": operator.is_not, "in_": lambda x, y: x in y, "not_in": lambda x, y: x not in y}  # fmt: skip
 
 
+def truth(test):
+    """Return what decides about a condition: of a list in arrays, its length."""
+    return test.length() > 0 if isinstance(test, Appended) else test
+
+
 def decided(test) -> bool | None:
     """Return whether a condition holds, None if that is only known when the compiled function runs."""
+    test = truth(test)
     if is_traced(test):
         with contextlib.suppress(errors.ConcreteValueError):
             return bool(test)
@@ -55,7 +62,7 @@ def decided(test) -> bool | None:
 
 def condition(test: Array) -> Atom:
     """Return a traced condition as a boolean atom."""
-    return reshaped(cast(to_atom(test), BOOL), ())
+    return reshaped(cast(to_atom(truth(test)), BOOL), ())
 
 
 def nothing() -> None:
@@ -75,9 +82,16 @@ def branch(test, then: Callable | None, otherwise: Callable | None, site: tuple,
         return arms[raising < 0]()
     site = Site(*site)
     refuse_globals(site)
-    state = State((then, otherwise), (site,))
-    saved = state.save()
-    return merged(condition(test), [Pass(arm, state, saved) for arm in arms], state, saved)
+    return chosen_arm(condition(test), arms, State((then, otherwise), (site,)))
+
+
+def chosen_arm(test: Atom, arms: Sequence[Callable], state: State) -> Signal | None:
+    """Trace two bodies and record the choice between them, the first for a `test` that does not hold."""
+    def construct():
+        saved = state.save()
+        return merged(test, [Pass(arm, state, saved) for arm in arms], state, saved)
+
+    return with_room(construct, state)
 
 
 def refuse_globals(site: Site) -> None:
@@ -89,9 +103,7 @@ def refuse_globals(site: Site) -> None:
 
 def merged(test: Atom, arms: list[Pass], state: State, saved) -> Signal | None:
     """Record the choice between two traced arms, and give names, entries and cells their new values."""
-    for arm in arms:
-        for container, _ in arm.grown:
-            raise refused_growth(container)
+    settle(longest(arms))
     groups: list[tuple] = []
     columns: tuple[list[Atom], list[Atom]] = [], []
 
@@ -110,8 +122,10 @@ def merged(test: Atom, arms: list[Pass], state: State, saved) -> Signal | None:
 
     for slot in state.slots:
         values = [arm.values[slot] if slot in arm.values else saved.values[slot] for arm in arms]
-        if values[0] is values[1]:
+        if values[0] is values[1] or (not is_traced(values[0]) and same_value(*values)):
             slot.set(values[0])
+        elif slot.label == LENGTH and (added := same_length(slot, arms, saved)) is not None:
+            slot.set(saved.values[slot] + added)
         elif any(value is UNSET for value in values) and not can_stand(slot, values, state):
             slot.set(Undefined(slot.label, user_source().short))
         else:
@@ -130,6 +144,13 @@ def merged(test: Atom, arms: list[Pass], state: State, saved) -> Signal | None:
     for cell, atom in zip(cells, outputs[cell_places], strict=True):
         commit(cell, atom)
     return finish(outputs)
+
+
+def same_length(slot, arms: Sequence[Pass], saved) -> int | None:
+    """Return by how much the length of a list grows in both arms, None if that differs or is not known."""
+    before = extent_of(saved.values[slot])
+    added = {(extent_of(arm.picture_of(slot).atoms[0]) - before).number if slot in arm.values else 0 for arm in arms}
+    return added.pop() if len(added) == 1 else None
 
 
 def merge_signals(test: Atom, arms: list[Pass], add: Callable, columns) -> Callable[[list[Atom]], Signal | None]:
@@ -156,7 +177,7 @@ def merge_signals(test: Atom, arms: list[Pass], add: Callable, columns) -> Calla
 def can_stand(slot, values: list, state: State) -> bool:
     """Return whether zeros can stand for the value of a name in the arm that gives it none, since nothing reads it from there."""
     return isinstance(slot, NameSlot) and slot.label in state.assured and all(
-        isinstance(kind_of_leaf(leaf), Leaf) for value in values if value is not UNSET for leaf in flatten(value)[0])
+        isinstance(kind_of_leaf(leaf), Leaf) for value in values if value is not UNSET for leaf in flatten(value, OBJECTS)[0])
 
 
 def both(pictures: list[Picture | None], arms: list[Pass]) -> list[Picture]:
@@ -181,9 +202,7 @@ def after(signal: Signal | None, rest: Callable, site: tuple) -> Signal | None:
         return rest()
     if signal.known:
         return signal
-    state = State((rest,), (Site(*site),))
-    saved = state.save()
-    return merged(is_none(signal), [Pass(lambda: signal_left(signal), state, saved), Pass(rest, state, saved)], state, saved)
+    return chosen_arm(is_none(signal), [lambda: signal_left(signal), rest], State((rest,), (Site(*site),)))
 
 
 def signal_left(signal: Signal) -> Signal:
@@ -216,10 +235,8 @@ def choose(test, then: Callable, otherwise: Callable):
 
 def chosen(test: Array, then: Callable, otherwise: Callable):
     """Stage the choice between the values of two expressions."""
-    state = State((then, otherwise), ())
-    saved = state.save()
-    arms = [Pass(functools.partial(giving, arm), state, saved) for arm in (otherwise, then)]
-    return merged(condition(test), arms, state, saved).value
+    arms = [functools.partial(giving, arm) for arm in (otherwise, then)]
+    return chosen_arm(condition(test), arms, State((then, otherwise), ())).value
 
 
 def giving(arm: Callable) -> Signal:
@@ -229,6 +246,7 @@ def giving(arm: Callable) -> Signal:
 def all_of(first, *others: Callable):
     """``first and others[0]() and ...``."""
     while others:
+        first = truth(first)
         holds = decided(first)
         if holds is None:
             return chosen(first, functools.partial(following, all_of, others), functools.partial(same, first))
@@ -241,6 +259,7 @@ def all_of(first, *others: Callable):
 def any_of(first, *others: Callable):
     """``first or others[0]() or ...``."""
     while others:
+        first = truth(first)
         holds = decided(first)
         if holds is None:
             return chosen(first, functools.partial(same, first), functools.partial(following, any_of, others))

@@ -1,107 +1,342 @@
-"""Lists that a staged loop appends to.
+"""Lists that staged control flow appends to.
 
-In: a list, and how many values of which type a trip appends. Out: an `Appended`, which stands for the list during and after the loop
-and keeps its elements in an array. Invariant: what it shows is what Python's list would hold at that point of the program.
+In: a `Growable` list, and pictures of what it is to hold. Out: the same object as an `Appended`, whose elements are kept in arrays, one for each
+leaf of an element, and whose length is a number, which may be traced. Invariant: what it shows is what Python's list would hold at
+that point of the program.
 """
 
 from __future__ import annotations
+
+import operator
+from collections.abc import Iterator
+from dataclasses import dataclass
 
 import numpy as np
 
 from jitad.frontend.array import Array, wrap
 from jitad.frontend.cells import is_traced
 from jitad.frontend.control.iterables import Sequence
+from jitad.frontend.control.pictures import Picture, ShapesDiffer, StructuresDiffer, converted, joined, picture, presented
+from jitad.frontend.extents import Extent, extent_of
+from jitad.frontend.lists import Growable, Growth
 from jitad.frontend.masks import Selected
 from jitad.frontend.numpy_api.builtins import BUILTINS
+from jitad.frontend.programs import Leaf
+from jitad.frontend.promotion import cast, from_nest
 from jitad.frontend.ragged import Ragged
-from jitad.frontend.trees import treat_as_list
+from jitad.frontend.trace import Trace, current_trace, outermost_trace
+from jitad.frontend.trees import LEAF, TreeDef, flatten, treat_as_list, unflatten
 from jitad.ir import errors
-from jitad.primitives.control import empty
+from jitad.ir.program import literal
+from jitad.ir.types import INT
+from jitad.primitives.checks import require
+from jitad.primitives.comparisons import lt, minimum
+from jitad.primitives.declare import full
+
+ATTEMPTS = 12
+ROOM = 1 << 16  # bytes of a column that is first made for a list whose length is not known
 
 
-class Appended(list):
-    """A list whose first elements are those of an array, and whose last ones, appended since, are its own.
+class InArrays:
+    """What stands in the list's own memory, for code that looks there: whatever it does with it is refused."""
+
+    def refuse(self, *args, **kwargs):
+        raise errors.ConcreteValueError("a list that a loop or branch has appended to, whose elements are known when the compiled function runs, "
+                                        "is given to a function that jitad does not know; give it np.array(...) of the list")
+
+    __array__ = __float__ = __int__ = __bool__ = __iter__ = __len__ = __index__ = __complex__ = refuse
+
+
+IN_ARRAYS = InArrays()
+
+
+@dataclass(eq=False)
+class Store:
+    """The elements of a list.
 
     Attributes
     ----------
-    buffer
-        The array, along its first axis.
-    start
-        How many elements of the array belong to the list; within the loop a traced number.
+    treedef, kinds
+        The structure of an element, and what its leaves are.
+    columns, capacity
+        An array for each leaf that is a number, and their length.
+    count, most
+        How many elements there are, and how many there may be, None if that is not known.
+    checked
+        Whether each element appended is checked to have room.
+    home
+        The trace that the list was made in.
     """
 
-    def __init__(self, buffer: Array, start):
-        super().__init__()
-        self.buffer = buffer
-        self.start = start
-        self.staged = False
+    treedef: TreeDef
+    kinds: list
+    columns: list[Array]
+    capacity: int
+    count: int | Array
+    most: int | None
+    checked: bool
+    home: Trace
 
-    def enter(self, start) -> None:
-        """Begin a trip at which the list has `start` elements."""
-        self.start, self.staged = start, True
+    @property
+    def picture(self) -> Picture:
+        return Picture(self.treedef, self.kinds, [])
 
-    def leave(self, count: int) -> None:
-        """End the loop, after which the list has `count` elements."""
-        self.start, self.staged = count, False
+    def place(self):
+        """Return where the next element goes."""
+        if not self.checked:
+            return self.count
+        count, end = extent_of(self.count).atom(), literal(self.capacity, INT)
+        count = require(count, lt(count, end), message="a list has more elements than there is room for", error="room")
+        return wrap(minimum(count, literal(self.capacity - 1, INT)), weak=True)
+
+    def element(self, parts: list):
+        """Return the element with these parts of columns."""
+        parts = iter(parts)
+        return unflatten(self.treedef, [shown(next(parts), kind) if isinstance(kind, Leaf) else kind.value for kind in self.kinds], Growable)
+
+    def cut(self, column: Array) -> Array | Ragged:
+        """Return that part of a column that belongs to the list."""
+        if not is_traced(self.count):
+            return column[: self.count]
+        return Ragged(column, (extent_of(self.count), *map(Extent, column.shape[1:])))
+
+
+def shown(part: Array, kind: Leaf):
+    return part if kind.kind == "array" else presented(part.atom, kind)
+
+
+def changed_since() -> errors.ControlFlowError:
+    return errors.ControlFlowError("an array is appended to a list, and changed in place before or after: the list holds the array itself, "
+                                   "so that all such elements are the same; append a copy, "
+                                   "out.append(u.copy())")
+
+
+class Appended(Growable):
+    """A list whose elements are in arrays."""
+
+    __slots__ = ()
 
     def length(self):
-        return self.start + list.__len__(self)
+        return self.store.count
+
+    # --- changes ------------------------------------------------------------------------------------------------------------------
 
     def append(self, value) -> None:
-        if self.staged:
-            self.buffer[self.length()] = value
-        list.append(self, value)
+        store, given = self.store, picture(value)
+        if not self.fit(given):
+            list.append(self, value)
+            return
+        if not store.checked and store.most >= store.capacity:
+            self.ask(Growth(self, [], max(16, store.most // 2) if store.home is current_trace() else 1))
+        store = self.store
+        self.write(store.place(), given)
+        store.count = store.count + 1
+        store.most = None if store.most is None else store.most + 1
+        current_trace().appended += [(self, x.cell, x.cell.version) for x in flatten(value)[0] if is_traced(x) and not x.scalar]
 
-    def as_array(self) -> Array:
-        """Return the elements as one array."""
-        if self.staged:
-            raise errors.ControlFlowError("the whole of a list is asked for in the loop that appends to it; make an array of the final "
-                                          "size before the loop")
-        tail = list(list.__iter__(self))
-        return np.concatenate([self.buffer, np.stack(tail)]) if tail else self.buffer.copy()
+    def fit(self, given: Picture) -> bool:
+        """See that a value can be an element; False if the list is an ordinary one again, since it cannot."""
+        store = self.store
+        try:
+            if common([store.picture, given]) != store.kinds:
+                self.ask(Growth(self, [given], 0))
+        except (ShapesDiffer, StructuresDiffer):
+            if store.home is not current_trace() or is_traced(store.count):
+                raise
+            elements = [*self]
+            self.__class__ = Growable
+            self[:] = elements
+            return False
+        return True
 
-    def sequence(self) -> Sequence:
-        whole = self.as_array()
-        return Sequence(whole.shape[0], lambda k: whole[k])
+    def ask(self, growth: Growth) -> None:
+        """Change the columns; where the list is from outside of the body that is traced, by the construct around it."""
+        if self.store.home is not current_trace():
+            raise growth
+        promote(growth)
 
-    def __len__(self) -> int:
-        return int(self.length())
+    def write(self, place, given: Picture) -> None:
+        for column, atom in zip(self.store.columns, converted(given, self.store.kinds), strict=True):
+            column[place] = wrap(atom)
 
-    def __iter__(self):
-        return iter(self.as_array())
+    def extend(self, values) -> None:
+        for value in values:
+            self.append(value)
 
-    def __getitem__(self, key):
-        tail = list.__len__(self)
+    def __iadd__(self, values):
+        self.extend(values)
+        return self
+
+    def __setitem__(self, key, value) -> None:
         if isinstance(key, slice):
-            return self.as_array()[key]
-        if not is_traced(key) and -tail <= key < 0:
-            return list.__getitem__(self, key)
-        if not is_traced(key) and key < 0:
-            return self.buffer[self.length() + key]
-        return self.buffer[key] if self.staged or not tail else self.as_array()[key]
+            self.unsupported()
+        given = picture(value)
+        if not self.fit(given):
+            self[key] = value
+            return
+        for column, atom in zip(self.store.columns, converted(given, self.store.kinds), strict=True):
+            self.store.cut(column)[key] = wrap(atom)
+
+    def pop(self, index=-1):
+        if is_traced(index) or index != -1:
+            self.unsupported()
+        store = self.store
+        element = store.element([wrap(store.cut(column)[-1].atom, scalar=column.ndim == 1) for column in store.columns])
+        store.count = store.count - 1
+        return element
+
+    def clear(self) -> None:
+        self.store.count = 0
 
     def unsupported(self, *args, **kwargs):
-        raise errors.ControlFlowError("a list that a staged loop appends to is changed in another way; use an array of the final size")
+        raise errors.ControlFlowError("a list that a staged loop or branch appends to is changed in another way than by append, extend, pop() and "
+                                      "assignment to an element; use an array of the final size and the number of elements in it")
 
-    insert = pop = remove = extend = sort = reverse = clear = __setitem__ = __delitem__ = __iadd__ = unsupported
+    insert = remove = sort = reverse = __delitem__ = __imul__ = unsupported
+
+    # --- reading ------------------------------------------------------------------------------------------------------------------
+
+    def check_sources(self) -> None:
+        """Raise if an array that is an element has been changed since."""
+        if any(x is self and cell.version != version for x, cell, version in self.store.home.appended):
+            raise changed_since()
+
+    def as_array(self) -> Array | Ragged:
+        """Return the elements as one array."""
+        store = self.store
+        self.check_sources()
+        if not all(isinstance(kind, Leaf) for kind in store.kinds):
+            raise errors.TypeError("a list whose elements are not numbers or arrays is converted to an array")
+        columns = iter(store.columns)
+        return store.cut(stacked(store.treedef, columns)).copy()
+
+    def sequence(self) -> Sequence:
+        self.check_sources()
+        return Sequence(self.length(), lambda k: self.store.element([column[k] for column in self.store.columns]))
+
+    def __len__(self) -> int:
+        return operator.index(self.length())
+
+    def __iter__(self) -> Iterator:
+        if is_traced(self.length()):
+            raise errors.ConcreteValueError("the elements of a list are asked for one by one whose length is only known when the compiled "
+                                            "function runs; jitad knows for statements over it, np.array(...), sum, max, min, len, indices and "
+                                            "slices, append and pop(); or return an array of fixed size and the number of its elements that count")
+        return self.sequence().elements()
+
+    def __getitem__(self, key):
+        self.check_sources()
+        parts = [self.store.cut(column)[key] for column in self.store.columns]
+        return self.part(parts) if isinstance(key, slice) else self.store.element(parts)
+
+    def part(self, columns: list) -> Appended:
+        """Return the list of the elements in other columns."""
+        store = self.store
+        count = columns[0].length() if isinstance(columns[0], Ragged) else columns[0].shape[0]
+        arrays = [x.values.copy() if isinstance(x, Ragged) else x.copy() for x in columns]
+        capacity = arrays[0].shape[0]
+        return made(Growable(), Store(store.treedef, store.kinds, arrays, capacity, count, capacity, False, current_trace()))
+
+    def copy(self) -> Appended:
+        return self[:]
+
+    def __add__(self, other) -> Appended:
+        result = self.copy()
+        result.extend(other)
+        return result
+
+    def __contains__(self, value) -> bool:
+        return bool(np.any(self.as_array() == value))
+
+    def unreadable(self, *args, **kwargs):
+        raise errors.ControlFlowError("a list that a staged loop or branch appends to is asked for something that jitad does not know; "
+                                      "make an array of it, np.array(...)")
+
+    __eq__ = __ne__ = __lt__ = __le__ = __gt__ = __ge__ = __mul__ = __rmul__ = index = count = unreadable
+    __hash__ = None
 
 
 treat_as_list(Appended)
+
+
+def stacked(treedef: TreeDef, columns: Iterator[Array]) -> Array:
+    """Return the columns of elements, which are nests of tuples and lists, as one array."""
+    if treedef is LEAF:
+        return next(columns)
+    if treedef.cls not in (tuple, list):
+        raise errors.TypeError(f"a list of elements of the structure {treedef} is converted to an array")
+    return np.stack([stacked(child, columns) for child in treedef.children], 1)
 
 
 def length(x):
     return x.length() if isinstance(x, Appended | Ragged | Selected) else len(x)
 
 
+def listed(*args) -> list:
+    """``list`` within a trace."""
+    if args and isinstance(args[0], Appended):
+        return args[0].copy()
+    return Growable(*args)
+
+
 BUILTINS[len] = length
+BUILTINS[list] = listed
 
 
-def buffer_for(elements: list, extent: int, type) -> Array:
-    """Return an array for `extent` elements of a type, the first of which are there already."""
-    buffer = wrap(empty(shape=(extent, *type.shape), dtype=type.dtype), scalar=False)
-    if isinstance(elements, Appended):
-        buffer[: len(elements)] = elements.as_array()
+# --- from ordinary lists --------------------------------------------------------------------------------------------------------------
+
+
+def made(x: Growable, store: Store) -> Appended:
+    x[:] = [IN_ARRAYS]
+    x.__class__ = Appended
+    x.store = store
+    return x
+
+
+def promote(growth: Growth) -> None:
+    """Let a list keep its elements in arrays that have room for those to come."""
+    x = growth.list
+    known = isinstance(x, Appended)
+    elements = [] if known else list(map(picture, x))
+    pictures = [x.store.picture] if known else elements
+    pictures = [*pictures, *growth.elements]
+    treedef, kinds = pictures[0].treedef, common(pictures)
+    most = x.store.most if known else len(elements)
+    checked = growth.need is None or most is None or known and x.store.checked
+    capacity = x.store.capacity if known else 0
+    leaves = [kind for kind in kinds if isinstance(kind, Leaf)]
+    if checked:
+        size = max([kind.type.size * kind.type.dtype.itemsize for kind in leaves], default=1)
+        capacity = max(capacity, (most or 0) + max(16, ROOM // max(size, 1)) * outermost_trace().room)
     else:
-        for k, element in enumerate(elements):
-            buffer[k] = element
-    return buffer
+        capacity = max(capacity, most + growth.need)
+    columns = [wrap(full(0, kind.type.with_shape((capacity, *kind.type.shape))), scalar=False) for kind in leaves]
+    if known:
+        olds = x.store.columns
+        for column, old in zip(columns, olds, strict=True):
+            column[: x.store.capacity] = old
+    elif elements:
+        for k, column in enumerate(columns):
+            column[: len(elements)] = from_nest([wrap(cast(atoms[k], column.dtype)) for atoms in map(atoms_of, elements)])
+    store = Store(treedef, kinds, columns, capacity, x.store.count if known else len(elements), most, checked, current_trace())
+    if known:
+        x.store = store
+    else:
+        made(x, store)
+
+
+def common(pictures: list[Picture]) -> list:
+    """Return what the leaves of elements are, whichever of the pictures they have."""
+    first, *others = pictures
+    kinds = first.kinds
+    for other in others:
+        try:
+            kinds = joined(Picture(first.treedef, kinds, []), other)
+        except (ShapesDiffer, StructuresDiffer) as error:
+            raise error.__class__(f"a list gets elements of more than one kind in a loop or branch that is staged, {error.args[0]}; keep them in "
+                                  "several lists, or give all of them one shape") from None
+    return kinds
+
+
+def atoms_of(p: Picture) -> list:
+    return [atom for atom, kind in zip(p.atoms, p.kinds, strict=True) if isinstance(kind, Leaf)]

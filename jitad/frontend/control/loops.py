@@ -19,26 +19,18 @@ from jitad.frontend.control.bodies import Body, Pass, State, array_cells, commit
 from jitad.frontend.control.bounds import bounds, counters
 from jitad.frontend.control.branches import condition, decided, refuse_globals
 from jitad.frontend.control.equations import emit_loop, emit_while
+from jitad.frontend.control.growth import settle, with_room
 from jitad.frontend.control.iterables import Sequence, progressed
-from jitad.frontend.control.lists import Appended, buffer_for
+from jitad.frontend.control.pictures import Picture, assemble, converted, fresh, joined, picture, placeholders
 from jitad.frontend.control.signals import NONE, NOTHING, Signal, at_end_of_trip
-from jitad.frontend.control.state import (
-    UNSET,
-    Picture,
-    Site,
-    assemble,
-    converted,
-    fresh,
-    joined,
-    picture,
-    placeholders,
-    refused_growth,
-)
+from jitad.frontend.control.state import LENGTH, UNSET, Site
+from jitad.frontend.extents import extent_of
 from jitad.frontend.guards import same
+from jitad.frontend.lists import Growth
 from jitad.frontend.programs import Leaf
 from jitad.frontend.promotion import cast
 from jitad.frontend.trace import capture
-from jitad.frontend.trees import LEAF, TreeDef
+from jitad.frontend.trees import TreeDef
 from jitad.ir import errors
 from jitad.ir.program import Atom, Program, Var, literal
 from jitad.ir.types import BOOL, INT, ArrayType
@@ -75,6 +67,8 @@ class Staging:
     ----------
     carried, cells
         What is carried: places, and cells of enclosing traces.
+    steps
+        Lengths of lists that grow by the same number in every trip.
     """
 
     def __init__(self, site: Site, body: Callable, sequence: Sequence | None = None, test: Callable | None = None):
@@ -83,9 +77,6 @@ class Staging:
         self.body = body
         self.sequence = sequence
         self.test = test
-        self.carried: dict[Any, Carry] = {}
-        self.cells: list[Cell] = []
-        self.lists: dict[int, tuple[Appended, int, int]] = {}
         self.failed: str = ""
 
     def refused(self, error: Exception) -> errors.ControlFlowError:
@@ -106,7 +97,14 @@ class Staging:
     def run(self, entry: Signal | None = None) -> Signal | None:
         """Stage the loop; `entry` is a signal that may have ended it already."""
         self.trips = self.most_trips()
+        return with_room(lambda: self.stage(entry), State((self.body, self.test), (self.site,)))
+
+    def stage(self, entry: Signal | None) -> Signal | None:
         self.state = State((self.body, self.test), (self.site,))
+        self.carried: dict[Any, Carry] = {}
+        self.cells: list[Cell] = []
+        self.steps: dict[Any, int] = {}
+        self.steady = self.sequence is not None and entry is None
         saved = self.saved = self.state.save()
         try:
             self.make_buffers_traced()
@@ -140,6 +138,9 @@ class Staging:
                 is_array = isinstance(value, Array) and not value.scalar
                 if not (is_array and slot.label in self.site.added):
                     self.carry(slot, picture(value))
+        for x, _ in self.saved.containers.most:
+            for column in x.store.columns:
+                self.add_cell(column.cell)
 
     def add_cell(self, cell: Cell) -> bool:
         if cell in self.cells:
@@ -152,43 +153,18 @@ class Staging:
 
     def trace_until_stable(self) -> Pass:
         for _ in range(ATTEMPTS):
-            run = self.trace()
-            if self.lists_grow(run):
-                continue
+            try:
+                run = self.trace()
+            except Growth as growth:
+                growth.need = self.times(growth.need)
+                raise
             if not self.update(run):
                 return run
         raise errors.ControlFlowError("the types of the values that this loop carries do not settle")
 
-    def lists_grow(self, run: Pass) -> bool:
-        """Keep what the loop appends to lists in arrays; return whether there is a list for which this is not done yet."""
-        new = [(x, added) for x, added in run.grown if id(x) not in self.lists]
-        for x, added in run.grown:
-            if id(x) in self.lists and len(added) != self.lists[id(x)][1]:
-                raise refused_growth(x)
-        if len(run.grown) - len(new) != len(self.lists):
-            raise errors.ControlFlowError("a list is appended to in only some of the trips of a loop; use an array of the final size")
-        for x, added in new:
-            self.keep_in_array(x, added)
-        if new:
-            self.saved = self.state.save()
-        return bool(new)
-
-    def keep_in_array(self, x: list, added: list[Picture]) -> None:
-        slots = [slot for slot in (*self.state.bound, *self.state.others) if slot.get() is x]
-        if not slots or self.sequence is None or is_traced(self.sequence.length) or (isinstance(x, Appended) and x.staged):
-            raise refused_growth(x)
-        pictures = [*added, *([picture(x.as_array()[0])] if isinstance(x, Appended) else map(picture, x))]
-        kinds = pictures[0].kinds
-        for other in pictures:
-            kinds = joined(Picture(pictures[0].treedef, kinds, []), other)
-        if pictures[0].treedef is not LEAF or not isinstance(kinds[0], Leaf):
-            raise refused_growth(x)
-        start = len(x)
-        proxy = Appended(buffer_for(x, start + self.sequence.length * len(added), kinds[0].type), start)
-        self.lists[id(proxy)] = proxy, len(added), start
-        for slot in slots:
-            slot.set(proxy)
-        self.add_cell(proxy.buffer.cell)
+    def times(self, count: int | None) -> int | None:
+        """Return how often that happens in all trips which happens `count` times in one, None if that is not known."""
+        return count if count == 0 else None if count is None or self.trips is None else count * self.trips
 
     def enter(self, body: Body) -> None:
         """Give what is carried its values at the beginning of a trip."""
@@ -197,6 +173,10 @@ class Staging:
         self.cell_inputs = [variable(cell) for cell in self.cells]
         for slot, carry in self.carried.items():
             slot.set(carry.enter() if carry.entered else UNSET)
+        self.entered = {}
+        for slot, step in self.steps.items():
+            slot.set(progressed(self.saved.values[slot], step, Array(self.counter, int, True)))
+            self.entered[slot] = slot.get().atom
 
     def trace(self) -> Pass:
         self.counter = Var(COUNTER)
@@ -204,21 +184,21 @@ class Staging:
         def trip():
             if self.sequence is None:
                 return at_end_of_trip(self.body())
-            k = Array(self.counter, int, True)
-            for proxy, count, start in self.lists.values():
-                proxy.enter(progressed(start, count, k))
-            return at_end_of_trip(self.body(self.sequence.element(k)))
+            return at_end_of_trip(self.body(self.sequence.element(Array(self.counter, int, True))))
 
         return Pass(trip, self.state, self.saved, self.enter)
 
     def update(self, run: Pass) -> bool:
         """Take into account what a trip has changed; return whether it has to be traced again."""
         again = any([self.add_cell(cell) for cell in run.trace.written])
+        self.steady &= run.signal is None
         for slot in self.state.slots:
             before, end = self.saved.values[slot], run.values.get(slot, UNSET)
             carry = self.carried.get(slot)
             self.failed = slot.label
-            if carry is None:
+            if slot.label == LENGTH and carry is None:
+                again |= self.count_elements(slot, before, run.picture_of(slot).atoms[0])
+            elif carry is None:
                 again |= self.start_carrying(run, slot, before, end)
             elif end is UNSET:
                 raise errors.ControlFlowError(f"{slot.label} has no value at the end of a trip of this loop; give it one on "
@@ -237,6 +217,19 @@ class Staging:
         start = placeholders(kinds) if before is UNSET else converted(picture(before), kinds)
         return Carry(carry.treedef, kinds, start, carry.entered)
 
+    def count_elements(self, slot, before, end: Atom) -> bool:
+        """Follow the length of a list, by its step if each trip has the same; return whether the trip has to be traced again."""
+        known = self.steps.get(slot, 0)
+        step = (extent_of(end) - extent_of(self.entered.get(slot, before))).number
+        if step == known and (self.steady or not step):
+            return False
+        if known or step is None or not self.steady:
+            self.steps.pop(slot, None)
+            self.carry(slot, picture(before))
+        else:
+            self.steps[slot] = step
+        return True
+
     def start_carrying(self, run: Pass, slot, before, end) -> bool:
         """Carry a place that was thought to be constant, if it is not; return whether the trip has to be traced again."""
         if end is UNSET or end is before or (not is_traced(end) and same(before, end)):
@@ -254,6 +247,9 @@ class Staging:
 
     def record(self, run: Pass, entry: Signal | None) -> Signal | None:
         """Record the loop, and give what it carries its values after it."""
+        growth = [(x, before, most if before is None or most is None else most - before) for x, before, most in run.longer]
+        growth = [(x, before, self.times(added)) for x, before, added in growth]
+        settle([(x, before, None if before is None or added is None else before + added) for x, before, added in growth])
         inputs, starts, outputs = [], [], []
         with run.trace.recorder:
             for slot, carry in self.carried.items():
@@ -276,10 +272,8 @@ class Staging:
             atom = next(finals)
             if atom is not cell.atom:
                 commit(cell, atom)
-        if self.lists and (signal is not None or entry is not None):
-            raise errors.ControlFlowError("a loop that may end early appends to a list; use an array of the final size")
-        for proxy, count, start in self.lists.values():
-            proxy.leave(start + count * self.sequence.length)
+        for slot, step in self.steps.items():
+            slot.set(progressed(self.saved.values[slot], step, self.sequence.length))
         if signal is None and entry is None:
             return None
         possible = (signal.possible if signal else frozenset()) | (entry.possible if entry else frozenset()) | {NONE}

@@ -11,11 +11,13 @@ from collections.abc import Callable, Iterable
 
 from jitad.frontend.cells import is_traced, wrap
 from jitad.frontend.control.bodies import Pass, State
-from jitad.frontend.control.branches import branch, decided, merged, signal_left
+from jitad.frontend.control.branches import branch, chosen_arm, decided, signal_left
+from jitad.frontend.control.growth import with_room
 from jitad.frontend.control.iterables import SHORT, Sequence, Unroll, is_long, sequence_of
 from jitad.frontend.control.loops import Staging
+from jitad.frontend.control.pictures import ShapesDiffer, StructuresDiffer
 from jitad.frontend.control.signals import Signal, after_loop, at_end_of_trip, is_none
-from jitad.frontend.control.state import ShapesDiffer, Site, StructuresDiffer
+from jitad.frontend.control.state import Site
 from jitad.frontend.trace import current_trace
 from jitad.ir import errors
 from jitad.ir.program import count
@@ -85,7 +87,7 @@ def is_large(sequence: Sequence, body: Callable, site: Site) -> bool:
     if sequence.length > FEW and body.__code__ not in sizes:
         state = State((body,), (site,))
         try:
-            trip = Pass(lambda: body(sequence.element(0)), state, state.save())
+            trip = with_room(lambda: Pass(lambda: body(sequence.element(0)), state, state.save()), state)
         except Exception:  # it will be met again, or does not happen to the function as a whole
             return False
         sizes[body.__code__] = count(trip.equations)
@@ -105,10 +107,7 @@ def unrolled(iterable: Iterable, body: Callable, site: Site, signal: Signal | No
 
 def guarded(signal: Signal, body: Callable, item, site: Site) -> Signal:
     """Run one more trip unless `signal`, which is traced, has ended the loop."""
-    state = State((body,), (site,))
-    saved = state.save()
-    arms = [Pass(lambda: signal_left(signal), state, saved), Pass(lambda: at_end_of_trip(body(item)), state, saved)]
-    return merged(is_none(signal), arms, state, saved)
+    return chosen_arm(is_none(signal), [lambda: signal_left(signal), lambda: at_end_of_trip(body(item))], State((body,), (site,)))
 
 
 def staged_or_unrolled(sequence: Sequence, body: Callable, site: Site) -> Signal | None:

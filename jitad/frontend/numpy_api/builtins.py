@@ -18,7 +18,8 @@ import numpy as np
 
 from jitad.frontend.array import Array, is_traced, to_atom, wrap
 from jitad.frontend.numpy_api.operands import asarray
-from jitad.frontend.promotion import cast, contains_traced
+from jitad.frontend.promotion import cast, contains_traced, whole
+from jitad.frontend.ragged import Ragged
 from jitad.ir import errors
 from jitad.ir.types import BOOL
 from jitad.primitives.declare import from_scipy
@@ -206,12 +207,16 @@ def power(base, exp, mod=None):
 
 @replaces(sum)
 def total(iterable, /, start=0):
-    iterable = iterable.as_array() if hasattr(iterable, "as_array") else iterable
-    if is_traced(iterable) and iterable.ndim:
+    iterable = whole(iterable)
+    if is_array(iterable):
         dtype = iterable.dtype if iterable.dtype.kind != "b" else np.int64
         added = np.sum(iterable, 0, dtype)
         return added if not is_traced(start) and isinstance(start, int) and start == 0 else start + added
     return builtins.sum(iterable, start)
+
+
+def is_array(x) -> bool:
+    return isinstance(x, Array | Ragged) and x.ndim > 0
 
 
 def chosen(condition, x, y):
@@ -225,10 +230,20 @@ def chosen(condition, x, y):
 def extremum(name: str, function: Callable, wins: Callable) -> None:
     """Redirect ``max`` or ``min``: as in Python, the first of equal values is returned, and a NaN only where it comes first."""
 
+    place = np.argmax if wins is operator.gt else np.argmin
+    worst = -np.inf if wins is operator.gt else np.inf
+
+    def best_of(x):
+        if x.dtype.kind != "f":
+            return x[place(x)]
+        return chosen(np.isnan(x[0]), x[0], x[place(np.where(np.isnan(x), worst, x))])
+
     @replaces(function)
     def best(*args, key=None, default=None):
         if key is not None:
             raise errors.NotImplementedError(f"{name}() with key= of traced values; write np.{name}imum, or np.arg{name} and an index")
+        if len(args) == 1 and is_array(whole(args[0])):
+            return best_of(whole(args[0]))
         values = list(args if len(args) > 1 else args[0])
         if not values:
             return default

@@ -16,7 +16,8 @@ import numpy as np
 from jitad.frontend.array import Array, is_traced, to_atom, wrap
 from jitad.frontend.numpy_api.operands import asarray, filled
 from jitad.frontend.numpy_api.table import implements
-from jitad.frontend.promotion import contains_traced
+from jitad.frontend.promotion import contains_traced, whole
+from jitad.frontend.ragged import Ragged
 from jitad.frontend.trace import current_trace
 from jitad.ir import errors
 
@@ -40,6 +41,9 @@ def redirects(function: Callable, table: dict = REDIRECTS) -> Callable:
 @redirects(np.array, READERS)
 def array(object, dtype=None, *, copy=True, order="K", subok=False, ndmin=0, like=None):
     """``np.array`` that also reads traced arrays and nests of lists and tuples around them."""
+    object = whole(object)
+    if isinstance(object, Ragged) and not ndmin:
+        return object.copy() if dtype is None else object.astype(dtype)
     if not contains_traced(object):
         return np.array(object, dtype, copy=copy, order=order, subok=subok, ndmin=ndmin)
     result = asarray(object, dtype)
@@ -54,6 +58,9 @@ def redirect_reader(function: Callable) -> None:
     @redirects(function, READERS)
     @functools.wraps(function)
     def read(a, dtype=None, *args, **kwargs):
+        a = whole(a)
+        if isinstance(a, Ragged):
+            return a if dtype is None else a.astype(dtype)
         return asarray(a, dtype) if contains_traced(a) else function(a, dtype, *args, **kwargs)
 
 

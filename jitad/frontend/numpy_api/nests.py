@@ -13,13 +13,17 @@ import numpy as np
 
 from jitad.frontend.numpy_api.operands import asarray
 from jitad.frontend.numpy_api.table import TABLE
-from jitad.frontend.promotion import contains_traced
+from jitad.frontend.promotion import contains_traced, whole
+from jitad.frontend.ragged import Ragged
 
 
 def looking_inside(function: Callable, implementation: Callable) -> Callable:
     @functools.wraps(function)
     def call(*args, **kwargs):
+        args = [whole(x) for x in args]
         traced = contains_traced(args) or contains_traced(list(kwargs.values()))
+        if any(isinstance(x, Ragged) for x in args):
+            return function(*args, **kwargs)
         return (implementation if traced else function)(*args, **kwargs)
 
     return call
@@ -28,6 +32,7 @@ def looking_inside(function: Callable, implementation: Callable) -> Callable:
 @functools.cache
 def reading_lists(ufunc: np.ufunc) -> Callable:
     def call(*args, **kwargs):
+        args = [whole(x) for x in args]
         return ufunc(*[asarray(x) if isinstance(x, list | tuple) and contains_traced(x) else x for x in args], **kwargs)
 
     return call

@@ -1,0 +1,212 @@
+"""Lists that staged loops and branches append to, whose lengths may only be known when the compiled function runs."""
+
+import numpy as np
+import pytest
+from staged import check
+
+import jitad
+from jitad.ir import errors
+
+X = np.sin(7 * np.linspace(0.113, 2.0, 20)) + 1.1
+
+
+def in_a_branch(x):
+    out = []
+    for i in range(len(x)):
+        if x[i] > 0.7:
+            out.append(x[i] ** 2)
+    return sum(out), len(out), out[-1], max(out), np.mean(out), np.array(out[1:]).sum()
+
+
+def in_both_arms(x):
+    out = []
+    for v in x:
+        if v > 0.7:
+            out.append(v**2)
+        else:
+            out.append(-v)
+    return np.array(out)
+
+
+def before_break(x):
+    out = []
+    for i in range(len(x)):
+        if x[i] > 2.0:
+            break
+        out.append(x[i] ** 2)
+    return np.array(out).sum(), len(out)
+
+
+def in_while(x):
+    times, states, t, y, h = [0.0], [x[0]], 0.0, x[0], 0.1
+    while t < 1.0:
+        slope = -y * x[1]
+        error = abs(h * (y + h * slope) * x[1] + h * slope) / 2
+        if error < 0.01:
+            t, y = t + h, y + h * slope
+            times.append(t)
+            states.append(y)
+            h = h * 1.2
+        else:
+            h = h * 0.5
+    ts, ys = np.array(times), np.array(states)
+    return np.sum((ts[1:] - ts[:-1]) * (ys[1:] + ys[:-1])), len(times), states[-1]
+
+
+def nested(x):
+    out = [0.5]
+    for i in range(20):
+        for j in range(20):
+            if x[j] > x[i] * 1.3:
+                break
+            if j % 2 == 0:
+                out.append(x[i] * x[j])
+    for i in range(20):
+        out.append(x[i])
+    out.append(x[3])
+    return sum(out), len(out)
+
+
+def stack(x):
+    """The areas between each value and the next greater one, by a stack."""
+    waiting, total = [], 0.0
+    for i in range(len(x)):
+        while waiting and x[waiting[-1]] < x[i]:
+            total += x[waiting.pop()] * x[i]
+        waiting.append(i)
+    return total, len(waiting)
+
+
+def structures(x):
+    rows, records = [], []
+    for i in range(20):
+        rows.append((x[i], 2.0 * i, x[:2] * x[i]))
+        records.append({"time": 0.1 * i, "value": x[i] ** 2})
+    total = 0.0
+    for a, b, c in rows:
+        total += a * b + c[1]
+    return total, rows[-1][2], records[3]["value"] + records[-1]["time"], sum(r["value"] for r in records)
+
+
+class Recorder:
+    def __init__(self):
+        self.history = []
+
+    def record(self, value):
+        self.history.append(value)
+        return value * 2
+
+
+def by_helpers(x):
+    def fill(target, values):
+        for i in range(len(values)):
+            target.append(values[i])
+
+    recorder, target, logs = Recorder(), [], {"a": [], "b": [1.0]}
+    fill(target, x)
+    total = 0.0
+    for v in x:
+        total += recorder.record(v)
+        logs["b"].append(total)
+    return total, np.array(recorder.history) + np.array(target), np.array(logs["b"]), len(logs["a"])
+
+
+def arrays(x):
+    u = np.zeros(3)
+    states = [u]
+    for i in range(20):
+        u = u * 0.9 + x[i] * np.array([1.0, 2.0, 3.0])
+        if x[i] > 0.5:
+            states.append(u)
+    total = 0.0
+    for state in states:
+        total += state @ state
+    return np.array(states).sum(0), total, np.mean(states)
+
+
+def returned(x):
+    out = []
+    for i in range(20):
+        out.append(x[i] * 2)
+    return out
+
+
+@pytest.mark.parametrize("function", [in_a_branch, in_both_arms, before_break, in_while, nested, stack, structures, by_helpers, arrays, returned])
+def test_lists(function):
+    check(function, X)
+    for found, expected in zip(jitad.jit(function)(X), function(X), strict=True):
+        np.testing.assert_allclose(found, expected, rtol=1e-12)
+
+
+def test_the_number_of_elements_is_known_where_it_can_be():
+    @jitad.jit
+    def f(x):
+        out = []
+        for v in x:
+            if v > 0:
+                out.append(v)
+            else:
+                out.append(0.0)
+        return np.array(out).reshape(4, 5)
+
+    assert f(X).shape == (4, 5)
+
+
+def test_more_elements_than_there_was_room_for():
+    @jitad.jit
+    def f(a):
+        out, t = [], a
+        while t < a + 1.0:
+            t = t + 2e-5
+            out.append(t)
+        return np.mean(out), len(out), out[-1]
+
+    mean, length, last = f(2.0)
+    assert abs(length - 50000) <= 1 and abs(mean - 2.5) < 1e-4 and abs(last - 3.0) < 1e-4
+    assert abs(jitad.grad(lambda a: f(a)[0])(2.0) - 1.0) < 1e-9
+
+
+# --- errors -----------------------------------------------------------------------------------------------------------------------
+
+
+def test_an_array_that_is_changed_and_appended():
+    def f(x):
+        u, out = np.zeros(3), []
+        for i in range(20):
+            u[0] += x[i]
+            out.append(u)
+        return np.array(out)
+
+    with pytest.raises(errors.ControlFlowError, match=r"append a copy, out.append\(u.copy\(\)\)"):
+        jitad.jit(f)(X)
+
+
+def test_what_lists_of_unknown_length_are_not_asked_for():
+    def f(x, use):
+        out = []
+        for v in x:
+            if v > 1:
+                out.append(v)
+        return use(out)
+
+    with pytest.raises(errors.ConcreteValueError, match="the elements of a list are asked for one by one"):
+        jitad.jit(lambda x: f(x, lambda out: out))(X)
+    with pytest.raises(errors.ControlFlowError, match="changed in another way than by append"):
+        jitad.jit(lambda x: f(x, lambda out: out.insert(0, 1.0)))(X)
+    with pytest.raises(errors.IndexError, match="index out of bounds"):
+        jitad.jit(lambda x: f(x, lambda out: out[17]))(X)
+
+
+def test_elements_of_different_shapes():
+    def f(x):
+        out = []
+        while x > 1:
+            x = x * 0.5
+            if x > 3:
+                out.append(x)
+            else:
+                out.append(np.array([x, x]))
+        return len(out)
+
+    with pytest.raises(errors.ControlFlowError, match="elements of more than one kind.*one shape"):
+        jitad.jit(f)(17.0)
