@@ -15,10 +15,11 @@ from jitad.lower.loops import Loops, Repeat, Step
 from jitad.lower.lowering import lower
 from jitad.lower.verifier import verify_loops
 from jitad.lower.walk import children
-from jitad.optimize.bodies import optimize_bodies, prune
+from jitad.optimize.bodies import delay, optimize_bodies, prune
 from jitad.optimize.dce import eliminate_dead_code
 from jitad.optimize.expand import expand
 from jitad.optimize.simplify import simplify
+from jitad.optimize.writes import choose_written
 from jitad.runtime import kernels
 from jitad.runtime.config import config
 
@@ -38,7 +39,8 @@ def bodies(program: Program) -> Program:
 
 
 PASSES: list[Callable[[Program], Program]] = [
-    eliminate_dead_code, expand, prune, eliminate_dead_code, simplify, bodies, prune, eliminate_dead_code,
+    eliminate_dead_code, expand, prune, eliminate_dead_code, simplify, bodies, prune, eliminate_dead_code, delay, choose_written,
+    eliminate_dead_code,
 ]  # fmt: skip
 
 

@@ -67,6 +67,12 @@ class Primitive:
         Whether the result is provably non-negative (or NaN); `known(atom)` asks the same of an operand.
     simplify : ``(inputs, **params) -> atom | None``
         A simpler equal of the operation on these operands (it may record equations), or None.
+    choose : ``(inputs, **params) -> atom | None``
+        For a write to an array: the same as a choice, for each element, between what is written there and what was there before. None if
+        several elements are written.
+    delay : ``(inputs, used, **params) -> outputs | None``
+        For a loop: records a version that computes at the beginning of a trip what this one computes at the end of the trip before and
+        carries, None if there is nothing of the kind; results that are not in `used` may be anything.
     add_into : ``(equation, x) -> atom | None``
         ``x + result`` without forming the result of `equation`, where that is cheaper.
     expand : ``(inputs, **params) -> list of atoms``
@@ -105,6 +111,8 @@ class Primitive:
     samples: Callable | None = None
     nonnegative: Callable = lambda equation, known: False
     simplify: Callable | None = None
+    choose: Callable | None = None
+    delay: Callable | None = None
     add_into: Callable | None = None
     expand: Callable | None = None
     confines: Callable = lambda equation: False

@@ -265,7 +265,7 @@ def assign_groups(program: Program, reads: Reads, roots: set[Var]) -> list[Group
                     group.offsets[var] = reads.offset(equation)
                     group.box = tuple([max(n, low + m) for n, low, m in zip(group.box, reads.offset(equation), box, strict=True)])
                 group.roots.append(var)
-    return sorted(groups.values(), key=lambda group: group.level)
+    return sorted(groups.values(), key=lambda group: (group.level, math.prod(group.box)))
 
 
 def earliest_levels(program: Program, reads: Reads, roots: set[Var]) -> dict[Var, int]:

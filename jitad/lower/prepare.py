@@ -11,6 +11,7 @@ from jitad.ir.program import Atom, Equation, Program, Var
 from jitad.ir.recorder import Recorder, rewrite
 from jitad.lower.order import delay_writes
 from jitad.lower.products import dot_axes, matrix, worthwhile
+from jitad.lower.samples import sample_apart
 from jitad.lower.sinking import sink
 from jitad.lower.stacking import fill_rows
 from jitad.primitives.complexes import convert
@@ -19,7 +20,7 @@ from jitad.primitives.shaping import transpose
 
 def prepare(program: Program) -> Program:
     """Return an equivalent Program whose outputs are distinct Vars, each defined by an equation."""
-    program = delay_writes(rewrite(fill_rows(program), arrange))
+    program = delay_writes(sample_apart(rewrite(fill_rows(program), arrange)))
     taken: set[Atom] = set(program.inputs)
     outputs: list[Atom] = []
     with Recorder(program.equations[-1].source if program.equations else None) as recorder:

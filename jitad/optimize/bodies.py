@@ -47,3 +47,17 @@ def prune(program: Program) -> Program:
         return equation.primitive.prune(inputs, [var in used for var in equation.outputs], **equation.params)
 
     return rewrite(program, rule)
+
+
+def delay(program: Program) -> Program:
+    """Return `program` with loops that compute at the beginning of a trip what need not be stored at the end of the one before."""
+    if all(equation.primitive.delay is None for equation in program.equations):
+        return program
+    used = {atom for equation in program.equations for atom in equation.inputs} | set(program.outputs)
+
+    def rule(equation: Equation, inputs: list[Atom]):
+        if equation.primitive.delay is None:
+            return None
+        return equation.primitive.delay(inputs, [var in used for var in equation.outputs], **equation.params)
+
+    return rewrite(program, rule)

@@ -7,6 +7,7 @@ take `unique`, the caller's word that no place is addressed twice.
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Callable
 from math import prod
 
@@ -189,10 +190,29 @@ def masks_of_scatter(mask, inputs, unique=False):
         ones = full(True, ArrayType(BOOL, shape)) if mask is None else mask
         into_base, into_updates, *_ = transpose_scatter([ones], [Linear(ones.type), Linear(updates.type.with_dtype(BOOL)), *indices], unique)
         return [into_base, into_updates, *[None for _ in indices]]
+    there = place_mask(shape, [select(lt(index, 0), index + extent, index) for index, extent in zip(indices, shape, strict=False)])
+    return [~there if mask is None else mask & ~there, None if mask is None else gather(mask, *indices), *[None for _ in indices]]
+
+
+def place_mask(shape: tuple[int, ...], indices) -> Atom:
+    """Return where in an array of `shape` the elements lie that scalar indices, not negative, address."""
     there = full(True, ArrayType(BOOL, shape))
     for axis, index in enumerate(indices):
-        there = there & eq(iota(shape=shape, axis=axis, dtype=INT), select(lt(index, 0), index + shape[axis], index))
-    return [~there if mask is None else mask & ~there, None if mask is None else gather(mask, *indices), *[None for _ in indices]]
+        there = there & eq(iota(shape=shape, axis=axis, dtype=INT), index)
+    return there
+
+
+def choose_written(combine: Callable):
+    """Return the `choose` slot of a write; an index is looked up among those that there are, which checks it."""
+
+    def choose(inputs, unique=False):
+        base, updates, *indices = inputs
+        if indices[0].shape or len(indices) < base.ndim:
+            return None
+        found = [gather(iota(shape=(extent,), axis=0, dtype=INT), index) for index, extent in zip(indices, base.shape, strict=True)]
+        return select(place_mask(base.shape, found), combine(base, broadcast(updates, shape=base.shape)), base)
+
+    return choose
 
 
 def add_at(result, indices, updates):
@@ -203,8 +223,11 @@ def set_at(result, indices, updates):
     result[indices] = updates
 
 
-scatter_add = scatter_primitive("scatter_add", "add", add_at, transpose=transpose_scatter_add, dtypes="dfDl")
-scatter = scatter_primitive("scatter", "set", set_at, transpose=transpose_scatter, masks=masks_of_scatter, selecting=True, dtypes=ANY)
+scatter_add = scatter_primitive(
+    "scatter_add", "add", add_at, transpose=transpose_scatter_add, choose=choose_written(operator.add), dtypes="dfDl")
+scatter = scatter_primitive(
+    "scatter", "set", set_at, transpose=transpose_scatter, masks=masks_of_scatter, choose=choose_written(lambda base, new: new),
+    selecting=True, dtypes=ANY)
 
 
 def add_scattered(equation, x):

@@ -13,11 +13,12 @@ from jitad.ir.interpreter import evaluate
 from jitad.ir.lowering import Control
 from jitad.ir.passes import PASSES
 from jitad.ir.primitive import Primitive
-from jitad.ir.program import Program, Var
+from jitad.ir.program import Literal, Program, Var
 from jitad.ir.recorder import Recorder, build, inline
 from jitad.ir.symbolic import Zero, is_zero
 from jitad.ir.types import ArrayType
 from jitad.primitives.control.bodies import COUNTER, batched_body, batched_operands, close, fixpoint, limited, moved_body, prune_repeated
+from jitad.primitives.control.delays import delayed_body
 from jitad.primitives.control.lasting import Lasting, lasting, loop_level
 from jitad.primitives.control.undefined import empty
 from jitad.primitives.declare import full, instantiate, is_linear, sample
@@ -165,6 +166,13 @@ def prune_loop(inputs, used, body, length, consts, reverse):
     return prune_repeated(loop, inputs, used, {"body": body}, consts, length=length, reverse=reverse)
 
 
+def delay_in_loop(inputs, used, body, length, consts, reverse):
+    if reverse and not isinstance(inputs[0], Literal):
+        return None
+    body = delayed_body(body, consts, inputs[1 + consts :], used, length - 1 if reverse else 0)
+    return None if body is None else loop(*inputs, body=body, length=length, consts=consts, reverse=reverse)
+
+
 def loop_samples(rng, dtype):
     x, steps = sample(rng, dtype, (0.2, 1.0)), np.asarray(sample(rng, dtype, (0.2, 1.0), (4, 3)))
     body = build(lambda i, rows, x, y: [x * gather(rows, i), y + x], [COUNTER, *[ArrayType(a.dtype, a.shape) for a in (steps, x, x)]])
@@ -180,6 +188,7 @@ loop = Primitive(
     depends=loop_depends,
     split=split_loop,
     prune=prune_loop,
+    delay=delay_in_loop,
     accumulate=transpose_loop,
     batch=batch_loop,
     lower=Control("loop"),

@@ -1,0 +1,61 @@
+"""Few elements of arrays that are computed as the bodies of nests are, but never stored.
+
+In: a Program. Out: the same, where what leads to such elements is computed a second time, for them alone: they do not wait for the nest that stores
+something on the way, and what that nest overwrites in place is still there. Invariant: that costs at most about one operation per element
+of the array.
+"""
+
+from __future__ import annotations
+
+from jitad.ir.lowering import Pull
+from jitad.ir.program import Atom, Equation, Program, Var
+from jitad.ir.recorder import Env, Recorder
+from jitad.lower.reads import kind_of
+
+PART = 16  # how many times smaller than the array the elements are
+
+
+def sample_apart(program: Program) -> Program:
+    """Return `program` with the equations that lead to few elements repeated for these."""
+    stored = {x for x in program.outputs if isinstance(x, Var)}
+    chains = {equation: chain for equation in program.equations if (chain := chain_to(equation, stored))}
+    if not chains:
+        return program
+    env = Env({var: var for var in program.inputs})
+    with Recorder() as recorder:
+        for equation in program.equations:
+            own = Env(env)
+            for step in chains.get(equation, ()):
+                own.update(zip(step.outputs, recorder.repeat(step, own.read_all(step.inputs)), strict=True))
+            env.update(zip(equation.outputs, recorder.repeat(equation, own.read_all(equation.inputs)), strict=True))
+    return Program(program.inputs, recorder.equations, env.read_all(program.outputs))
+
+
+def chain_to(equation: Equation, stored: set[Var]) -> list[Equation]:
+    """Return the equations to repeat, in order: those that lead to an array that `equation` reads few elements of, if one of them is stored."""
+    if not isinstance(equation.primitive.lower, Pull) or not equation.primitive.selecting:
+        return []
+    base, few = equation.inputs[0], equation.outputs[0].type.size
+    if not isinstance(base, Var) or base in stored or few * PART > base.type.size:
+        return []
+    found: dict[Equation, None] = {}
+    cost = collect(base, found, base.type.size / max(few, 1))
+    passed = any(x in stored for step in found for x in step.outputs)
+    return list(found) if passed and cost * few <= base.type.size else []
+
+
+def collect(atom: Atom, found: dict[Equation, None], most: float) -> float:
+    """Add the equations that compute `atom` element by element, operands first; return what an element costs, or more than `most`."""
+    pending, cost = [(atom, False)], 0.0
+    while pending and cost <= most:
+        x, ready = pending.pop()
+        equation = x.equation if isinstance(x, Var) else None
+        if equation is None or x.type.size == 1 or equation in found or kind_of(equation) != "inline":
+            continue
+        if ready:
+            found[equation] = None
+            cost += equation.primitive.lower.cost if hasattr(equation.primitive.lower, "cost") else most
+        else:
+            pending.append((x, True))
+            pending.extend((operand, False) for operand in equation.inputs)
+    return cost if not pending else 2 * most
