@@ -110,14 +110,15 @@ def run_steps(steps, memory):
         {Nest: run_nest, Call: run_call, Choice: run_choice, Repeat: run_repeat, Strips: run_strips, Parallel: run_parallel}[type(step)](step, memory)
 
 
-def run_strips(strips, memory):
+def run_strips(strips, memory, rows=None):
     """What only one block of rows needs is forgotten after it."""
     local = [buffer for buffer in reads(strips) | writes(strips) if buffer.rows is not None]
-    for memory.row in range(0, strips.rows, strips.block):
+    first, last = rows or (0, strips.rows - 1)
+    for memory.row in range(first, last + 1, strips.block):
         for buffer in local:
             memory.of(buffer).written[:] = False
         for nest in strips.steps:
-            run_nest(nest, memory, (memory.row, min(memory.row + strips.block, strips.rows) - 1))
+            run_nest(nest, memory, (memory.row, min(memory.row + strips.block - 1, last)))
     memory.row = 0
 
 
@@ -125,8 +126,9 @@ def run_parallel(step, memory):
     """Pieces may run in any order."""
     for piece in reversed(range(step.pieces)):
         memory.trips[step.piece] = piece
-        for nest in step.steps:
-            run_nest(nest, memory, (piece * step.block, min((piece + 1) * step.block, step.rows) - 1))
+        for part in step.steps:
+            run = run_strips if isinstance(part, Strips) else run_nest
+            run(part, memory, (piece * step.block, min((piece + 1) * step.block, step.rows) - 1))
 
 
 def run_choice(choice, memory):

@@ -12,7 +12,7 @@ import jitad
 from jitad.ir import errors
 from jitad.ir.types import FLOAT, ArrayType
 from jitad.lower.index import ZERO, loop_variable
-from jitad.lower.loops import Buffer, Call, Loops, Nest, Region, Store, Strips
+from jitad.lower.loops import Buffer, Call, Loops, Nest, Parallel, Region, Store, Strips
 from jitad.lower.regions import regions, tiles
 from jitad.lower.scalars import Builder
 from jitad.lower.verifier import verify_loops
@@ -134,7 +134,8 @@ def normalise(x, gain):
 def test_what_rows_hand_on_stays_in_the_cache(width):
     """Nests run block by block; short rows with the innermost loop across them."""
     loops = gradient_loops(normalise, np.ones((2000, width)), np.ones(width))
-    (strips,) = [step for step in loops.steps if isinstance(step, Strips)]
+    inside = [part for step in loops.steps for part in (step.steps if isinstance(step, Parallel) else [step])]
+    (strips,) = [step for step in inside if isinstance(step, Strips)]
     assert loops.work_bytes < 2000 * width and strips.block < strips.rows
     assert {nest.loops for nest in strips.steps if len(nest.box) == 2} == {(1, 0) if width == 20 else (0, 1)}
 

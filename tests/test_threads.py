@@ -14,7 +14,8 @@ from loops_interpreter import run_loops
 import jitad
 from jitad.codegen import machine, team
 from jitad.codegen.fork_join import ENTER, LEAVE, SHARE
-from jitad.lower import threads
+from jitad.lower import strips, threads
+from jitad.lower.walk import leaves, reads
 from jitad.pipeline import to_loops
 from jitad.runtime import kernels
 
@@ -27,6 +28,8 @@ def small_loops_count(monkeypatch):
     """Share out loops however short."""
     for name, value in {"LEAST_WORK": 0, "LEAST_WORK_OF_TRIP": 0, "PIECE_WORK": 8, "GRAIN": 2, "SHARE": 1}.items():
         monkeypatch.setattr(threads, name, value)
+    for name, value in {"CACHE": 1000, "ACROSS_CACHE": 2000, "LEAST_ACROSS": 4, "WORTHWHILE": 0}.items():
+        monkeypatch.setattr(strips, name, value)
     kernels.clear()
     yield
     kernels.clear()
@@ -67,6 +70,11 @@ def sums_along_rows(x, y):
     return np.sum(np.cumsum(x * y, axis=1) ** 2)
 
 
+def normalised(x, y):
+    z = (x - np.mean(x, axis=1, keepdims=True)) / np.sqrt(np.var(x, axis=1, keepdims=True) + 0.1)
+    return np.sum(np.tanh(np.sum(z * y, axis=1)) * np.sum(z**2 * y[0], axis=1)) + np.sum(np.mean(z, axis=0) ** 2)
+
+
 def distances(x, y):
     points = x[:, :3]
     return np.sum(np.sqrt(np.sum((points[:, None] - points[None]) ** 2, axis=2) + 0.1)) * y[0, 0]
@@ -89,7 +97,7 @@ def reactions(x, y):
     return np.sum(x * y)
 
 
-PROGRAMS = [elementwise, extremes, rows, columns, transposed, softmax, spectrum, sums_along_rows, distances, waves, reactions]
+PROGRAMS = [elementwise, extremes, rows, columns, transposed, softmax, spectrum, sums_along_rows, normalised, distances, waves, reactions]
 ARGUMENTS = RNG.random((N, N)) + 0.5, RNG.random((N, N)) + 0.5
 
 
@@ -122,6 +130,22 @@ def test_pieces_may_run_in_any_order(program):
     expected = jitad.value_and_grad(program)(*ARGUMENTS)
     for x, y in zip(found, expected, strict=True):
         np.testing.assert_allclose(x, y, rtol=1e-11, atol=1e-13)
+
+
+@pytest.mark.parametrize("across", [1, 64])
+def test_blocks_of_rows_are_shared(monkeypatch, across):
+    """Threads have the rows of a block for themselves. Loops run along rows, or across them."""
+    monkeypatch.setattr(strips, "MOST_ACROSS", across)
+    both = jitad.value_and_grad(normalised, argnums=(0, 1))
+    traced = jitad.trace(both)(*ARGUMENTS)
+    loops = to_loops(traced)
+    assert any(buffer.rows for step in leaves(loops.steps) for buffer in reads(step)) and "for rows in blocks(rows" in loops_of(both, *ARGUMENTS)
+    value, (x, y) = on_threads(1, both, *ARGUMENTS)
+    for count in (2, 3):
+        again, (other_x, other_y) = on_threads(count, both, *ARGUMENTS)
+        assert again == value and np.array_equal(x, other_x) and np.array_equal(y, other_y)
+    for found, expected in zip(run_loops(loops, *ARGUMENTS), (value, x, y), strict=True):
+        np.testing.assert_allclose(found, expected, rtol=1e-11, atol=1e-13)
 
 
 def test_gradients_are_right():
@@ -259,7 +283,8 @@ def test_children_of_forks_have_a_team_of_their_own():
 PROCESS = """
 import threading
 import numpy as np, jitad
-from jitad.lower import threads
+from jitad.lower import strips, threads
+from jitad.lower.walk import leaves, reads
 threads.LEAST_WORK, threads.PIECE_WORK = 0, 1000
 f = jitad.grad(lambda x: np.sum(np.sin(x) ** 2))
 x = np.ones(10000)

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Sequence
 from llvmlite import ir
 
 from jitad.codegen.scalars import I8, I64, memory_type
+from jitad.ir.types import real_dtype
 from jitad.lower.loops import Buffer, Counter
 
 MOST_SCOPES = 64
@@ -31,6 +32,11 @@ class Places:
         number = b.add(self.trips[place.row.counter], ir.Constant(I64, place.row.shift), flags=("nsw",))
         offset = b.mul(number, ir.Constant(I64, place.nbytes), flags=("nsw",))
         return b.gep(self.pointer(b, place.alias), [offset], source_etype=I8)
+
+    def first_row(self, b: ir.IRBuilder, buffer: Buffer, row: ir.Value) -> ir.Value:
+        """Return where row 0 of a buffer would lie if `row` is the first that is there."""
+        shift = ir.Constant(I64, -buffer.pitch * real_dtype(buffer.type.dtype).itemsize)
+        return b.gep(self.pointer(b, buffer), [b.mul(row, shift)], source_etype=I8)
 
     def separate(self, module: ir.Module, name: str, groups: Sequence[Iterable[Buffer]]) -> None:
         """Tell LLVM that buffers of different groups never share a byte."""

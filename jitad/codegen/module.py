@@ -13,12 +13,11 @@ from llvmlite import ir
 from jitad.codegen import library
 from jitad.codegen.failures import tape_number
 from jitad.codegen.memory import Places, apart, parts
-from jitad.codegen.nests import Loop, NestEmitter
+from jitad.codegen.nests import NestEmitter
 from jitad.codegen.scalars import I1, I8, I32, I64, POINTER, memory_type
 from jitad.codegen.tapes import Tapes
-from jitad.codegen.tasks import FunctionsOfNests, emit_parallel
+from jitad.codegen.tasks import FunctionsOfNests, blocks, emit_parallel
 from jitad.ir.lowering import UNBOUNDED
-from jitad.ir.types import real_dtype
 from jitad.lower.loops import Buffer, Call, Choice, Counter, Loops, Nest, Parallel, Repeat, Step, Strips
 from jitad.lower.walk import children, expressions, reads, writes
 from jitad.lower.workspace import exchanged
@@ -113,25 +112,14 @@ class BodyEmitter:
             NestEmitter(self.builder, nest, self.flags, self.places, self.status).emit()
             status = self.builder.load(self.status, typ=I32) if has_checks(nest) else None
         else:
-            function, used, counters = self.functions.of(nest, bool(rows))
-            pointers = [self.pointer(buffer) if buffer.rows is None else self.shifted(buffer, rows[0]) for buffer in used]
-            status = self.builder.call(function, [*pointers, *[self.trips[counter] for counter in counters], *rows])
+            status = self.functions.call(self.builder, nest, self.places, rows)
         if self.loops.checks:
             self.return_failure(status)
 
-    def shifted(self, buffer: Buffer, row: ir.Value) -> ir.Value:
-        """Return where row 0 of a buffer would lie if `row` is the first that is there."""
-        shift = ir.Constant(I64, -buffer.pitch * real_dtype(buffer.type.dtype).itemsize)
-        return self.builder.gep(self.pointer(buffer), [self.builder.mul(row, shift)], source_etype=I8)
-
     def emit_strips(self, step: Strips) -> None:
-        with Loop(self.builder, 0, -(-step.rows // step.block) - 1) as number:
-            b, last = self.builder, ir.Constant(I64, step.rows - 1)
-            low = b.mul(number, ir.Constant(I64, step.block))
-            high = b.add(low, ir.Constant(I64, step.block - 1))
-            high = b.select(b.icmp_signed("<", high, last), high, last)
+        with blocks(self.builder, step, ir.Constant(I64, 0), ir.Constant(I64, step.rows - 1)) as rows:
             for nest in step.steps:
-                self.emit_nest(nest, (low, high))
+                self.emit_nest(nest, rows)
 
     def return_failure(self, status: ir.Value | None) -> None:
         if status is not None:

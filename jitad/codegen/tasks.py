@@ -6,7 +6,8 @@ pointer arguments are ``noalias``, as where one thread runs them: that pointers 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 from llvmlite import ir
 
@@ -14,22 +15,59 @@ from jitad.codegen import team
 from jitad.codegen.emission import room
 from jitad.codegen.memory import Places
 from jitad.codegen.nests import Loop, emit_function
-from jitad.codegen.scalars import I32, I64, POINTER
-from jitad.lower.loops import Buffer, Counter, Parallel
-from jitad.lower.walk import buffers, counters
+from jitad.codegen.scalars import I8, I32, I64, POINTER
+from jitad.lower.loops import Buffer, Counter, Nest, Parallel, Strips
+from jitad.lower.walk import buffers, counters, leaves
+from jitad.lower.workspace import ALIGNMENT
+
+
+class FunctionsOfNests:
+    """The functions of the nests of a kernel, whose names begin with `name`."""
+
+    def __init__(self, module: ir.Module, name: str, flags: tuple[str, ...]):
+        self.module, self.name, self.flags = module, name, flags
+        self.known: dict[tuple, ir.Function] = {}
+        self.count = 0
+
+    def call(self, b: ir.IRBuilder, nest: Nest, places: Places, rows: Sequence[ir.Value] = ()) -> ir.Value:
+        """Emit a call of the function of a nest and return the status; `rows` are the first and the last to run, if not all."""
+        function, used, counted = emit_function(self.module, self.next_name(), nest, self.flags, self.known, bool(rows))
+        pointers = [places.pointer(b, buffer) if buffer.rows is None else places.first_row(b, buffer, rows[0]) for buffer in used]
+        return b.call(function, [*pointers, *[places.trips[counter] for counter in counted], *rows])
+
+    def task(self) -> ir.Function:
+        """Return a new, empty task."""
+        function = ir.Function(self.module, team.TASK, self.next_name())
+        function.linkage = "internal"
+        function.attributes.add("nounwind")
+        return function
+
+    def next_name(self) -> str:
+        self.count += 1
+        return f"{self.name}.{self.count}"
+
+
+@contextmanager
+def blocks(b: ir.IRBuilder, step: Strips, first: ir.Value, last: ir.Value) -> Iterator[tuple[ir.Value, ir.Value]]:
+    """``with blocks(...) as rows``: emit a loop over the blocks of rows `first` to `last`; `rows` are the first and the last of a block."""
+    size = ir.Constant(I64, step.block)
+    with Loop(b, ir.Constant(I64, 0), b.udiv(b.sub(last, first), size)) as number:
+        low = b.add(first, b.mul(number, size))
+        high = b.add(low, ir.Constant(I64, step.block - 1))
+        yield low, b.select(b.icmp_signed("<", high, last), high, last)
 
 
 def emit_parallel(b: ir.IRBuilder, step: Parallel, places: Places, threads: ir.Value, functions: FunctionsOfNests) -> ir.Value:
     """Run a parallel step at the current place on so many threads, and return its status."""
-    captured = list(dict.fromkeys(captured_place(buffer, step) for nest in step.steps for buffer in buffers(nest)))
-    trips = list(dict.fromkeys(counter for nest in step.steps for counter in counters(nest)))
+    nests = list(leaves(step.steps))
+    captured = list(dict.fromkeys(captured_place(buffer, step) for nest in nests for buffer in buffers(nest)))
+    trips = list(dict.fromkeys(counter for nest in nests for counter in counters(nest)))
     words = [places.pointer(b, place) for place in captured] + [b.inttoptr(places.trips[counter], POINTER) for counter in trips]
     context = room(b, POINTER, max(len(words), 1))
     for k, word in enumerate(words):
         b.store(word, b.gep(context, [ir.Constant(I64, k)], source_etype=POINTER))
     task = emit_task(step, captured, trips, functions)
-    several = b.icmp_signed(">", threads, ir.Constant(I32, 1))
-    with b.if_else(several) as (together, alone):
+    with b.if_else(b.icmp_signed(">", threads, ir.Constant(I32, 1))) as (together, alone):
         with together:
             shared = team.call(b, team.SHARE, task, context, ir.Constant(I32, step.pieces), threads)
             one = b.block
@@ -52,50 +90,45 @@ def is_own(buffer: Buffer, step: Parallel) -> bool:
     return buffer.place.row is not None and buffer.place.row.counter is step.piece
 
 
-class FunctionsOfNests:
-    """The functions of the nests of a kernel, whose names begin with `name`."""
-
-    def __init__(self, module: ir.Module, name: str, flags: tuple[str, ...]):
-        self.module, self.name, self.flags = module, name, flags
-        self.known: dict[tuple, ir.Function] = {}
-        self.numbers: dict = {}
-
-    def of(self, nest, blocked: bool) -> tuple[ir.Function, list[Buffer], list[Counter]]:
-        """Return the function of a nest, and the buffers and counters it takes; if `blocked`, then the first and the last row to run."""
-        number = self.numbers.setdefault(nest, len(self.numbers))
-        return emit_function(self.module, f"{self.name}.{number}", nest, self.flags, self.known, blocked)
-
-    def task(self) -> ir.Function:
-        """Return a new, empty task."""
-        number = self.numbers.setdefault(object(), len(self.numbers))
-        function = ir.Function(self.module, team.TASK, f"{self.name}.task{number}")
-        function.linkage = "internal"
-        function.attributes.add("nounwind")
-        return function
-
-
 def emit_task(step: Parallel, captured: Sequence[Buffer], trips: Sequence[Counter], functions: FunctionsOfNests) -> ir.Function:
     """Emit the function that runs the pieces from `first` to before `last`: at once, unless each has memory of its own."""
     function = functions.task()
-    context, first, last, _ = function.args
+    context, first, last, scratch = function.args
     b = ir.IRBuilder(function.append_basic_block("entry"))
-    slots = [b.gep(context, [ir.Constant(I64, k)], source_etype=POINTER) for k in range(len(captured) + len(trips))]
-    pointers = [b.load(slot, typ=POINTER) for slot in slots[: len(captured)]]
-    numbers = [b.load(slot, typ=I64) for slot in slots[len(captured) :]]
-    places = Places(dict(zip(captured, pointers, strict=True)), dict(zip(trips, numbers, strict=True)))
+    words = [b.gep(context, [ir.Constant(I64, k)], source_etype=POINTER) for k in range(len(captured) + len(trips))]
+    pointers = dict(zip(captured, [b.load(word, typ=POINTER) for word in words[: len(captured)]], strict=True))
+    numbers = dict(zip(trips, [b.load(word, typ=I64) for word in words[len(captured) :]], strict=True))
+    places = Places(own_rows(b, pointers, scratch), numbers)
     worst = room(b, I32)
     b.store(ir.Constant(I32, 0), worst)
-    apart = any(is_own(buffer, step) for nest in step.steps for buffer in buffers(nest))
-    with Loop(b, first, b.sub(last, ir.Constant(I64, 1)) if apart else first) as piece:
+
+    def run(nest: Nest, rows: Sequence[ir.Value]) -> None:
+        status, before = functions.call(b, nest, places, rows), b.load(worst, typ=I32)
+        b.store(b.select(b.icmp_signed(">", status, before), status, before), worst)
+
+    apart = any(is_own(buffer, step) for nest in leaves(step.steps) for buffer in buffers(nest))
+    one, size = ir.Constant(I64, 1), ir.Constant(I64, step.block)
+    with Loop(b, first, b.sub(last, one) if apart else first) as piece:
         places.trips[step.piece] = piece
-        end = b.add(piece, ir.Constant(I64, 1)) if apart else last
-        low = b.mul(piece, ir.Constant(I64, step.block))
-        high = b.sub(b.mul(end, ir.Constant(I64, step.block)), ir.Constant(I64, 1))
+        high = b.sub(b.mul(b.add(piece, one) if apart else last, size), one)
         high = b.select(b.icmp_signed("<", high, ir.Constant(I64, step.rows)), high, ir.Constant(I64, step.rows - 1))
-        for nest in step.steps:
-            run, used, counted = functions.of(nest, True)
-            status = b.call(run, [*[places.pointer(b, x) for x in used], *[places.trips[x] for x in counted], low, high])
-            before = b.load(worst, typ=I32)
-            b.store(b.select(b.icmp_signed(">", status, before), status, before), worst)
+        rows = b.mul(piece, size), high
+        for part in step.steps:
+            if isinstance(part, Strips):
+                with blocks(b, part, *rows) as block:
+                    for nest in part.steps:
+                        run(nest, block)
+            else:
+                run(part, rows)
     b.ret(b.load(worst, typ=I32))
     return function
+
+
+def own_rows(b: ir.IRBuilder, pointers: dict[Buffer, ir.Value], scratch: ir.Value) -> dict[Buffer, ir.Value]:
+    """Return the pointers with those to what holds the rows of one block in `scratch`, the thread's own memory, if there is some."""
+    found, offset, nothing = dict(pointers), 0, b.icmp_unsigned("==", scratch, ir.Constant(POINTER, None))
+    for buffer, pointer in pointers.items():
+        if buffer.rows is not None:
+            found[buffer] = b.select(nothing, pointer, b.gep(scratch, [ir.Constant(I64, offset)], source_etype=I8))
+            offset += -(-buffer.nbytes // ALIGNMENT) * ALIGNMENT
+    return found

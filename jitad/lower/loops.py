@@ -7,7 +7,7 @@
                                                                  # (and limits of theirs that are computed: see `regions.Ranges`)
     Statement = Store(buffer, position, value) | Accumulate(reduction, value) | ScatterStore(buffer, position, value, combine)
     Strips    = rows, block, Nest*                               # nests over the same rows, block by block
-    Parallel  = rows, block, Nest*                               # the same where threads share out the blocks
+    Parallel  = rows, block, (Nest | Strips)*                    # the same where threads share out the blocks
     Call      = routine(buffers)                                 # a library routine
     Repeat    = count, test: Step*, steps: Step*, moves, copies  # a sequential loop: a number of trips, or while a test holds
                                                                  # (loops one after another may share a `Tape`)
@@ -190,7 +190,7 @@ class Strips:
 
 @dataclass(eq=False)
 class Parallel:
-    """Nests whose outermost dimensions run over the same `rows`, which threads share out in pieces of a `block` each.
+    """Nests, or strips of them, whose outermost dimensions run over the same `rows`, which threads share out in pieces of a `block` each.
 
     No piece writes what another one reads or writes. Buffers that are row `piece` of others, and what is in them, are the piece's own.
     """
@@ -198,7 +198,7 @@ class Parallel:
     rows: int
     block: int
     piece: Counter
-    steps: list[Nest]
+    steps: list[Nest | Strips]
 
     @property
     def pieces(self) -> int:

@@ -39,7 +39,7 @@ def print_steps(steps: list[Step]) -> list[str]:
         elif isinstance(step, Strips):
             lines += print_strips(step)
         elif isinstance(step, Parallel):
-            body = [line for nest in step.steps for line in print_nest(nest, "rows")]
+            body = [line for part in step.steps for line in (print_strips(part, "rows") if isinstance(part, Strips) else print_nest(part, "rows"))]
             lines += [f"for piece, rows in shared(blocks({step.rows}, {step.block})):", *indented(body)]
         elif isinstance(step, Choice):
             for number, branch in enumerate(step.branches):
@@ -49,14 +49,14 @@ def print_steps(steps: list[Step]) -> list[str]:
     return lines
 
 
-def print_strips(step: Strips) -> list[str]:
+def print_strips(step: Strips, rows: str = "") -> list[str]:
     """Accumulators are filled once; loops over rows run over those of a block."""
     fills, body = [], []
     for nest in step.steps:
         lines = print_nest(nest, "rows")
         fills += [line for line in lines if "[:] = " in line]
         body += [line for line in lines if "[:] = " not in line]
-    return [*fills, f"for rows in blocks({step.rows}, {step.block}):", *indented(body)]
+    return [*fills, f"for rows in blocks({rows or step.rows}, {step.block}):", *indented(body)]
 
 
 def print_repeat(step: Repeat) -> list[str]:

@@ -11,6 +11,7 @@ import math
 from collections import defaultdict
 from collections.abc import Collection, Sequence
 from dataclasses import replace
+from itertools import zip_longest
 
 from jitad.ir.registry import REGISTRY
 from jitad.ir.types import ArrayType, real_dtype
@@ -21,7 +22,8 @@ from jitad.lower.nests import stores
 from jitad.lower.regions import Ranges
 from jitad.lower.reuse import unclamped
 from jitad.lower.scalars import Builder, Expr
-from jitad.lower.walk import children, expressions, reachable, writes
+from jitad.lower.walk import buffers, children, expressions, leaves, reachable, writes
+from jitad.lower.workspace import ALIGNMENT
 
 LEAST_WORK = 5_000_000  # of a step that is shared out, in additions, of which a thread does 30 to 100 in a nanosecond
 LEAST_WORK_OF_TRIP = 400_000  # the same in a loop, where other threads wait for it
@@ -29,6 +31,7 @@ PIECE_WORK = 200_000
 LOAD, STORE = 1, 2
 MOST_PIECES = 64
 GRAIN = 64  # elements that stay together, so that threads do not write to the same cache lines
+SCRATCH = 2**20  # bytes that each thread has of its own
 SHARE = 64  # how many times more elements than results are to be reduced
 
 
@@ -36,31 +39,31 @@ def share_out(steps: Sequence[Step], in_loop: bool = False) -> list[Step]:
     """Return the steps with `Parallel` ones where they pay, in loops and branches too."""
     found: list[Step] = []
     for step in steps:
-        if isinstance(step, Nest):
+        if isinstance(step, Nest | Strips):
             found += shared(step, LEAST_WORK_OF_TRIP if in_loop else LEAST_WORK)
         else:
-            if not isinstance(step, Strips):
-                for inner in children(step):
-                    inner[:] = share_out(inner, in_loop or isinstance(step, Repeat))
+            for inner in children(step):
+                inner[:] = share_out(inner, in_loop or isinstance(step, Repeat))
             found.append(step)
     return found
 
 
-def shared(nest: Nest, least: int) -> list[Step]:
-    """Return what runs a nest: itself, or a parallel step and what combines the results of its pieces."""
-    cost = work(nest)
-    if cost < least or not nest.box or nest.loops[0] != 0 or not rows_apart(nest):
-        return [nest]
-    summed = list(dict.fromkeys(r.buffer for r in nest.reductions if is_summed(r)))
-    rows, pieces = nest.box[0], min(MOST_PIECES, cost // PIECE_WORK)
+def shared(step: Nest | Strips, least: int) -> list[Step]:
+    """Return what runs a step: itself, or a parallel step and what combines the results of its pieces."""
+    nests = list(leaves([step]))
+    cost = sum(map(work, nests))
+    if cost < least or not all(nest.box and nest.loops[0] == 0 or isinstance(step, Strips) for nest in nests) or not rows_apart(nests):
+        return [step]
+    summed = list(dict.fromkeys(r.buffer for nest in nests for r in nest.reductions if is_summed(r)))
+    rows, pieces = nests[0].box[0], min(MOST_PIECES, cost // PIECE_WORK)
     if summed:
-        pieces = min(pieces, nest.trips // (SHARE * max(buffer.type.size for buffer in summed)))
-    grain = -(-GRAIN // math.prod(nest.box[1:]))
+        pieces = min(pieces, sum(nest.trips for nest in nests) // (SHARE * max(buffer.type.size for buffer in summed)))
+    grain = step.block if isinstance(step, Strips) else -(-GRAIN // math.prod(nests[0].box[1:]))
     block = -(-rows // max(pieces, 1))
     block = -(-block // grain) * grain
     if block >= rows:
-        return [nest]
-    return parallel(nest, block, summed)
+        return [step]
+    return parallel(step, rows, block, summed)
 
 
 def work(nest: Nest) -> int:
@@ -83,27 +86,35 @@ def is_summed(reduction: Reduction) -> bool:
 # --- which rows are independent -----------------------------------------------------------------------------------------------------
 
 
-def rows_apart(nest: Nest) -> bool:
+def rows_apart(nests: Sequence[Nest]) -> bool:
     """Whether no two rows touch the same memory, one of them writing to it, apart from what is reduced over the rows."""
-    if any(isinstance(s, ScatterStore) for region in nest.regions for s in region.statements):
+    regions = [region for nest in nests for region in nest.regions]
+    if any(isinstance(s, ScatterStore) for region in regions for s in region.statements):
         return False
-    written = writes(nest)
-    summed = {r.buffer.memory for r in nest.reductions if is_summed(r)}
-    own = [r.buffer.memory for r in nest.reductions]
-    touched = {expr.args[0].memory for region in nest.regions for expr in expressions(region) if expr.op == "load"}
-    touched |= {s.buffer.memory for region in nest.regions for s in region.statements if not isinstance(s, Accumulate)}
-    if summed & touched or any(not is_summed(r) for r in nest.reductions if r.buffer.memory in summed):
+    written = set().union(*map(writes, nests))
+    summed = {r.buffer.memory for nest in nests for r in nest.reductions if is_summed(r)}
+    touched = {expr.args[0].memory for region in regions for expr in expressions(region) if expr.op == "load"}
+    touched |= {s.buffer.memory for region in regions for s in region.statements if not isinstance(s, Accumulate)}
+    touched |= {r.buffer.memory for nest in nests for r in nest.reductions if not is_summed(r)}
+    reduced = [memory for nest in nests for memory in {r.buffer: r.buffer.memory for r in nest.reductions}.values()]
+    if summed & touched or len(reduced) != len(set(reduced)):
         return False
-    if len({r.buffer for r in nest.reductions}) != len(set(own)):
-        return False
+    box = tuple([max(extents) for extents in zip_longest(*[nest.box for nest in nests], fillvalue=1)])
     accesses: dict[Buffer, dict[tuple, list]] = defaultdict(lambda: defaultdict(list))
-    for buffer, position, ranges in positions(nest):
-        if buffer.memory in written - summed:
-            accesses[buffer.memory][place_key(buffer)].append((unclamped(buffer.located(position)), ranges))
-    return all(
-        len({key[:-1] for key in places}) == 1 and all(disjoint(found, nest.box, written) for found in places.values())
+    for nest in nests:
+        for buffer, position, ranges in positions(nest):
+            if buffer.memory in written - summed and buffer.memory.rows is None:
+                accesses[buffer.memory][place_key(buffer)].append((unclamped(buffer.located(position)), ranges))
+    return own_bytes(nests) <= SCRATCH and all(
+        len({key[:-1] for key in places}) == 1 and all(disjoint(found, box, written) for found in places.values())
         for places in accesses.values()
     )
+
+
+def own_bytes(nests: Sequence[Nest]) -> int:
+    """Return how many bytes threads need of their own, for what holds the rows of one block only."""
+    own = {buffer.memory for nest in nests for buffer in buffers(nest) if buffer.memory.rows is not None}
+    return sum(memory.nbytes + ALIGNMENT for memory in own)
 
 
 def place_key(buffer: Buffer) -> tuple:
@@ -150,23 +161,32 @@ def injective(position: Index, box: Sequence[int]) -> bool:
 # --- pieces -------------------------------------------------------------------------------------------------------------------------
 
 
-def parallel(nest: Nest, block: int, summed: Sequence[Buffer]) -> list[Step]:
-    """Return a nest cut into pieces of `block` rows. Each has its own row of what is `summed`, which the last steps reduce."""
-    pieces = -(-nest.box[0] // block)
+def parallel(step: Nest | Strips, rows: int, block: int, summed: Sequence[Buffer]) -> list[Step]:
+    """Return a step cut into pieces of `block` rows. Each has its own row of what is `summed`, which the last steps reduce."""
+    pieces = -(-rows // block)
     piece = Counter("piece", pieces)
-    rows, fills, ends = {}, [], []
-    for buffer, reduction in {r.buffer: r for r in nest.reductions}.items():
+    own, fills, ends = {}, [], []
+    for buffer, reduction in {r.buffer: r for nest in leaves([step]) for r in nest.reductions}.items():
         stack = buffer
         if buffer in summed:
             stack = Buffer(ArrayType(buffer.type.dtype, (pieces, *buffer.type.shape)), "work", f"{buffer.name}_pieces")
-            rows[buffer] = Buffer(buffer.type, "work", f"{buffer.name}_piece", alias=stack, row=Row(piece, 0), columns=buffer.memory.columns)
+            own[buffer] = Buffer(buffer.type, "work", f"{buffer.name}_piece", alias=stack, row=Row(piece, 0), columns=buffer.memory.columns)
             ends.append(combine(stack, reduction, pieces))
-        if reduction.partial:
+        if is_filled_before(reduction):
             fills.append(fill(stack, reduction))
-    replaced = {r: replace(r, buffer=rows.get(r.buffer, r.buffer), filled=r.partial) for r in nest.reductions}
+    parts = [with_own(nest, own) for nest in leaves([step])]
+    return [*fills, Parallel(rows, block, piece, [replace(step, steps=parts)] if isinstance(step, Strips) else parts), *ends]
+
+
+def is_filled_before(reduction: Reduction) -> bool:
+    return reduction.partial and reduction.buffer.memory.rows is None
+
+
+def with_own(nest: Nest, own: dict[Buffer, Buffer]) -> Nest:
+    """Return a nest that reduces into the buffers of a piece."""
+    replaced = {r: replace(r, buffer=own.get(r.buffer, r.buffer), filled=is_filled_before(r)) for r in nest.reductions}
     regions = [Region(region.ranges, tuple([with_reduction(s, replaced) for s in region.statements])) for region in nest.regions]
-    own = replace(nest, reductions=list(replaced.values()), regions=regions)
-    return [*fills, Parallel(nest.box[0], block, piece, [own]), *ends]
+    return replace(nest, reductions=list(replaced.values()), regions=regions)
 
 
 def with_reduction(statement, replaced: dict[Reduction, Reduction]):

@@ -15,7 +15,7 @@ from jitad.lower.index import Index, structure
 from jitad.lower.loops import Accumulate, Buffer, Call, Choice, Loops, Nest, Parallel, Region, Repeat, ScatterStore, Step, Store, Strips
 from jitad.lower.regions import Ranges
 from jitad.lower.scalars import Expr
-from jitad.lower.walk import buffers, expressions, reachable, roots
+from jitad.lower.walk import buffers, expressions, leaves, reachable, roots
 
 
 def verify_loops(loops: Loops) -> Loops:
@@ -41,7 +41,8 @@ def verify_steps(steps: Sequence[Step], ready: set[Buffer], path: str) -> set[Bu
         elif isinstance(step, Strips):
             ready = verify_steps(step.steps, ready, f"{where}, strip ")
         elif isinstance(step, Parallel):
-            own = {buffer.memory for nest in step.steps for buffer in buffers(nest) if buffer.place.row and buffer.place.row.counter is step.piece}
+            places = [buffer.place for nest in leaves(step.steps) for buffer in buffers(nest)]
+            own = {place.memory for place in places if place.row is not None and place.row.counter is step.piece}
             ready = verify_steps(step.steps, ready | own, f"{where}, piece ")
         elif isinstance(step, Choice):
             check_uses({step.index.memory}, set(), ready, where)

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from heapq import heappop, heappush
 
 from jitad.lower.loops import Buffer, Nest, Parallel, Repeat, Step, Strips
-from jitad.lower.walk import children, reads, writes
+from jitad.lower.walk import children, leaves, reads, writes
 
 ALIGNMENT = 64
 
@@ -101,7 +101,7 @@ def extend(spans: dict[Buffer, Span], buffer: Buffer, start: int, end: int) -> N
 
 def fresh_each_trip(buffer: Buffer, step: Repeat) -> bool:
     """Whether a trip writes the buffer before it reads it."""
-    inside = [nest for inner in [*step.test, *step.steps] for nest in (inner.steps if isinstance(inner, Strips | Parallel) else [inner])]
+    inside = [nest for inner in [*step.test, *step.steps] for nest in (leaves([inner]) if isinstance(inner, Strips | Parallel) else [inner])]
     for inner in inside:
         if buffer in reads(inner):
             return isinstance(inner, Nest) and buffer in writes(inner)
