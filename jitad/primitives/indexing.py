@@ -19,7 +19,8 @@ from jitad.ir.primitive import Primitive
 from jitad.ir.program import Atom
 from jitad.ir.symbolic import Linear, Zero, is_zero
 from jitad.ir.types import BOOL, INT, ArrayType
-from jitad.primitives.comparisons import eq, lt, select
+from jitad.primitives.comparisons import eq, lt, ne, select
+from jitad.primitives.complexes import convert
 from jitad.primitives.declare import common_dtype, full, instantiate, is_linear, linear, sample, to_front, uniform
 from jitad.primitives.shaping import ANY, all_to_front, broadcast, iota, reshape, shape_text, transpose
 
@@ -87,12 +88,32 @@ def simplify_gather(inputs):
     return None if number is None else full(number, x.type.with_shape(addressed(x.type, [i.type for i in indices])))
 
 
+def at_element(shape: tuple[int, ...], indices) -> Atom:
+    """Return, as a boolean atom of `shape`, where the element lies that numbers address along the leading axes."""
+    there = full(True, ArrayType(BOOL, shape))
+    for axis, index in enumerate(indices):
+        there = there & eq(iota(shape=shape, axis=axis, dtype=INT), select(lt(index, 0), index + shape[axis], index))
+    return there
+
+
+def masks_of_gather(mask, inputs):
+    """A single element is compared with the place of each; others are found by counting how often each is read."""
+    x, *indices = inputs
+    shape, none = x.type.shape, [None for _ in indices]
+    if indices[0].shape:
+        reads = full(1, ArrayType(INT, addressed(x.type, [i.type for i in indices]))) if mask is None else convert(mask, dtype=INT)
+        return [ne(scatter_add(full(0, ArrayType(INT, shape)), reads, *indices), 0), *none]
+    there = at_element(shape, indices)
+    return [there if mask is None else there & broadcast(mask, shape=shape), *none]
+
+
 gather = linear(Primitive(
     "gather",
     type=lambda x, *indices: x.with_shape(addressed(x, indices)),
     evaluate=lambda x, *indices: x[indices],
     transpose=lambda cts, inputs: [
         scatter_add(full(0, inputs[0].type), cts[0], *inputs[1:]), *[None for _ in inputs[1:]]],
+    masks=masks_of_gather,
     batch=batch_gather,
     simplify=simplify_gather,
     lower=Pull(gather_element, repeats=True),
@@ -213,6 +234,11 @@ def choose_written(combine: Callable):
         return select(place_mask(base.shape, found), combine(base, broadcast(updates, shape=base.shape)), base)
 
     return choose
+
+
+def masks_of_scatter_add(mask, inputs, unique=False):
+    _, _, *indices = inputs
+    return [mask, None if mask is None else gather(mask, *indices), *[None for _ in indices]]
 
 
 def add_at(result, indices, updates):
