@@ -15,6 +15,7 @@ from jitad.lower.loops import Loops, Repeat, Step
 from jitad.lower.lowering import lower
 from jitad.lower.verifier import verify_loops
 from jitad.lower.walk import children
+from jitad.optimize.additions import add_in_branches
 from jitad.optimize.bodies import delay, optimize_bodies, prune
 from jitad.optimize.dce import eliminate_dead_code
 from jitad.optimize.expand import expand
@@ -39,8 +40,8 @@ def bodies(program: Program) -> Program:
 
 
 PASSES: list[Callable[[Program], Program]] = [
-    eliminate_dead_code, expand, prune, eliminate_dead_code, simplify, bodies, prune, eliminate_dead_code, delay, choose_written,
-    eliminate_dead_code,
+    eliminate_dead_code, expand, prune, eliminate_dead_code, simplify, bodies, prune, eliminate_dead_code,
+    add_in_branches, prune, eliminate_dead_code, delay, choose_written, eliminate_dead_code,
 ]  # fmt: skip
 
 

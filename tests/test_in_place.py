@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import jitad
-from jitad.lower.loops import Repeat
+from jitad.lower.loops import Choice, Repeat
 from jitad.lower.walk import children, leaves, reachable, roots
 from jitad.pipeline import to_loops
 from jitad.testing import check_grads
@@ -230,3 +230,14 @@ def test_shortest_paths():
     np.testing.assert_allclose(jitad.grad(paths)(ARGUMENT) @ direction, forward, rtol=1e-12)
     difference = paths(ARGUMENT + 1e-7 * direction) - paths(ARGUMENT - 1e-7 * direction)  # no path changes
     np.testing.assert_allclose(forward, difference / 2e-7, rtol=1e-6)
+
+
+def test_what_was_not_selected_is_not_added():
+    """The adjoint of a branch adds where it was taken, not zero elsewhere."""
+    loops = loops_of(jitad.value_and_grad(paths))
+    *_, sweep = [step for step in loops.steps if isinstance(step, Repeat)]
+    inner = sweep
+    while isinstance(inner.steps[0], Repeat):
+        (inner,) = inner.steps
+    (choice,) = [step for step in inner.steps if isinstance(step, Choice)]
+    assert choice is inner.steps[-1] and min(map(len, choice.branches)) == 0
