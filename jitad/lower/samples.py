@@ -2,10 +2,12 @@
 
 In: a Program. Out: the same, where what leads to such elements is computed a second time, for them alone: they do not wait for the nest that stores
 something on the way, and what that nest overwrites in place is still there. Invariant: that costs at most about one operation per element
-of the array.
+of the array, and nothing on the way is reached along so many paths that it would be stored for their sake.
 """
 
 from __future__ import annotations
+
+from collections import Counter
 
 from jitad.ir.lowering import Pull
 from jitad.ir.program import Atom, Equation, Program, Var
@@ -13,6 +15,7 @@ from jitad.ir.recorder import Env, Recorder
 from jitad.lower.reads import kind_of
 
 PART = 16  # how many times smaller than the array the elements are
+PATHS = 12
 
 
 def sample_apart(program: Program) -> Program:
@@ -41,7 +44,16 @@ def chain_to(equation: Equation, stored: set[Var]) -> list[Equation]:
     found: dict[Equation, None] = {}
     cost = collect(base, found, base.type.size / max(few, 1))
     passed = any(x in stored for step in found for x in step.outputs)
-    return list(found) if passed and cost * few <= base.type.size else []
+    return list(found) if passed and cost * few <= base.type.size and most_paths(base, found) <= PATHS else []
+
+
+def most_paths(base: Var, found: dict[Equation, None]) -> int:
+    """Return along how many paths the equation with the most of them is reached from `base`."""
+    paths = Counter({base: 1})
+    for equation in reversed(found):
+        for x in equation.inputs:
+            paths[x] += paths[equation.outputs[0]]
+    return max(paths[equation.outputs[0]] for equation in found)
 
 
 def collect(atom: Atom, found: dict[Equation, None], most: float) -> float:

@@ -88,12 +88,17 @@ def simplify_gather(inputs):
     return None if number is None else full(number, x.type.with_shape(addressed(x.type, [i.type for i in indices])))
 
 
-def at_element(shape: tuple[int, ...], indices) -> Atom:
-    """Return, as a boolean atom of `shape`, where the element lies that numbers address along the leading axes."""
+def place_mask(shape: tuple[int, ...], indices) -> Atom:
+    """Return where in an array of `shape` the elements lie that scalar indices, not negative, address."""
     there = full(True, ArrayType(BOOL, shape))
     for axis, index in enumerate(indices):
-        there = there & eq(iota(shape=shape, axis=axis, dtype=INT), select(lt(index, 0), index + shape[axis], index))
+        there = there & eq(iota(shape=shape, axis=axis, dtype=INT), index)
     return there
+
+
+def from_front(indices, shape: tuple[int, ...]) -> list[Atom]:
+    """Return indices with those that are negative counted from the front."""
+    return [select(lt(index, 0), index + extent, index) for index, extent in zip(indices, shape, strict=False)]
 
 
 def masks_of_gather(mask, inputs):
@@ -103,7 +108,7 @@ def masks_of_gather(mask, inputs):
     if indices[0].shape:
         reads = full(1, ArrayType(INT, addressed(x.type, [i.type for i in indices]))) if mask is None else convert(mask, dtype=INT)
         return [ne(scatter_add(full(0, ArrayType(INT, shape)), reads, *indices), 0), *none]
-    there = at_element(shape, indices)
+    there = place_mask(shape, from_front(indices, shape))
     return [there if mask is None else there & broadcast(mask, shape=shape), *none]
 
 
@@ -211,26 +216,23 @@ def masks_of_scatter(mask, inputs, unique=False):
         ones = full(True, ArrayType(BOOL, shape)) if mask is None else mask
         into_base, into_updates, *_ = transpose_scatter([ones], [Linear(ones.type), Linear(updates.type.with_dtype(BOOL)), *indices], unique)
         return [into_base, into_updates, *[None for _ in indices]]
-    there = place_mask(shape, [select(lt(index, 0), index + extent, index) for index, extent in zip(indices, shape, strict=False)])
+    there = place_mask(shape, from_front(indices, shape))
     return [~there if mask is None else mask & ~there, None if mask is None else gather(mask, *indices), *[None for _ in indices]]
 
 
-def place_mask(shape: tuple[int, ...], indices) -> Atom:
-    """Return where in an array of `shape` the elements lie that scalar indices, not negative, address."""
-    there = full(True, ArrayType(BOOL, shape))
-    for axis, index in enumerate(indices):
-        there = there & eq(iota(shape=shape, axis=axis, dtype=INT), index)
-    return there
+def looked_up(index: Atom, extent: int) -> Atom:
+    """Return an index, looked up among those that there are, which checks it and counts it from the front."""
+    return gather(iota(shape=(extent,), axis=0, dtype=INT), index)
 
 
 def choose_written(combine: Callable):
-    """Return the `choose` slot of a write; an index is looked up among those that there are, which checks it."""
+    """Return the `choose` slot of a write."""
 
     def choose(inputs, unique=False):
         base, updates, *indices = inputs
         if indices[0].shape or len(indices) < base.ndim:
             return None
-        found = [gather(iota(shape=(extent,), axis=0, dtype=INT), index) for index, extent in zip(indices, base.shape, strict=True)]
+        found = list(map(looked_up, indices, base.shape))
         return select(place_mask(base.shape, found), combine(base, broadcast(updates, shape=base.shape)), base)
 
     return choose
@@ -250,7 +252,8 @@ def set_at(result, indices, updates):
 
 
 scatter_add = scatter_primitive(
-    "scatter_add", "add", add_at, transpose=transpose_scatter_add, choose=choose_written(operator.add), dtypes="dfDl")
+    "scatter_add", "add", add_at, transpose=transpose_scatter_add, masks=masks_of_scatter_add, choose=choose_written(operator.add),
+    dtypes="dfDl")
 scatter = scatter_primitive(
     "scatter", "set", set_at, transpose=transpose_scatter, masks=masks_of_scatter, choose=choose_written(lambda base, new: new),
     selecting=True, dtypes=ANY)

@@ -22,7 +22,7 @@ from jitad.ir.types import BOOL, INT, ArrayType
 from jitad.primitives.arithmetic import floor_divide
 from jitad.primitives.comparisons import and_, eq, ge, lt, select
 from jitad.primitives.declare import common_dtype, full, instantiate, is_linear, linear, sample, to_front, uniform
-from jitad.primitives.indexing import gather, scatter, scatter_add
+from jitad.primitives.indexing import gather, looked_up, place_mask, scatter, scatter_add
 from jitad.primitives.shaping import ANY, all_to_front, broadcast, concatenate, embed, iota, reshape, slice_
 
 
@@ -282,7 +282,7 @@ def flat_places(size: int, shape, spans: Spans, scalars, axes) -> Atom:
         stride //= max(extent, 1)
         k = iota(shape=whole, axis=axis + 1, dtype=INT)
         if is_index(span):
-            start = gather(iota(shape=(extent,), axis=0, dtype=INT), start)
+            start = looked_up(start, extent)
         total = total + (k * span.step + start) * stride
         if count is not None:
             inside = inside & lt(k, count)
@@ -344,6 +344,15 @@ def write(name: str, combine: str, flat_write: Primitive, **slots) -> Primitive:
         kept = slice_(flat, start=(0, 0), step=(1, 1), shape=(size, flat.shape[1] - 1))
         return [reshape(kept, shape=base.shape)], [0]
 
+    def choose(inputs, spans):
+        base, new, *scalars = inputs
+        if prod(extents(spans)) != 1 or any(span.counted for span in spans):
+            return None
+        starts = [start if isinstance(start, int) else looked_up(start, extent)
+                  for start, extent in zip(open_places(spans, scalars)[0], base.shape, strict=True)]
+        written = broadcast(new, shape=base.shape)
+        return select(place_mask(base.shape, starts), base + written if combine == "add" else written, base)
+
     def simplify(inputs, spans):
         """Known counts cut off what is not written."""
         base, new, *scalars = inputs
@@ -359,7 +368,7 @@ def write(name: str, combine: str, flat_write: Primitive, **slots) -> Primitive:
     primitive = Primitive(
         name, write_type, evaluate_write(combine), jvp, batch=batch, lower=Scatter(combine, write_place, lambda *types: 0, distinct=True),
         samples=write_samples, structural=True, nonnegative=lambda equation, known: all(map(known, equation.inputs[:2])),
-        simplify=simplify, **slots)
+        simplify=simplify, choose=choose, **slots)
     return primitive
 
 
