@@ -19,7 +19,7 @@ from jitad.inspection import derivative
 from jitad.ir.interpreter import evaluate
 from jitad.ir.program import Program
 from jitad.ir.verifier import verify
-from jitad.lower import fusion, nests, products, reads, regions, strips
+from jitad.lower import fusion, nests, products, reads, regions, splitting, strips
 from jitad.lower.counting import count_operations
 from jitad.lower.loops import Accumulate, Loops, Nest
 from jitad.lower.lowering import lower
@@ -30,13 +30,13 @@ from jitad.runtime.execute import as_input, runner
 from jitad.transform.batch import batch
 from jitad.transform.jvp import jvp
 
-SCHEDULES = (fusion, nests, products, reads, regions, strips)
+SCHEDULES = (fusion, nests, products, reads, regions, splitting, strips)
 SCHEDULERS = {
     "default": {},
     "stores much, cuts small boxes, spells out nothing, calls BLAS": {
         "STORE": 0.5, "SMALL_PRODUCT": 2, "SMALL_MATRIX": 2, "SMALL_OPERAND": 0, "LARGE": 2, "SHARE": 1000, "SHORT": 1},
-    "stores little, runs across blocks": {
-        "STORE": 1e9, "CONTEXTS": 10**9, "LARGE": 2, "SHARE": 1000, "SHORT": 3, "SHORT_ALONE": 1,
+    "stores little, splits long bodies, runs across blocks": {
+        "STORE": 1e9, "CONTEXTS": 10**9, "LARGE": 2, "SHARE": 1000, "SHORT": 3, "SHORT_ALONE": 1, "LONGEST": 4,
         "WORTHWHILE": -1, "ACROSS_CACHE": 1, "LEAST_ACROSS": 2},
     "stores everything, runs along rows": {"STORE": -1, "CONTEXTS": 1, "SHORT": 1, "WORTHWHILE": -1, "CACHE": 1, "MOST_ACROSS": 0},
 }

@@ -20,6 +20,7 @@ from jitad.lower.order import overwrites
 from jitad.lower.prepare import prepare
 from jitad.lower.reads import kind_of
 from jitad.lower.scalars import Expr
+from jitad.lower.splitting import split
 from jitad.primitives.control.sweeps import arranged
 
 
@@ -35,6 +36,8 @@ def lower_block(program: Program, outputs: Sequence[Buffer], context: Context) -
     steps: list[Step] = []
     for group in plan.groups:
         made = build_control(context, group) if group.kind == "control" else [] if group.kind == "undefined" else build(context, group)
+        if group.kind == "nest":
+            made = [part for nest in made for part in split(nest, context.new_buffer)]
         for step in made:
             if isinstance(step, Call):
                 step.number = next(context.numbers)

@@ -12,14 +12,16 @@ computed element by element from others; at last the outputs of the kernel, whos
 from __future__ import annotations
 
 import heapq
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
+from itertools import chain
 
 from jitad.lower.index import Index
 from jitad.lower.lifetimes import Interval, Lifetimes, copied, is_copy, lifetimes, stores_of
-from jitad.lower.loops import Accumulate, Buffer, Nest, Region, Repeat, ScatterStore, Step, Store
+from jitad.lower.loops import Accumulate, Buffer, Nest, Region, Repeat, Step
 from jitad.lower.scalars import Expr
-from jitad.lower.walk import children, expressions, leaves, reachable, roots, writes
+from jitad.lower.walk import children, expressions, leaves, writes
 
 SMALL = 32  # elements of a carried value that is copied after a trip rather than having its memory change places
 
@@ -30,10 +32,10 @@ def share_memory(steps: list[Step], outputs: Sequence[Buffer]) -> list[Step]:
     """Return the steps after letting buffers share memory. Those in `outputs` outlive the steps."""
     loops = list(repeats(steps))
     sharing = Sharing(lifetimes(steps, outputs), loops)
-    pairs = [*(pair for loop in loops for pair in loop.moves.items()), *copies(steps), *replacements(steps)]
-    sharing.merge_all(pair for pair in pairs if all(buffer.kind == "work" for buffer in pair))
+    pairs = [*(pair for loop in loops for pair in loop.moves.items()), *copies(steps)]
+    sharing.merge_all(pair for pair in chain(pairs, sharing.replacements()) if all(buffer.kind == "work" for buffer in pair))
     moving = settle_moves(loops)
-    sharing.merge_all(pair for pair in pairs if not moving & {buffer.memory for buffer in pair})
+    sharing.merge_all(pair for pair in chain(pairs, sharing.replacements()) if not moving & {buffer.memory for buffer in pair})
     return without_self_copies(steps)
 
 
@@ -57,16 +59,6 @@ def copies(steps: Sequence[Step]) -> Iterator[Pair]:
                     yield target, source
 
 
-def replacements(steps: Sequence[Step]) -> Iterator[Pair]:
-    """Iterate over (target, source) where a nest computes elements of one from elements of the other."""
-    for nest in leaves(steps):
-        if isinstance(nest, Nest):
-            for region in nest.regions:
-                targets = dict.fromkeys(s.buffer for s in region.statements if isinstance(s, Store))
-                sources = dict.fromkeys(expr.args[0] for expr in reachable(roots(region)) if expr.op == "load")
-                yield from ((target, source) for target in targets for source in sources)
-
-
 class Sharing:
     """Decides what may share memory, and lets it."""
 
@@ -74,7 +66,39 @@ class Sharing:
         self.events = found.events
         self.intervals = {buffer: sorted(own, key=start) for buffer, own in found.intervals.items()}
         self.carried = {(loop, source) for loop in loops for source in loop.moves.values()}
-        self.places: dict[Nest, list[tuple[set, set]]] = {}
+        self.places: dict[Nest, list[tuple[dict, dict]]] = {}
+        self.born, self.dying = defaultdict(set), defaultdict(set)
+        for buffer, own in self.intervals.items():
+            for interval in own:
+                self.born[interval.start - 1].add(buffer)
+                self.dying[interval.end].add(buffer)
+
+    def replacements(self) -> Iterator[Pair]:
+        """Iterate over (target, source) where a nest writes the first elements of one at places where it reads the last ones of the other.
+
+        Whoever asks for the next pair has let those of the last one share memory if they can: each source is then given away, and no target
+        is offered another.
+        """
+        for moment, nest in self.events.items():
+            for read, written in self.places_of(nest) if isinstance(nest, Nest) else ():
+                anywhere = nest.trips == 1
+                offered = defaultdict(dict)
+                for source, positions in read.items():
+                    if source in self.dying[moment]:
+                        offered[source.type.dtype, source.type.size, anywhere or next(iter(positions))][source] = None
+                for target in (target for target in written if target in self.born[moment]):
+                    for position in [True] if anywhere else written[target]:
+                        sources = offered[target.type.dtype, target.type.size, position]
+                        for source in list(sources):
+                            yield target, source
+                            if target.memory is source.memory:
+                                del sources[source]
+                                break
+
+    def places_of(self, nest: Nest) -> list[tuple[dict[Buffer, dict], dict[Buffer, dict]]]:
+        if nest not in self.places:
+            self.places[nest] = [places(region) for region in nest.regions]
+        return self.places[nest]
 
     def merge_all(self, pairs: Iterable[Pair]) -> None:
         for target, source in pairs:
@@ -132,22 +156,23 @@ class Sharing:
             return False
         if nest.trips == 1:
             return True
-        if nest not in self.places:
-            self.places[nest] = [places(region) for region in nest.regions]
-        for read, written in self.places[nest]:
-            if any(buffer is source and (target, position) not in written for buffer, position in read):
-                return False
-        return True
+        return all(position in written.get(target, ()) for read, written in self.places_of(nest) for position in read.get(source, ()))
 
 
 def start(interval: Interval) -> float:
     return interval.start
 
 
-def places(region: Region) -> tuple[set, set]:
-    """Return the (buffer, position) pairs that an iteration reads and those that it writes."""
-    read = {(expr.args[0], unclamped(expr.args[1])) for expr in expressions(region) if expr.op == "load"}
-    return read, {(s.buffer, s.position) for s in region.statements if isinstance(s, Store | ScatterStore)}
+def places(region: Region) -> tuple[dict[Buffer, dict], dict[Buffer, dict]]:
+    """Return the positions in each buffer that an iteration reads, and those that it writes."""
+    read, written = defaultdict(dict), defaultdict(dict)
+    for expr in expressions(region):
+        if expr.op == "load":
+            read[expr.args[0]][unclamped(expr.args[1])] = None
+    for statement in region.statements:
+        if not isinstance(statement, Accumulate):
+            written[statement.buffer][statement.position] = None
+    return dict(read), dict(written)
 
 
 def unclamped(index: Index) -> Index:

@@ -21,6 +21,7 @@ ACROSS_CACHE = 256 * 1024  # the same where the innermost loop runs across the r
 LEAST_ACROSS = 64
 MOST_ACROSS = 64  # iterations per row
 WORTHWHILE = 64 * 1024  # bytes that nests have to hand on
+LATEST = 32  # clusters that a nest may join
 
 
 @dataclass(frozen=True)
@@ -55,7 +56,7 @@ class Cluster:
 
     def independent(self, other: Cluster) -> bool:
         """Whether the two may change places."""
-        return not (self.written & other.used or other.written & self.used)
+        return self.written.isdisjoint(other.used) and other.written.isdisjoint(self.used)
 
 
 def strip_mine(steps: list[Step], lasting: Collection[Buffer]) -> list[Step]:
@@ -101,23 +102,27 @@ def own_buffers(step: Step) -> set[Buffer]:
 def find_clusters(steps: Sequence[Step], candidates: Collection[Step]) -> list[Cluster]:
     """Gather nests greedily: each joins the latest cluster with as many rows that it may move up to, or that may move down to it.
 
-    Steps that are not `candidates` stay alone, in their order.
+    Steps that are not `candidates` stay alone, in their order. Only the `LATEST` clusters are looked at.
     """
     clusters: list[Cluster] = []
+    candidates = set(candidates)
     for step in steps:
         rows = step.box[0] if isinstance(step, Nest) and step.box and step.box[0] > 1 and step in candidates else 0
         single = Cluster([], rows)
         single.add(step, accesses_of(step) if rows else {})
-        for place in reversed(range(len(clusters))):
-            cluster, later = clusters[place], clusters[place + 1 :]
-            if rows == 0 or cluster.rows != rows or not compatible(cluster, single):
-                continue
-            if not all(map(single.independent, later)):
-                if not all(map(cluster.independent, later)):
-                    continue
-                clusters.append(clusters.pop(place))
-            cluster.add(step, single.accesses)
-            break
+        later: list[Cluster] = []
+        moves_up = True
+        for cluster in reversed(clusters[-LATEST:] if rows else []):
+            if cluster.rows == rows and compatible(cluster, single):
+                if not moves_up and all(map(cluster.independent, reversed(later))):
+                    clusters.remove(cluster)
+                    clusters.append(cluster)
+                    moves_up = True
+                if moves_up:
+                    cluster.add(step, single.accesses)
+                    break
+            later.append(cluster)
+            moves_up = moves_up and single.independent(cluster)
         else:
             clusters.append(single)
     return clusters
@@ -125,8 +130,10 @@ def find_clusters(steps: Sequence[Step], candidates: Collection[Step]) -> list[C
 
 def compatible(cluster: Cluster, other: Cluster) -> bool:
     """Whether nests meet only in the same rows."""
-    for memory in cluster.accesses.keys() & other.accesses.keys() & (other.written | cluster.written):
+    for memory in cluster.accesses.keys() & other.accesses.keys():
         found = cluster.accesses[memory] | other.accesses[memory]
+        if memory not in other.written and memory not in cluster.written:
+            continue
         if not all(access.within_row for access in found) or len({access.stride for access in found}) != 1:
             return False
     return True
