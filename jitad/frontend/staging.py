@@ -18,7 +18,7 @@ import numpy as np
 
 from jitad.frontend.captures import CONTAINERS, Captures, active
 from jitad.frontend.cells import is_traced, wrap
-from jitad.frontend.control import bodies, branches, handlers, signals, statements
+from jitad.frontend.control import bodies, branches, comprehensions, handlers, signals, statements
 from jitad.frontend.guards import same
 from jitad.frontend.lists import Growable
 from jitad.frontend.operators import Operators, class_attribute, is_users
@@ -144,6 +144,11 @@ class Stage(Operators):
 
     def for_loop(self, iterable, body: Callable, otherwise: Callable | None, site: tuple, else_site: tuple):
         return statements.for_loop(self.iterable(iterable), body, otherwise, site, else_site)
+
+    collected, collect, when = map(staticmethod, (comprehensions.collected, comprehensions.collect, comprehensions.when))
+
+    def each(self, iterable, names: tuple | None, function: Callable) -> None:
+        comprehensions.each(self.iterable(iterable), names, function)
 
     def breaking(self):
         return signals.BREAKING

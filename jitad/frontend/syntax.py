@@ -228,6 +228,12 @@ class Rewriter:
 
     def made(self, node, method: str):
         """Rewrite an expression whose value is written into, as far as it makes arrays."""
+        if is_stage_call(node) and node.func.attr == "collected":
+            copy = self.visit(node)
+            if makes(collect_call(node).args[1]):
+                call = collect_call(copy)
+                call.args[1] = stage_call(call, method, call.args[1])
+            return copy
         if makes(node):
             return stage_call(node, method, self.visit(node))
         copy = shallow_copy(node)
@@ -311,9 +317,15 @@ def mangle(class_name: str | None, name: str) -> str:
     return f"_{class_name.lstrip('_')}{name}" if class_name.strip("_") else name
 
 
-def is_stage_call(node: ast.Call) -> bool:
-    func = node.func
-    return isinstance(func, ast.Attribute) and isinstance(func.value, ast.Constant) and func.value.value == STAGE
+def collect_call(node: ast.Call) -> ast.Call:
+    """Return that part of a comprehension which appends an element to the list."""
+    out = node.args[0].args.args[0].arg
+    return next(call for call in ast.walk(node) if is_stage_call(call) and call.func.attr == "collect" and call.args[0].id == out)
+
+
+def is_stage_call(node: ast.AST) -> bool:
+    func = getattr(node, "func", None)
+    return isinstance(node, ast.Call) and isinstance(func, ast.Attribute) and isinstance(func.value, ast.Constant) and func.value.value == STAGE
 
 
 def is_constant(node) -> bool:

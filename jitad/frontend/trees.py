@@ -79,7 +79,7 @@ def dataclass_entries(node) -> tuple[tuple, Iterable]:
 def treat_as_list(cls: type) -> None:
     """Let a subclass of list be a node, but not one of those that control flow looks into."""
     _parts[cls] = no_keys
-    OBJECTS[cls] = None
+    OBJECTS[cls] = LISTS_AS_LEAVES[cls] = None
     LISTS[cls] = list
 
 
@@ -99,6 +99,7 @@ class _Parts(dict):
 
 _parts = _Parts({tuple: no_keys, list: no_keys, Growable: no_keys, dict: dict_entries, OrderedDict: dict_entries, type(None): nothing})
 OBJECTS = _Parts(_parts)  # for control flow
+LISTS_AS_LEAVES = _Parts(_parts | {list: None, Growable: None})
 LISTS = {Growable: list}  # whose structure is that of a list
 
 

@@ -24,6 +24,7 @@ STORE = 6.0
 LOAD = 1.0
 MOST = 1e4
 CONTEXTS = 12
+DEEPEST = 24
 ROUNDS = 3
 
 
@@ -58,6 +59,7 @@ def schedule(program: Program) -> Schedule:
     reads = Reads(program)
     forced = forced_roots(program)
     forced |= values_to_keep(program, forced)
+    forced |= deepest(program, forced)
     roots, groups = settle(program, reads, set(forced), None)
     for _ in range(ROUNDS):
         needless = read_only_where_computed(program, reads, roots, groups) - forced
@@ -108,6 +110,20 @@ def forced_roots(program: Program) -> set[Var]:
         elif needs_memory(equation):
             roots.update(x for x in equation.inputs if isinstance(x, Var))
     return {var for var in roots if var.equation is not None}
+
+
+def deepest(program: Program, roots: set[Var]) -> set[Var]:
+    """Return what to store so that no element is computed through a long chain of index maps, as many assignments to one array make it."""
+    found: set[Var] = set()
+    depths: dict[Var, int] = {}
+    for equation in program.equations:
+        depth = max([depths.get(x, 0) for x in equation.inputs if isinstance(x, Var)], default=0)
+        depth += not isinstance(equation.primitive.lower, Pointwise)
+        for var in equation.outputs:
+            if depth > DEEPEST and var not in roots:
+                found.add(var)
+            depths[var] = 0 if var in roots or var in found else depth
+    return found
 
 
 def held_operands(equation: Equation):

@@ -13,7 +13,7 @@ from typing import Any
 
 from jitad.frontend.array import Array
 from jitad.frontend.cells import Cell, is_traced
-from jitad.frontend.control.lists import changed_since
+from jitad.frontend.control.lists import changed_since, element_picture
 from jitad.frontend.control.pictures import Picture, picture
 from jitad.frontend.control.signals import NOTHING
 from jitad.frontend.control.state import UNSET, Containers, EntrySlot, NameSlot, Site, cells_of
@@ -202,7 +202,7 @@ def grown_list(x: list, before: list, now: list, appends: bool) -> tuple[list, l
     """Return a list that has other elements than before with pictures of the new ones; where they are not just `appends`, ask for arrays."""
     longer = len(now) > len(before) and all(map(operator.is_, before, now))
     if not (appends and longer):
-        raise Growth(x, [*map(picture, before), *map(picture, now)], max(len(now) - len(before), 0))
+        raise Growth(x, [*map(element_picture, before), *map(element_picture, now)], max(len(now) - len(before), 0))
     return x, list(map(picture, now[len(before):]))
 
 

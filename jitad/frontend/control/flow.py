@@ -8,6 +8,9 @@ In: the syntax tree of a function. Out: the tree of the same function, with the 
     a if c else b                 ->  STAGE.choose(c, lambda: a, lambda: b)
     a and b, a or b, not a        ->  STAGE.all_of(a, lambda: b), STAGE.any_of(a, lambda: b), STAGE.not_(a)
     a < b < c                     ->  STAGE.chain(a, ("lt", "lt"), lambda: b, lambda: c)
+    [a for x, y in xs if c]       ->  STAGE.collected(lambda out: STAGE.each(xs, (None, None), lambda x, y:
+                                      STAGE.when(c, lambda: STAGE.collect(out, a))))
+    sum(a for x in xs), ...       ->  sum([a for x in xs]), ...
 
 The bodies declare the names that they bind as nonlocal. `break`, `continue` and `return` in a body return a signal from it; the
 statements after one that may give a signal become a function as well, which is run if there is none. A *site* names what the trace has
@@ -32,6 +35,7 @@ COMPARISONS = {ast.Lt: "lt", ast.LtE: "le", ast.Gt: "gt", ast.GtE: "ge", ast.Eq:
                ast.Is: "is_", ast.IsNot: "is_not", ast.In: "in_", ast.NotIn: "not_in"}  # fmt: skip
 SUSPENDING = (ast.Yield, ast.YieldFrom, ast.Await, ast.AsyncFor, ast.AsyncWith)
 SIGNAL = "<signal>"
+CONSUMERS = frozenset(["sum", "max", "min", "list", "tuple", "sorted", "fsum", "prod"])
 
 
 def stage_flow(node, class_name: str | None):
@@ -42,7 +46,33 @@ def stage_flow(node, class_name: str | None):
 def is_staged(node) -> bool:
     """Return whether a node decides something."""
     return isinstance(node, STAGED) or isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.Not) or (
-        isinstance(node, ast.Compare) and len(node.ops) > 1)
+        isinstance(node, ast.Compare) and len(node.ops) > 1) or is_list(node) or consumes(node)
+
+
+def is_list(node) -> bool:
+    """Return whether a node is a comprehension that can be a loop."""
+    return isinstance(node, ast.ListComp | ast.GeneratorExp) and all(
+        not generator.is_async and target_names(generator.target) is not None for generator in node.generators)
+
+
+def consumes(node) -> bool:
+    """Return whether a node is a call that uses up a generator, of which it is given nothing else."""
+    if not isinstance(node, ast.Call) or len(node.args) != 1 or node.keywords or not isinstance(node.args[0], ast.GeneratorExp):
+        return False
+    return is_list(node.args[0]) and getattr(node.func, "id", getattr(node.func, "attr", None)) in CONSUMERS
+
+
+def target_names(target) -> list[str] | None:
+    """Return the names in a target from left to right, None if there is something else in it, or a name twice."""
+    if isinstance(target, ast.Name):
+        return [target.id]
+    found = [target_names(element) for element in target.elts] if isinstance(target, ast.Tuple | ast.List) else [None]
+    names = None if None in found else [name for part in found for name in part]
+    return names if names is not None and len(set(names)) == len(names) else None
+
+
+def target_structure(target) -> tuple | None:
+    return None if isinstance(target, ast.Name) else tuple(map(target_structure, target.elts))
 
 
 def own_nodes(node):
@@ -90,6 +120,7 @@ class Flow:
         self.class_name = class_name
         self.scope = Scope(node)
         self.inside = 0
+        self.lists = 0
         own = list(own_nodes(node))
         self.staged = not isinstance(node, ast.AsyncFunctionDef) and any(map(is_staged, own)) and not any(
             isinstance(x, SUSPENDING) or reads_frame(x) for x in own)
@@ -301,7 +332,7 @@ class Flow:
                 setattr(copy, field, self.expression(value))
         if self.staged and isinstance(node, ast.Call) and is_bare_super(node) and self.class_name is not None:
             return self.full_super(copy)
-        rule = RULES.get(type(node)) if self.staged and not any(map(binds, delayed(node))) else None
+        rule = RULES.get(type(node)) if self.staged and not any(map(binds, delayed(node))) and not keeps_names(node) else None
         return copy if rule is None else rule(self, copy)
 
     def definition(self, node):
@@ -337,11 +368,30 @@ class Flow:
         names = constant(node, tuple(COMPARISONS[type(op)] for op in node.ops))
         return stage_call(node, "chain", node.left, names, *map(delay, node.comparators))
 
+    def comprehension(self, node):
+        if not is_list(node):
+            return node
+        self.lists += 1
+        out = f"<list {self.lists}>"
+        result = stage_call(node, "collect", place(node, ast.Name(out, LOAD)), node.elt)
+        for generator in reversed(node.generators):
+            for test in reversed(generator.ifs):
+                result = stage_call(test, "when", test, delay(result))
+            names, structure = target_names(generator.target), constant(node, target_structure(generator.target))
+            result = stage_call(node, "each", generator.iter, structure, lambda_of(names, result))
+        return stage_call(node, "collected", lambda_of([out], result))
+
+    def call(self, node):
+        if consumes(node):
+            node.args = [self.comprehension(node.args[0])]
+        return node
+
     def negation(self, node):
         return stage_call(node, "not_", node.operand) if isinstance(node.op, ast.Not) else node
 
 
-RULES = {ast.IfExp: Flow.if_expression, ast.BoolOp: Flow.logical, ast.Compare: Flow.comparison, ast.UnaryOp: Flow.negation}
+RULES = {ast.IfExp: Flow.if_expression, ast.BoolOp: Flow.logical, ast.Compare: Flow.comparison, ast.UnaryOp: Flow.negation,
+         ast.ListComp: Flow.comprehension, ast.Call: Flow.call}
 
 
 def header(node: ast.stmt) -> ast.stmt:
@@ -354,10 +404,20 @@ def binds(node) -> bool:
     return any(isinstance(x, ast.NamedExpr) for x in ast.walk(node))
 
 
+def keeps_names(node) -> bool:
+    """Return whether a comprehension makes functions or generators, which look its names up when they are run."""
+    if not isinstance(node, ast.ListComp) and not consumes(node):
+        return False
+    used_up = [call.args[0] for call in ast.walk(node) if consumes(call)]
+    return any(isinstance(x, FUNCTIONS) or isinstance(x, ast.GeneratorExp) and x not in used_up for x in ast.walk(node))
+
+
 def delayed(node) -> list[ast.expr]:
     """Return the operands of an expression that become functions."""
     if isinstance(node, ast.IfExp):
         return [node.body, node.orelse]
+    if isinstance(node, ast.ListComp) or consumes(node):
+        return [node]
     return node.values[1:] if isinstance(node, ast.BoolOp) else node.comparators if isinstance(node, ast.Compare) else []
 
 
@@ -374,8 +434,12 @@ class ConditionsInside(ast.NodeTransformer):
 
 
 def delay(node) -> ast.Lambda:
-    empty = ast.arguments(posonlyargs=[], args=[], kwonlyargs=[], kw_defaults=[], defaults=[])
-    return place(node, ast.Lambda(empty, node))
+    return lambda_of([], node)
+
+
+def lambda_of(names: list[str], node) -> ast.Lambda:
+    args = ast.arguments(posonlyargs=[], args=[place(node, ast.arg(name)) for name in names], kwonlyargs=[], kw_defaults=[], defaults=[])
+    return place(node, ast.Lambda(args, node))
 
 
 def root_name(node) -> str | None:

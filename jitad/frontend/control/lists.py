@@ -13,19 +13,30 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from jitad.frontend.array import Array, wrap
+from jitad.frontend.array import Array, to_atom, wrap
 from jitad.frontend.cells import is_traced
 from jitad.frontend.control.iterables import Sequence
-from jitad.frontend.control.pictures import Picture, ShapesDiffer, StructuresDiffer, converted, joined, picture, presented
+from jitad.frontend.control.pictures import (
+    LIST,
+    Picture,
+    ShapesDiffer,
+    StructuresDiffer,
+    converted,
+    joined,
+    kind_of_leaf,
+    picture,
+    presented,
+)
 from jitad.frontend.extents import Extent, extent_of
 from jitad.frontend.lists import Growable, Growth
 from jitad.frontend.masks import Selected
 from jitad.frontend.numpy_api.builtins import BUILTINS
+from jitad.frontend.numpy_api.operands import asarray
 from jitad.frontend.programs import Leaf
-from jitad.frontend.promotion import cast, from_nest
+from jitad.frontend.promotion import cast, contains_traced, from_nest, whole
 from jitad.frontend.ragged import Ragged
 from jitad.frontend.trace import Trace, current_trace, outermost_trace
-from jitad.frontend.trees import LEAF, TreeDef, flatten, treat_as_list, unflatten
+from jitad.frontend.trees import LEAF, LISTS_AS_LEAVES, TreeDef, flatten, treat_as_list, unflatten
 from jitad.ir import errors
 from jitad.ir.program import literal
 from jitad.ir.types import INT
@@ -102,6 +113,8 @@ class Store:
 
 
 def shown(part: Array, kind: Leaf):
+    if kind.kind.startswith(LIST):
+        return in_array(part, Leaf(kind.type.with_shape(()), kind.kind.removeprefix(LIST)))
     return part if kind.kind == "array" else presented(part.atom, kind)
 
 
@@ -122,7 +135,7 @@ class Appended(Growable):
     # --- changes ------------------------------------------------------------------------------------------------------------------
 
     def append(self, value) -> None:
-        store, given = self.store, picture(value)
+        store, given = self.store, element_picture(value)
         if not self.fit(given):
             list.append(self, value)
             return
@@ -170,7 +183,7 @@ class Appended(Growable):
     def __setitem__(self, key, value) -> None:
         if isinstance(key, slice):
             self.unsupported()
-        given = picture(value)
+        given = element_picture(value)
         if not self.fit(given):
             self[key] = value
             return
@@ -279,7 +292,22 @@ def listed(*args) -> list:
     return Growable(*args)
 
 
+def in_order(values, /, *, key=None, reverse=False):
+    """``sorted`` within a trace: of traced numbers, a list in an array."""
+    values = whole(values)
+    if not isinstance(values, Array | Ragged) and not contains_traced(values) or key is not None:
+        return sorted(values, key=key, reverse=reverse)
+    array = np.sort(asarray(values) if not isinstance(values, Ragged) else values)
+    if array.ndim != 1:
+        raise errors.ValueError("arrays are compared by sorted(); write np.sort")
+    array = array[::-1] if reverse else array
+    elements = array.values if isinstance(array, Ragged) else array
+    count = array.length() if isinstance(array, Ragged) else array.shape[0]
+    return in_array(elements, Leaf(elements.type.with_shape(()), "scalar"), count)
+
+
 BUILTINS[len] = length
+BUILTINS[sorted] = in_order
 BUILTINS[list] = listed
 
 
@@ -297,7 +325,7 @@ def promote(growth: Growth) -> None:
     """Let a list keep its elements in arrays that have room for those to come."""
     x = growth.list
     known = isinstance(x, Appended)
-    elements = [] if known else list(map(picture, x))
+    elements = [] if known else list(map(element_picture, x))
     pictures = [x.store.picture] if known else elements
     pictures = [*pictures, *growth.elements]
     treedef, kinds = pictures[0].treedef, common(pictures)
@@ -305,11 +333,13 @@ def promote(growth: Growth) -> None:
     checked = growth.need is None or most is None or known and x.store.checked
     capacity = x.store.capacity if known else 0
     leaves = [kind for kind in kinds if isinstance(kind, Leaf)]
+    if known and not checked and growth.need and most + growth.need <= capacity:
+        capacity *= 2
     if checked:
         size = max([kind.type.size * kind.type.dtype.itemsize for kind in leaves], default=1)
         capacity = max(capacity, (most or 0) + max(16, ROOM // max(size, 1)) * outermost_trace().room)
     else:
-        capacity = max(capacity, most + growth.need)
+        capacity = max(capacity, most + growth.need, 16)
     columns = [wrap(full(0, kind.type.with_shape((capacity, *kind.type.shape))), scalar=False) for kind in leaves]
     if known:
         olds = x.store.columns
@@ -323,6 +353,36 @@ def promote(growth: Growth) -> None:
         x.store = store
     else:
         made(x, store)
+
+
+def element_picture(value) -> Picture:
+    """Return the picture of a value that is to be an element. Lists of numbers of one kind are leaves of it."""
+    leaves, treedef = flatten(value, LISTS_AS_LEAVES)
+    packed = [pack(x) if isinstance(x, list) else (kind_of_leaf(x), x) for x in leaves]
+    if None in packed:
+        return picture(value)
+    kinds = [kind for kind, _ in packed]
+    return Picture(treedef, kinds, [to_atom(x) if isinstance(kind, Leaf) else None for kind, x in packed])
+
+
+def pack(x: list) -> tuple[Leaf, Array] | None:
+    """Return a list of numbers as an array, and what it is as a leaf; None for other lists."""
+    if isinstance(x, Appended):
+        kinds = set(x.store.kinds) if x.store.treedef is LEAF and not is_traced(x.store.count) else set()
+    else:
+        kinds = {kind_of_leaf(element) for element in x if not isinstance(element, list | tuple | dict)} if contains_traced(x) else set()
+        kinds = kinds if not any(isinstance(element, list | tuple | dict) for element in x) else set()
+    kind = kinds.pop() if len(kinds) == 1 else None
+    if not isinstance(kind, Leaf) or kind.type.shape or kind.kind.startswith(LIST):
+        return None
+    array = from_nest(x)
+    return Leaf(array.type, LIST + kind.kind), array
+
+
+def in_array(array: Array, kind: Leaf, count=None) -> Appended:
+    """Return the list of the first elements of an array."""
+    room = array.shape[0]
+    return made(Growable(), Store(LEAF, [kind], [array.copy()], room, room if count is None else count, room, False, current_trace()))
 
 
 def common(pictures: list[Picture]) -> list:

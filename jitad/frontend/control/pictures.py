@@ -21,6 +21,7 @@ from jitad.ir.program import Atom, Var
 from jitad.ir.types import ArrayType
 from jitad.primitives.declare import full
 
+LIST = "list of "  # in the kind of a leaf that is a list of numbers
 PYTHON = {"b": bool, "i": int, "f": float, "c": complex}
 
 
@@ -105,7 +106,10 @@ def joined_leaf(x: Leaf | Static, y: Leaf | Static) -> Leaf | Static:
         raise ShapesDiffer(f"shapes {x.type.shape} and {y.type.shape}")
     dtype = result_type((promotion_key(x), promotion_key(y)))
     kinds = {x.kind, y.kind}
-    kind = x.kind if len(kinds) == 1 else "array" if "array" in kinds else "scalar"
+    lists = [kind.startswith(LIST) for kind in kinds]
+    if any(lists) and not all(lists):
+        raise StructuresDiffer("a list and an array")
+    kind = x.kind if len(kinds) == 1 else "array" if "array" in kinds else LIST + "scalar" if any(lists) else "scalar"
     return Leaf(ArrayType(dtype, x.type.shape), kind)
 
 

@@ -8,16 +8,17 @@ a few trips of a small body; loops that cannot be staged are run trip by trip, u
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from types import CodeType
 
 from jitad.frontend.cells import is_traced, wrap
 from jitad.frontend.control.bodies import Pass, State
 from jitad.frontend.control.branches import branch, chosen_arm, decided, signal_left
-from jitad.frontend.control.growth import with_room
 from jitad.frontend.control.iterables import SHORT, Sequence, Unroll, is_long, sequence_of
 from jitad.frontend.control.loops import Staging
 from jitad.frontend.control.pictures import ShapesDiffer, StructuresDiffer
 from jitad.frontend.control.signals import Signal, after_loop, at_end_of_trip, is_none
 from jitad.frontend.control.state import Site
+from jitad.frontend.lists import Growth
 from jitad.frontend.trace import current_trace
 from jitad.ir import errors
 from jitad.ir.program import count
@@ -81,17 +82,20 @@ def ended(signal: Signal | None, otherwise: Callable | None, site: tuple) -> Sig
     return branch(wrap(is_none(signal)), otherwise, None if left is None else lambda: left, site)
 
 
-def is_large(sequence: Sequence, body: Callable, site: Site) -> bool:
-    """Return whether the trips of a short loop would record a long program: the first one is traced, by itself, to find out."""
-    sizes = current_trace().home.trip_sizes
-    if sequence.length > FEW and body.__code__ not in sizes:
+def is_large(sequence: Sequence, body: Callable, site: Site, code: CodeType | None = None) -> bool:
+    """Return whether the trips of a loop would record a long program: the first one is traced, by itself, to find out. `code` is the user's."""
+    sizes, code = current_trace().home.trip_sizes, code or body.__code__
+    if sequence.length > FEW and code not in sizes:
         state = State((body,), (site,))
         try:
-            trip = with_room(lambda: Pass(lambda: body(sequence.element(0)), state, state.save()), state)
+            trip = Pass(lambda: body(sequence.element(0)), state, state.save(), appends=True)
+        except Growth:
+            sizes[code] = PATIENCE
+            return True
         except Exception:  # it will be met again, or does not happen to the function as a whole
             return False
-        sizes[body.__code__] = count(trip.equations)
-    return sequence.length > FEW and sequence.length * sizes[body.__code__] > PATIENCE
+        sizes[code] = count(trip.equations)
+    return sequence.length > FEW and sequence.length * sizes[code] > PATIENCE
 
 
 def unrolled(iterable: Iterable, body: Callable, site: Site, signal: Signal | None = None) -> Signal | None:
