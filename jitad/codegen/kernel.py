@@ -7,17 +7,17 @@ outputs are C-contiguous arrays of exactly the declared types, and scalars where
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from llvmlite import ir
 
-from jitad.codegen import blas, entry, machine, tapes, team
+from jitad.codegen import blas, elementary, entry, machine, tapes, team
 from jitad.codegen.failures import Failure, failures
 from jitad.codegen.module import emit_body
 from jitad.ir.types import ArrayType
-from jitad.lower.loops import Loops
-from jitad.lower.walk import is_shared
+from jitad.lower.loops import Loops, Nest, Repeat, Step
+from jitad.lower.walk import children, expressions, is_shared
 
 
 @dataclass(frozen=True)
@@ -55,12 +55,23 @@ def body_name(name: str) -> str:
 
 def to_module(loops: Loops, name: str, strict: bool) -> ir.Module:
     """Return the LLVM module of a kernel."""
-    module = ir.Module(name)
+    module = (ir.Module if any(takes_functions(loops.steps)) else elementary.ScalarModule)(name)
     body = emit_body(module, loops, body_name(name), strict)
     body.linkage = "external"
     inputs, outputs = ([buffer.type for buffer in buffers] for buffers in (loops.inputs, loops.outputs))
     entry.emit_entry(body, name, inputs, outputs, loops.work_bytes, is_shared(loops.steps))
     return module
+
+
+def takes_functions(steps: Sequence[Step], inside: bool = False) -> Iterator[bool]:
+    """Iterate over the regions in steps: whether they take elementary functions in a loop."""
+    for step in steps:
+        if isinstance(step, Nest):
+            for region in step.regions:
+                single = not inside and all(low == high for low, high in region.ranges)
+                yield not single and any(expr.op in elementary.TABLE for expr in expressions(region))
+        for inner in children(step):
+            yield from takes_functions(inner, inside or isinstance(step, Repeat))
 
 
 def compile_loops(loops: Loops, name: str, strict: bool = False) -> Code:

@@ -13,6 +13,9 @@ from llvmlite import ir
 from jitad.codegen.elementary import exponential, gamma, hyperbolic, inverse, logarithm, power, special, trigonometric
 from jitad.codegen.elementary.arithmetic import Scalar
 from jitad.codegen.elementary.routine import Routine
+from jitad.codegen.elementary.variants import ScalarModule
+
+__all__ = ["TABLE", "ScalarModule", "call"]
 
 FAMILIES = (exponential, logarithm, power, trigonometric, inverse, hyperbolic, special, gamma)
 TABLE: dict[str, Callable[..., Scalar]] = {name: emit for family in FAMILIES for name, emit in family.TABLE.items()}

@@ -36,12 +36,13 @@ def make_guard(module: ir.Module, symbol: str, type: ir.Type, is_rare: Callable,
         wide = m.wide()
         m.builder.ret(wide.narrowed(effort(wide, wide.widened(Scalar(m, x))), m).value)
     m.builder.ret(value)
-    add_variants(guard, partial(define_variant, each=make_loop(module, guard, type), is_rare=is_rare))
+    add_variants(guard, partial(define_variant, guard=guard, is_rare=is_rare))
     return guard
 
 
-def define_variant(variant: ir.Function, each: ir.Function, is_rare: Callable) -> None:
+def define_variant(variant: ir.Function, guard: ir.Function, is_rare: Callable) -> None:
     """The guard on vectors: if any element is rare, all go through memory and the guard on scalars."""
+    each = variant.module.globals.get(f"{guard.name}.each") or make_loop(variant.module, guard, guard.args[0].type)
     vector, (x, value) = variant.args[0].type, variant.args
     m = Arithmetic(ir.IRBuilder(variant.append_basic_block("entry")), vector)
     builder, rare = m.builder, is_rare(Scalar(m, x)).value

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from llvmlite import ir
 
 from jitad.codegen.elementary.arithmetic import Arithmetic, Scalar
-from jitad.codegen.elementary.variants import PURE, add_variants, mark
+from jitad.codegen.elementary.variants import PURE, ScalarModule, add_variants, mark
 
 INLINE_USES = 4
 
@@ -24,8 +24,11 @@ class Routine(ir.Function):
         self.linkage = "internal"
         self.emit = emit
         self.uses: list[ir.CallInstr] = []
-        mark(self, "alwaysinline", *PURE)
         self.define(self)
+        if isinstance(module, ScalarModule):
+            self.take_out_of_line()
+        else:
+            mark(self, "alwaysinline", *PURE)
 
     def define(self, function: ir.Function) -> None:
         """Write the body of this function, or of one like it on vectors."""

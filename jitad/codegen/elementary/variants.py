@@ -19,11 +19,17 @@ CONVENTION = "intel_ocl_bicc" if platform.machine() in ("x86_64", "AMD64") and b
 PURE = ("nounwind", "willreturn", "readnone")
 
 
+class ScalarModule(ir.Module):
+    """A module without loops that take elementary functions: these have no variants, and are called from their first use on."""
+
+
 def add_variants(function: ir.Function, define: Callable[[ir.Function], None]) -> None:
     """Give `function`, whose operands and result have one type, its vector variants; `define` writes the body of one."""
     module, type, arity = function.module, function.args[0].type, len(function.args)
     mark(function, "noinline", *PURE)
     function.calling_convention = CONVENTION
+    if isinstance(module, ScalarModule):
+        return
     names, variants = [], []
     for lanes in lane_counts(type):
         vector = ir.VectorType(type, lanes)
