@@ -23,6 +23,7 @@ from jitad.frontend.trace import Concretize, Trace, tracing
 from jitad.frontend.trees import LEAF, TreeDef, flatten, unflatten
 from jitad.ir import errors
 from jitad.pipeline import to_kernel
+from jitad.runtime import collection
 from jitad.runtime.config import config
 from jitad.runtime.execute import as_input, check_nan, runner
 from jitad.runtime.workspaces import Pool
@@ -225,7 +226,8 @@ class Compiled:
             specs = [spec(x, number in plan.static) for number, x in enumerate(leaves)]
             trace = Trace(plan.room)
             try:
-                entry = self.trace_once(specs, treedef, trace)
+                with collection.of_young_objects():
+                    entry = self.trace_once(specs, treedef, trace)
             except Concretize as request:
                 if request.trace is not trace:
                     raise

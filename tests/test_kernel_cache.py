@@ -4,6 +4,7 @@ import array
 import collections
 import dataclasses
 import functools
+import gc
 import threading
 import types
 from concurrent.futures import ThreadPoolExecutor
@@ -574,3 +575,25 @@ def test_a_failure_leaves_nothing_behind():
     with pytest.raises(jitad.JitadError):
         grad(lambda x: grad(lambda y: y * X)(x))(1.0)
     assert grad(lambda x: x * x)(3.0) == 6
+
+
+def test_the_collector_is_as_it_was():
+    """While a function is traced it leaves old objects alone, through nested calls and errors."""
+    before, seen = gc.get_threshold(), []
+
+    @jitad.jit
+    def inner(x):
+        return x + 1
+
+    def function(x):
+        seen.append(gc.get_threshold())
+        inner(np.ones(3))
+        seen.append(gc.get_threshold())
+        if x.shape == (2,):
+            raise ZeroDivisionError
+        return x * inner(x)
+
+    jitad.jit(function)(np.ones(3))
+    with pytest.raises(ZeroDivisionError):
+        jitad.jit(function)(np.ones(2))
+    assert gc.get_threshold() == before and all(during[2] > 10**6 for during in seen)

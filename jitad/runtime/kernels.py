@@ -13,7 +13,7 @@ from collections.abc import Callable
 from jitad.codegen.kernel import Code, Kernel
 from jitad.ir.content import Content, content
 from jitad.ir.program import Program
-from jitad.runtime import disk
+from jitad.runtime import collection, disk
 from jitad.runtime.config import config
 
 _kernels: dict[Content, tuple[Kernel, Program]] = {}  # Programs are kept, since digests may mention objects in them
@@ -36,7 +36,8 @@ def get(program: Program, make: Callable[[str], Code]) -> Kernel:
 
 def make_code(program: Program, found: Content, make: Callable[[str], Code]) -> Code:
     start = time.perf_counter()
-    code = make(f"jitad_{found.digest}")
+    with collection.of_young_objects():
+        code = make(f"jitad_{found.digest}")
     config.counters.compiles += 1
     if config.verbose:
         print(f"jitad: compiled {len(program.equations)} equations in {time.perf_counter() - start:.2f} s")
