@@ -200,6 +200,31 @@ def smith_waterman(scores, gap):
     return best
 
 
+def kalman_by_solving(z, q):
+    """Small systems of equations in a loop, beside elementwise work on the same memory."""
+    x, P, cost = np.zeros(4), np.eye(4), 0.0
+    for k in range(len(z)):
+        P = P + q * np.eye(4)
+        S = P + 0.3 * np.eye(4)
+        residual = z[k] - x
+        cost += residual @ np.linalg.solve(S, residual) + np.log(np.linalg.det(S))
+        K = np.linalg.solve(S.T, P.T).T
+        x, P = 0.9 * (x + K @ residual), (np.eye(4) - K) @ P
+    return cost
+
+
+def columns(a, weight):
+    """Columns, and axes in the middle, that depend on those before."""
+    b = np.zeros((5, 20, 3))
+    for j in range(1, a.shape[1]):
+        a[:, j] = weight * a[:, j] + 0.5 * a[:, j - 1] ** 2
+        a[1:-1, j] += a[2:, j - 1]
+        b[1, j] = a[:3, j]
+        b[0:2, j, 1] = b[1:3, j - 1, 1] + a[0, j]
+        b[..., j % 3] *= 0.9
+    return np.sum(a[2:]) + np.sum(b**2)
+
+
 def kalman(z, q, r):
     F, H = np.array([[1.0, 0.1], [0.0, 1.0]]), np.array([[1.0, 0.0]])
     x, P = np.zeros(2), np.eye(2)
@@ -332,6 +357,8 @@ PROGRAMS = [
     (fast_sweeping, (1 + 0.02 * r(18, 19) + 0.03 * np.arange(18)[:, None],)),
     (smith_waterman, (r(18, 20) - 0.5, 0.3)),
     (kalman, (r(30), 0.1, 0.2)),
+    (kalman_by_solving, (r(30, 4), 0.1)),
+    (columns, (r(6, 20), 0.8)),
     (recurrent_cell, (r(3, 3), r(3, 2), r(20, 2))),
     (histogram, (r(40),)),
     (logistic_map, (2.7,)),

@@ -67,7 +67,9 @@ class BodyEmitter:
                 taped.append([buffer])
             elif buffer in used and buffer.nbytes <= min(SMALL, room):
                 room -= buffer.nbytes
-                self.places.pointers[buffer] = self.builder.alloca(memory_type(buffer.type.dtype), size=max(parts(buffer), 1))
+                slot = self.builder.alloca(memory_type(buffer.type.dtype), size=max(parts(buffer), 1))
+                slot.type = POINTER  # library calls also write it as what it is not
+                self.places.pointers[buffer] = slot
             else:
                 large.append(buffer)
                 offset = ir.Constant(I64, buffer.offset)
