@@ -215,10 +215,10 @@ def kalman_by_solving(z, q):
 
 def columns(a, weight):
     """Columns, and axes in the middle, that depend on those before."""
-    b = np.zeros((5, 20, 3))
+    a, b = a.copy(), np.zeros((5, 20, 3))
     for j in range(1, a.shape[1]):
-        a[:, j] = weight * a[:, j] + 0.5 * a[:, j - 1] ** 2
-        a[1:-1, j] += a[2:, j - 1]
+        a[:, j] = weight * a[:, j] + 0.2 * np.sin(a[:, j - 1])
+        a[1:-1, j] += 0.1 * a[2:, j - 1]
         b[1, j] = a[:3, j]
         b[0:2, j, 1] = b[1:3, j - 1, 1] + a[0, j]
         b[..., j % 3] *= 0.9
