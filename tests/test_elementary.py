@@ -131,6 +131,13 @@ def larger(x, y):
     return max(abs(x), abs(y)) if min(x, y) < 0 else 0
 
 
+def gamma(x):
+    """The gamma function, without values at its poles; what is beyond the range of numbers need not be computed."""
+    if x < 0 and not mp.frac(x):
+        return None
+    return mpf(0) if x < -400 else mp.gamma(min(x, 400)) if x else mp.inf
+
+
 def log_gamma(x):
     """log|gamma(x)|; mpmath's own logarithm of gamma is complex for x < 0, and slow for huge arguments."""
     if x < 0:
@@ -186,6 +193,7 @@ FUNCTIONS = {
     "expit": Function(lambda x: 1 / (1 + mp.exp(-x)), 4, GROWING),
     "logaddexp": Function(log_add_exp(mp.e), 4, (exponents, lambda *draw: (any_bits(*draw), any_bits(*draw))), arity=2, terms=larger),
     "logaddexp2": Function(log_add_exp(2), 4, (exponents, lambda *draw: (any_bits(*draw), any_bits(*draw))), arity=2, terms=larger),
+    "gamma": Function(gamma, 5, (uniform((-30, 0), (0, 3), (0, 10), (0, 172), (0, 36)), close_to(0.0, 1.0, 5.25, -1.5), any_bits)),
     "gammaln": Function(log_gamma, 4, REFLECTED, terms=reflected_terms(log_gamma)),
     "digamma": Function(digamma, 4, REFLECTED, terms=reflected_terms(digamma)),
 }

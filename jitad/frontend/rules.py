@@ -11,11 +11,12 @@ from collections.abc import Callable
 
 import numpy as np
 
+from jitad.frontend.special import SCIPY_RULES
 from jitad.ir.program import Atom
 from jitad.ir.types import BOOL
 from jitad.primitives import arithmetic as ar
 from jitad.primitives import comparisons as co
-from jitad.primitives import gamma, powers, transcendental
+from jitad.primitives import powers, transcendental
 from jitad.primitives.complexes import complex_, conj, convert, imag, real
 from jitad.primitives.declare import full
 
@@ -73,28 +74,6 @@ def modf(x: Atom) -> tuple[Atom, Atom]:
 
 def ldexp(x: Atom, n: Atom) -> Atom:
     return x * transcendental.exp2(convert(n, dtype=x.dtype))
-
-
-def logit(x: Atom) -> Atom:
-    """log(x / (1 - x)); near 1/2, where the quotient is near 1, from what is left of 1: log1p((2x - 1) / (1 - x))."""
-    odds = transcendental.log(x / (1 - x))
-    middle = (x > 0.3) & (x < 0.65)
-    safe = co.select(middle, x, 0.5)
-    return co.select(middle, transcendental.log1p((2 * safe - 1) / (1 - safe)), odds)
-
-
-def log_expit(x: Atom) -> Atom:
-    return -transcendental.logaddexp(full(0, x.type), -x)
-
-
-def times_log(logarithm) -> Callable:
-    """x log(y), which is 0 for x = 0 even where log(y) is not a number, unless y is NaN."""
-
-    def rule(x, y):
-        void = co.eq(x, 0) & ~co.isnan(y) & ~co.isfinite(logarithm(y))
-        return co.select(void, 0.0, x * logarithm(co.select(void, 1.0, y)))
-
-    return rule
 
 
 RULES: dict[np.ufunc, Callable] = {
@@ -178,18 +157,6 @@ RULES: dict[np.ufunc, Callable] = {
     np.logaddexp: transcendental.logaddexp,
     np.logaddexp2: transcendental.logaddexp2,
 }
-SCIPY_RULES: dict[str, Callable] = {
-    "erf": transcendental.erf,
-    "erfc": transcendental.erfc,
-    "gammaln": gamma.gammaln,
-    "psi": gamma.digamma,
-    "expit": transcendental.expit,
-    "logit": logit,
-    "log_expit": log_expit,
-    "xlogy": times_log(transcendental.log),
-    "xlog1py": times_log(transcendental.log1p),
-}
-
 
 def module_of(ufunc: np.ufunc) -> str | None:
     """Return ``"numpy"`` or ``"scipy.special"``, where a ufunc is from there. SciPy is not imported for the answer."""

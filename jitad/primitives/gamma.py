@@ -1,4 +1,4 @@
-"""The logarithm of the gamma function and its derivatives.
+"""The gamma function, its logarithm and the derivatives of that.
 
 Formulas: Abramowitz and Stegun, Handbook of Mathematical Functions, chapters 6 and 23. Meanings are those of ``scipy.special``.
 """
@@ -64,6 +64,7 @@ def cotangent_derivative(n: int) -> np.ndarray:
     return p.coef
 
 
+gamma = elementwise("gamma", from_scipy("gamma"), lambda r, x: r * digamma(x), cost=60, kinds="f", domains=(POSITIVE,))
 gammaln = elementwise("gammaln", from_scipy("gammaln"), lambda r, x: digamma(x), cost=60, kinds="f", domains=(POSITIVE,))
 digamma = elementwise("digamma", from_scipy("digamma"), lambda r, x: polygamma(x, n=1), cost=60, kinds="f", domains=(POSITIVE,))
 polygamma = elementwise("polygamma", lambda x, n: from_scipy("polygamma")(n, x).astype(x.dtype), lambda r, x, n: polygamma(x, n=n + 1),

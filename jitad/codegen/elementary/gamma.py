@@ -1,4 +1,4 @@
-"""The logarithm of the gamma function and its derivative: gammaln, digamma.
+"""The gamma function, its logarithm and the derivative of that: gamma, gammaln, digamma.
 
 Polynomials where the roots are, recurrences between there and 5, asymptotic series beyond. Zero and negative arguments take the reflection
 formulas, out of line. Formulas: Abramowitz and Stegun, chapter 6.
@@ -10,8 +10,10 @@ import math
 
 from jitad.codegen.elementary import trigonometric
 from jitad.codegen.elementary.arithmetic import Arithmetic, Scalar
+from jitad.codegen.elementary.exponential import exp_pair, near_one
 from jitad.codegen.elementary.guard import guarded
 from jitad.codegen.elementary.logarithm import log, natural_parts, split
+from jitad.codegen.elementary.power import log_pair
 
 # log(gamma(2 + t)) / (t (1 + t)) for -3/4 <= t <= 1/4: minimax (Remez) for the relative error, with rounded coefficients 2**-55.6, in single
 # precision 2**-25.7.
@@ -62,15 +64,22 @@ def gammaln(m: Arithmetic, x: Scalar) -> Scalar:
     return guarded(m, "gammaln", x, gammaln_of_positive(m, x), lambda x: x <= 0.0, gammaln_of_negative)
 
 
-def gammaln_of_positive(m: Arithmetic, x: Scalar) -> Scalar:
-    """Below 5.25: log gamma(x) = log gamma(2 + t) plus the logarithm of (x - 1)(x - 2).., or less that of x or of x (x + 1)."""
-    large, tiny, small = x >= 5.25, x < 0.25, x < 1.25
+def near_roots(m: Arithmetic, x: Scalar) -> tuple[Scalar, Scalar, Scalar]:
+    """t, factor and whether x is small: below 5.25, gamma(x) is gamma(2 + t) times the factor, or divided by it where x is small."""
+    tiny, small = x < 0.25, x < 1.25
     t = m.select(tiny, x, m.select(small, x - 1.0, x - 2.0))
     factor = m.select(tiny, x * (x + 1.0), m.select(small, x, 1.0))
     for step in (1.0, 2.0, 3.0):
         active = x - step >= 1.25
         factor = m.select(active, factor * (x - step), factor)
         t = m.select(active, x - (step + 2.0), t)
+    return t, factor, small
+
+
+def gammaln_of_positive(m: Arithmetic, x: Scalar) -> Scalar:
+    """Below 5.25: log gamma(x) = log gamma(2 + t) plus the logarithm of (x - 1)(x - 2).., or less that of x or of x (x + 1)."""
+    large = x >= 5.25
+    t, factor, small = near_roots(m, x)
     parts = split(m, m.select(large, x, factor))
     high, low = natural_parts(m, parts.z, parts.k)
     series = m.polynomial(t, m.pick(AROUND_ROOTS, AROUND_ROOTS_SINGLE))
@@ -87,6 +96,39 @@ def stirling(m: Arithmetic, x: Scalar, log: Scalar, log_low: Scalar) -> Scalar:
     constant, constant_low = m.pick(STIRLING_CONSTANT, STIRLING_CONSTANT_SINGLE)
     series = m.fma(inverse, m.polynomial(inverse * inverse, m.pick(STIRLING, STIRLING_SINGLE)), constant_low)
     return product + (constant + (series + m.fma(factor, log_low + rest, product_low)))
+
+
+def gamma(m: Arithmetic, x: Scalar) -> Scalar:
+    return guarded(m, "gamma", x, gamma_of_positive(m, x), lambda x: x <= 0.0, gamma_of_negative)
+
+
+def gamma_of_positive(m: Arithmetic, x: Scalar) -> Scalar:
+    """Below 5.25 as in `gammaln_of_positive`; beyond, x**(x - 1/2) exp(-x) sqrt(2 pi) exp(series / x), the exponent in two parts."""
+    t, factor, small = near_roots(m, x)
+    inner = near_one(m, t * (1.0 + t) * m.polynomial(t, m.pick(AROUND_ROOTS, AROUND_ROOTS_SINGLE)))
+    inner = m.select(small, inner / factor, inner * factor)
+    y = m.at_most(m.at_least(x, 5.25), 200.0)
+    logarithm, logarithm_low = log_pair(m, y)
+    high, low = m.two_product(y - 0.5, logarithm)
+    high, rest = m.fast_two_sum(high, -y)
+    inverse = 1.0 / y
+    series = inverse * m.polynomial(inverse * inverse, m.pick(STIRLING, STIRLING_SINGLE))
+    high, low = m.fast_two_sum(high, m.fma(y - 0.5, logarithm_low, low) + rest + (series + math.log(2 * math.pi) / 2))
+    value, value_low, n = exp_pair(m, high, low)
+    return m.select(x < 5.25, inner, m.select(x < math.inf, m.scale(value + value_low, n), x))
+
+
+def gamma_of_negative(m: Arithmetic, x: Scalar) -> Scalar:
+    """-pi / (sin(pi a) a gamma(a)) for x = -a; NaN at the poles, but infinite at zero, with its sign."""
+    a = -x
+    whole = m.rint(a)
+    half, rest = 0.5 * whole, a - whole
+    sine = m.select(abs(rest) < LINEAR, rest, trigonometric.TABLE["sin"](m, math.pi * rest) * (1 / math.pi))
+    sine = m.select(m.rint(half).differs(half), -sine, sine)
+    product = m.select(a < 1.0, 1.0, a) * gamma_of_positive(m, m.select(a < 1.0, a + 1.0, a))
+    value = m.select(rest.equals(0.0), math.nan, -1.0 / (sine * product))
+    value = m.select(a < math.inf, value, math.nan)
+    return m.select(x.equals(0.0), m.copysign(math.inf, x), value)
 
 
 def gammaln_of_negative(m: Arithmetic, x: Scalar) -> Scalar:
@@ -136,4 +178,4 @@ def digamma_of_negative(m: Arithmetic, x: Scalar) -> Scalar:
     return m.select(x.equals(0.0), m.copysign(math.inf, -x), value)
 
 
-TABLE = {"gammaln": gammaln, "digamma": digamma}
+TABLE = {"gamma": gamma, "gammaln": gammaln, "digamma": digamma}

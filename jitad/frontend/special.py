@@ -1,0 +1,136 @@
+"""What each ufunc of ``scipy.special`` means, as a function of atoms."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+from jitad.ir.program import Atom
+from jitad.primitives import arithmetic as ar
+from jitad.primitives import comparisons as co
+from jitad.primitives import gamma, powers, transcendental
+from jitad.primitives.declare import full
+from jitad.primitives.transcendental import exp, expm1, log, log1p
+
+LARGEST = 100.0  # sums of arguments up to which the beta function is a quotient of gamma functions
+DEEP = -20.0  # below, the tail of the normal distribution is computed by its asymptotic series
+
+
+def logit(x: Atom) -> Atom:
+    """log(x / (1 - x)); near 1/2, where the quotient is near 1, from what is left of 1: log1p((2x - 1) / (1 - x))."""
+    odds = log(x / (1 - x))
+    middle = (x > 0.3) & (x < 0.65)
+    safe = co.select(middle, x, 0.5)
+    return co.select(middle, log1p((2 * safe - 1) / (1 - safe)), odds)
+
+
+def log_expit(x: Atom) -> Atom:
+    return -transcendental.logaddexp(full(0, x.type), -x)
+
+
+def times_log(logarithm) -> Callable:
+    """x log(y), which is 0 for x = 0 even where log(y) is not a number, unless y is NaN."""
+
+    def rule(x, y):
+        void = co.eq(x, 0) & ~co.isnan(y) & ~co.isfinite(logarithm(y))
+        return co.select(void, 0.0, x * logarithm(co.select(void, 1.0, y)))
+
+    return rule
+
+
+def ndtr(x: Atom) -> Atom:
+    return 0.5 * transcendental.erfc(x * -math.sqrt(0.5))
+
+
+def log_ndtr(x: Atom) -> Atom:
+    deep = x < DEEP
+    near, far = co.select(deep, 0.0, x), co.select(deep, x, DEEP)
+    inverse, series = 1 / (far * far), full(1, x.type)
+    for k in (15, 13, 11, 9, 7, 5, 3, 1):
+        series = 1 - k * inverse * series
+    tail = -0.5 * far * far - log(-far) - 0.5 * math.log(2 * math.pi) + log(series)
+    upper = x > 0
+    above, below = co.select(upper, near, 0.0), co.select(upper, 0.0, near)
+    return co.select(deep, tail, co.select(upper, log1p(-ndtr(-above)), log(ndtr(below))))
+
+
+def entr(x: Atom) -> Atom:
+    positive = x > 0
+    safe = co.select(positive, x, 1.0)
+    return co.select(positive, -safe * log(safe), co.select(co.eq(x, 0), 0.0, co.select(co.isnan(x), full(math.nan, x.type), -math.inf)))
+
+
+def divergence(extra: Callable) -> Callable:
+    """x log(x / y) and `extra` of the two, for x > 0 and y > 0."""
+
+    def rule(x, y):
+        inside = (x > 0) & (y > 0)
+        a, b = co.select(inside, x, 1.0), co.select(inside, y, 1.0)
+        edge = co.eq(x, 0) & (y >= 0)
+        rest = co.select(edge, extra(0.0 * x, y), co.select(co.isnan(x) | co.isnan(y), full(math.nan, x.type), math.inf))
+        return co.select(inside, a * log(a / b) + extra(a, b), rest)
+
+    return rule
+
+
+def huber(delta: Atom, r: Atom) -> Atom:
+    size = ar.abs(r)
+    value = co.select(size <= delta, 0.5 * ar.square(r), delta * (size - 0.5 * delta))
+    return co.select(delta < 0, math.inf, value)
+
+
+def pseudo_huber(delta: Atom, r: Atom) -> Atom:
+    void = co.eq(delta, 0)
+    ratio = co.select(void, 0.0, r) / co.select(void, 1.0, delta)
+    return co.select(delta < 0, math.inf, delta * delta * expm1(0.5 * log1p(ar.square(ratio))))
+
+
+def exprel(x: Atom) -> Atom:
+    small, huge = ar.abs(x) < 1e-5, co.eq(x, math.inf)
+    safe = co.select(small | huge, 1.0, x)
+    return co.select(small, 1 + x * (0.5 + x * (1 / 6)), co.select(huge, x, expm1(safe) / safe))
+
+
+def cosm1(x: Atom) -> Atom:
+    return -2 * ar.square(transcendental.sin(0.5 * x))
+
+
+def betaln(a: Atom, b: Atom) -> Atom:
+    return gamma.gammaln(a) + gamma.gammaln(b) - gamma.gammaln(a + b)
+
+
+def beta(a: Atom, b: Atom) -> Atom:
+    few = (ar.abs(a) < LARGEST) & (ar.abs(b) < LARGEST) & (ar.abs(a + b) < LARGEST)
+    c, d = co.select(few, a, 1.0), co.select(few, b, 1.0)
+    return co.select(few, gamma.gamma(c) * gamma.gamma(d) / gamma.gamma(c + d), exp(betaln(co.select(few, 1.0, a), co.select(few, 1.0, b))))
+
+
+SCIPY_RULES: dict[str, Callable] = {
+    "erf": transcendental.erf,
+    "erfc": transcendental.erfc,
+    "ndtr": ndtr,
+    "log_ndtr": log_ndtr,
+    "gamma": gamma.gamma,
+    "gammaln": gamma.gammaln,
+    "psi": gamma.digamma,
+    "beta": beta,
+    "betaln": betaln,
+    "expit": transcendental.expit,
+    "logit": logit,
+    "log_expit": log_expit,
+    "xlogy": times_log(log),
+    "xlog1py": times_log(log1p),
+    "entr": entr,
+    "rel_entr": divergence(lambda x, y: full(0, x.type)),
+    "kl_div": divergence(lambda x, y: y - x),
+    "huber": huber,
+    "pseudo_huber": pseudo_huber,
+    "exp10": lambda x: powers.pow(full(10, x.type), x),
+    "exprel": exprel,
+    "cosm1": cosm1,
+    "cbrt": ar.cbrt,
+    "exp2": transcendental.exp2,
+    "expm1": expm1,
+    "log1p": log1p,
+    "round": ar.rint,
+}
