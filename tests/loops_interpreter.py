@@ -127,8 +127,11 @@ def run_parallel(step, memory):
     for piece in reversed(range(step.pieces)):
         memory.trips[step.piece] = piece
         for part in step.steps:
-            run = run_strips if isinstance(part, Strips) else run_nest
-            run(part, memory, (piece * step.block, min((piece + 1) * step.block, step.rows) - 1))
+            rows = piece * step.block, min((piece + 1) * step.block, step.rows) - 1
+            if isinstance(part, Strips):
+                run_strips(part, memory, rows)
+            else:
+                run_nest(part, memory, rows, step.cut)
 
 
 def run_choice(choice, memory):
@@ -180,8 +183,11 @@ def product(call, memory):
     return matrices(call.params["x"], call.inputs[0]) @ matrices(call.params["y"], call.inputs[1])
 
 
-def run_nest(nest, memory, rows=None):
-    """All iterations of a region at once, or one after another if some read what others write; those in `rows`, if they are given."""
+def run_nest(nest, memory, rows=None, cut=0):
+    """All iterations of a region at once, or one after another if some read what others write.
+
+    If `rows` are given, only those of the dimension that is `cut`.
+    """
     started = {reduction: np.zeros(reduction.buffer.type.size, bool) for reduction in nest.reductions}
     for reduction in nest.reductions:
         if reduction.partial:
@@ -191,7 +197,7 @@ def run_nest(nest, memory, rows=None):
     for region in nest.regions:
         spans = loop_bounds(region.ranges, memory)
         if rows is not None:
-            spans[0] = range(max(spans[0].start, rows[0]), min(spans[0].stop, rows[1] + 1))
+            spans[cut] = range(max(spans[cut].start, rows[0]), min(spans[cut].stop, rows[1] + 1))
         stored = {(s.buffer.memory, s.position) for s in region.statements if not isinstance(s, Accumulate)}
         loaded = {(expr.args[0].memory, expr.args[1]) for expr in expressions(region) if expr.op == "load"}
         if {buffer for buffer, _ in stored} & {buffer for buffer, _ in loaded - stored}:

@@ -80,6 +80,25 @@ def distances(x, y):
     return np.sum(np.sqrt(np.sum((points[:, None] - points[None]) ** 2, axis=2) + 0.1)) * y[0, 0]
 
 
+def sums_down_columns(x, y):
+    return np.sum(np.cumsum(np.sin(x) * y, axis=0) ** 2)
+
+
+def few_rows(x, y):
+    return np.sum(np.exp(x.reshape(2, -1)) * y.reshape(2, -1)[0])
+
+
+def sweeps(x, y):
+    """Alternating directions: rows that depend on the one above, then columns that depend on the one to the left."""
+    u = x.copy()
+    for _ in range(30):
+        for i in range(1, N):
+            u[i] = 0.5 * u[i] + 0.5 * u[i - 1] * y[i]
+        for j in range(1, N):
+            u[:, j] = 0.5 * u[:, j] + 0.5 * u[:, j - 1] * y[:, j]
+    return np.sum(u**2)
+
+
 def waves(x, y):
     before, u = np.zeros_like(x), x.copy()
     for _ in range(40):
@@ -97,7 +116,8 @@ def reactions(x, y):
     return np.sum(x * y)
 
 
-PROGRAMS = [elementwise, extremes, rows, columns, transposed, softmax, spectrum, sums_along_rows, normalised, distances, waves, reactions]
+PROGRAMS = [elementwise, extremes, rows, columns, transposed, softmax, spectrum, sums_along_rows, normalised, distances, sums_down_columns, few_rows,
+            sweeps, waves, reactions]  # fmt: skip
 ARGUMENTS = RNG.random((N, N)) + 0.5, RNG.random((N, N)) + 0.5
 
 
@@ -164,8 +184,8 @@ def test_other_dtypes(dtype):
             np.testing.assert_allclose(found, expected, rtol=1e-5 if dtype == np.float32 else 1e-12)
 
 
-def sums_down_columns(x, y):
-    return np.cumsum(x * y, axis=0)
+def sums_along(x, y):
+    return np.cumsum(x.reshape(-1) * y.reshape(-1))
 
 
 def counts(x, y):
@@ -181,7 +201,7 @@ def shifted_in_place(x, y):
     return x
 
 
-@pytest.mark.parametrize("program", [sums_down_columns, counts, shifted_in_place], ids=lambda program: program.__name__)
+@pytest.mark.parametrize("program", [sums_along, counts, shifted_in_place], ids=lambda program: program.__name__)
 def test_what_depends_on_other_rows(program):
     f = jitad.jit(program)
     for count in (1, 3):

@@ -184,13 +184,17 @@ define internal void @wake() {{
   ret void
 }}
 
-; Run pieces of the loop of this number: a thread's own first, then what others have left.
+; Run pieces of the loop of this number: a thread's own first, then what others have left. At the end say how many that were.
 define internal void @take_part(i32 %thread, i32 %number, ptr %scratch) {{
   %size = load atomic i32, ptr @size monotonic, align 4
   %member = icmp ult i32 %thread, %size
-  br i1 %member, label %owner, label %end
+  br i1 %member, label %owner, label %away
+away:
+  ret void
 owner:
   %distance = phi i32 [ 0, %0 ], [ %farther, %next ]
+  %owner_runs = phi i32 [ 0, %0 ], [ %runs, %next ]
+  %owner_worst = phi i32 [ 0, %0 ], [ %worst, %next ]
   %sum = add i32 %thread, %distance
   %beyond = icmp uge i32 %sum, %size
   %less = sub i32 %sum, %size
@@ -198,6 +202,8 @@ owner:
   %place = getelementptr [{MOST} x [8 x i64]], ptr @turns, i32 0, i32 %index
   br label %look
 look:
+  %runs = phi i32 [ %owner_runs, %owner ], [ %runs, %take ], [ %more_runs, %run ]
+  %worst = phi i32 [ %owner_worst, %owner ], [ %worst, %take ], [ %worse, %run ]
   %turn = load atomic i64, ptr %place acquire, align 8
   %high = lshr i64 %turn, 32
   %loop = trunc i64 %high to i32
@@ -220,14 +226,22 @@ run:
   %first = zext i32 %piece to i64
   %last = add i64 %first, 1
   %found = call i32 %task(ptr %context, i64 %first, i64 %last, ptr %scratch)
-  %before = atomicrmw max ptr @status, i32 %found monotonic
-  %finished = atomicrmw add ptr @done, i32 1 release
+  %higher = icmp sgt i32 %found, %worst
+  %worse = select i1 %higher, i32 %found, i32 %worst
+  %more_runs = add i32 %runs, 1
   br label %look
 next:
   %farther = add i32 %distance, 1
   %again = icmp ult i32 %farther, %size
   br i1 %again, label %owner, label %end
 end:
+  %none = icmp eq i32 %runs, 0
+  br i1 %none, label %back, label %report
+report:
+  %before = atomicrmw max ptr @status, i32 %worst monotonic
+  %finished = atomicrmw add ptr @done, i32 %runs release
+  br label %back
+back:
   ret void
 }}
 

@@ -31,17 +31,18 @@ LEAST_CHUNK = 64
 
 
 def emit_function(
-    module: ir.Module, name: str, nest: Nest, flags: tuple[str, ...], known: dict[tuple, ir.Function], blocked: bool
+    module: ir.Module, name: str, nest: Nest, flags: tuple[str, ...], known: dict[tuple, ir.Function], cut: int | None
 ) -> tuple[ir.Function, list[Buffer], list[Counter]]:
-    """Return the function of a nest, and the buffers and counters it takes; if `blocked`, then the first and the last row to run.
+    """Return the function of a nest, and the buffers and counters it takes; then, if a dimension is `cut`, the first and the last of its
+    iterations to run.
 
     `known` are the functions that are there, by the form of their nests.
     """
     used, trips = list(dict.fromkeys(buffer.place for buffer in buffers(nest))), counters(nest)
-    key = blocked, form(nest, used, trips)
+    key = cut, form(nest, used, trips)
     if key in known:
         return known[key], used, trips
-    function = ir.Function(module, ir.FunctionType(I32, [POINTER] * len(used) + [I64] * (len(trips) + 2 * blocked)), name)
+    function = ir.Function(module, ir.FunctionType(I32, [POINTER] * len(used) + [I64] * (len(trips) + 2 * (cut is not None))), name)
     function.linkage = "internal"
     function.attributes.add("noinline")
     function.attributes.add("nounwind")
@@ -52,20 +53,22 @@ def emit_function(
     status = builder.alloca(I32, name="status")
     builder.store(ir.Constant(I32, 0), status)
     places = Places(dict(zip(used, pointers, strict=True)), dict(zip(trips, function.args[len(used) :], strict=False)))
-    rows = function.args[-2:] if blocked else ()
-    NestEmitter(builder, nest, flags, places, status, rows).emit()
+    rows = () if cut is None else function.args[-2:]
+    NestEmitter(builder, nest, flags, places, status, rows, cut or 0).emit()
     builder.ret(builder.load(status, typ=I32))
     known[key] = function
     return function, used, trips
 
 
 class NestEmitter:
-    """Emits a nest at the current place; `status` is where the number of a failed check goes, `rows` the range of the outermost dimension."""
+    """Emits a nest at the current place; `status` is where the number of a failed check goes, `rows` the range of the dimension
+    that is `cut`, if not all of it is to run."""
 
     def __init__(
-        self, builder: ir.IRBuilder, nest: Nest, flags: tuple[str, ...], places: Places, status: ir.Value, rows: Sequence[ir.Value] = ()
-    ):
-        self.builder, self.nest, self.flags = builder, nest, flags
+        self, builder: ir.IRBuilder, nest: Nest, flags: tuple[str, ...], places: Places, status: ir.Value, rows: Sequence[ir.Value] = (),
+        cut: int = 0,
+    ):  # fmt: skip
+        self.builder, self.nest, self.flags, self.cut = builder, nest, flags, cut
         self.places, self.status, self.rows = places, status, rows
         self.scalars = ScalarEmitter(builder, flags)
 
@@ -92,12 +95,8 @@ class NestEmitter:
     def emit_rows(self, group: Sequence[Region]) -> None:
         """Emit the part of regions that lies in the rows of a block; if they are several, one after another in each iteration of the loops
         around the innermost one."""
-        self.spans = self.bounds(group[0].ranges)
-        if self.rows:
-            b, (low, high) = self.builder, (ir.Constant(I64, end) if isinstance(end, int) else end for end in self.spans[0])
-            low = b.select(b.icmp_signed("<", low, self.rows[0]), self.rows[0], low)
-            high = b.select(b.icmp_signed("<", high, self.rows[1]), high, self.rows[1])
-            self.spans[0] = (low, high)
+        spans = [self.confined(self.bounds(region.ranges)) for region in group]
+        self.spans = spans[0]
         if len(group) == 1:
             self.emit_region(group[0])
             return
@@ -106,8 +105,17 @@ class NestEmitter:
         with ExitStack() as loops:
             for dim in outer:
                 self.variables[dim] = loops.enter_context(Loop(self.builder, *self.spans[dim]))
-            for region in group:
-                self.emit_loop(region, {}, len(outer), -1, 0, region.ranges[inner])
+            for region, own in zip(group, spans, strict=True):
+                self.emit_loop(region, {}, len(outer), -1, 0, own[inner])
+
+    def confined(self, spans: list[tuple]) -> list[tuple]:
+        """Return the bounds of loops, with those of the dimension that is cut confined to `rows`."""
+        if self.rows:
+            b, (low, high) = self.builder, (ir.Constant(I64, end) if isinstance(end, int) else end for end in spans[self.cut])
+            low = b.select(b.icmp_signed("<", low, self.rows[0]), self.rows[0], low)
+            high = b.select(b.icmp_signed("<", high, self.rows[1]), high, self.rows[1])
+            spans[self.cut] = (low, high)
+        return spans
 
     def register(self, reduction: Reduction) -> ir.Type:
         return register_type(real_dtype(reduction.buffer.type.dtype))

@@ -29,9 +29,12 @@ class FunctionsOfNests:
         self.known: dict[tuple, ir.Function] = {}
         self.count = 0
 
-    def call(self, b: ir.IRBuilder, nest: Nest, places: Places, rows: Sequence[ir.Value] = ()) -> ir.Value:
-        """Emit a call of the function of a nest and return the status; `rows` are the first and the last to run, if not all."""
-        function, used, counted = emit_function(self.module, self.next_name(), nest, self.flags, self.known, bool(rows))
+    def call(self, b: ir.IRBuilder, nest: Nest, places: Places, rows: Sequence[ir.Value] = (), cut: int = 0) -> ir.Value:
+        """Emit a call of the function of a nest and return the status.
+
+        `rows` are the first and the last iteration to run of the dimension that is `cut`, if not all of them.
+        """
+        function, used, counted = emit_function(self.module, self.next_name(), nest, self.flags, self.known, cut if rows else None)
         pointers = [places.pointer(b, buffer) if buffer.rows is None else places.first_row(b, buffer, rows[0]) for buffer in used]
         return b.call(function, [*pointers, *[places.trips[counter] for counter in counted], *rows])
 
@@ -103,7 +106,7 @@ def emit_task(step: Parallel, captured: Sequence[Buffer], trips: Sequence[Counte
     b.store(ir.Constant(I32, 0), worst)
 
     def run(nest: Nest, rows: Sequence[ir.Value]) -> None:
-        status, before = functions.call(b, nest, places, rows), b.load(worst, typ=I32)
+        status, before = functions.call(b, nest, places, rows, step.cut), b.load(worst, typ=I32)
         b.store(b.select(b.icmp_signed(">", status, before), status, before), worst)
 
     apart = any(is_own(buffer, step) for nest in leaves(step.steps) for buffer in buffers(nest))

@@ -190,7 +190,9 @@ class Strips:
 
 @dataclass(eq=False)
 class Parallel:
-    """Nests, or strips of them, whose outermost dimensions run over the same `rows`, which threads share out in pieces of a `block` each.
+    """Nests, or strips of them, one dimension of which runs over the same `rows`, which threads share out in pieces of a `block` each.
+
+    `cut` is that dimension; it is the first one of strips.
 
     No piece writes what another one reads or writes. Buffers that are row `piece` of others, and what is in them, are the piece's own.
     """
@@ -199,6 +201,7 @@ class Parallel:
     block: int
     piece: Counter
     steps: list[Nest | Strips]
+    cut: int = 0
 
     @property
     def pieces(self) -> int:

@@ -39,8 +39,8 @@ def print_steps(steps: list[Step]) -> list[str]:
         elif isinstance(step, Strips):
             lines += print_strips(step)
         elif isinstance(step, Parallel):
-            body = [line for part in step.steps for line in (print_strips(part, "rows") if isinstance(part, Strips) else print_nest(part, "rows"))]
-            lines += [f"for piece, rows in shared(blocks({step.rows}, {step.block})):", *indented(body)]
+            body = [print_strips(part, "rows") if isinstance(part, Strips) else print_nest(part, "rows", step.cut) for part in step.steps]
+            lines += [f"for piece, rows in shared(blocks({step.rows}, {step.block})):", *indented(sum(body, []))]
         elif isinstance(step, Choice):
             for number, branch in enumerate(step.branches):
                 lines += [f"{'elif' if number else 'if'} {step.index.label} == {number}:", *indented(print_steps(branch) or ["pass"])]
@@ -90,13 +90,13 @@ def describe(buffer: Buffer) -> str:
     return buffer.label + type
 
 
-def print_nest(nest: Nest, rows: str = "") -> list[str]:
-    """`rows` is the name of the block to which the outermost dimension is confined."""
+def print_nest(nest: Nest, rows: str = "", cut: int = 0) -> list[str]:
+    """`rows` is the name of the block to which the dimension that is `cut` is confined."""
     filled = {reduction.buffer: reduction.identity for reduction in nest.reductions if reduction.partial and not reduction.filled}
     lines = [f"{describe(buffer)}[:] = {identity}" for buffer, identity in filled.items()]
     for region in nest.regions:
-        all_rows = bool(region.ranges) and region.ranges[0] == (0, nest.box[0] - 1)
-        lines += print_region(region, nest.loops, rows if all_rows else rows and f"{rows} &")
+        all_rows = bool(region.ranges) and region.ranges[cut] == (0, nest.box[cut] - 1)
+        lines += print_region(region, nest.loops, rows if all_rows else rows and f"{rows} &", cut)
     return lines
 
 
@@ -110,7 +110,7 @@ class Names(dict):
         return f"({self[expr.number]})" if expr.number in self.compound else self[expr.number]
 
 
-def print_region(region: Region, loops: Sequence[int], rows: str = "") -> list[str]:
+def print_region(region: Region, loops: Sequence[int], rows: str = "", cut: int = 0) -> list[str]:
     lines, depth = [], len(region.ranges)
     updates = [s.reduction for s in region.statements if isinstance(s, Accumulate)]
     computed, limits = limit_texts(region.ranges)
@@ -118,7 +118,7 @@ def print_region(region: Region, loops: Sequence[int], rows: str = "") -> list[s
     for place, dim in enumerate(loops):
         lines += [f"{'    ' * place}{r.buffer.label}_sum = {r.identity}" for r in updates if r.inner == place]
         span = f"range({bounds_text(region.ranges, dim, limits)})"
-        if dim == 0 and rows:
+        if dim == cut and rows:
             span = f"{rows} {span}" if rows.endswith("&") else rows
         lines.append(f"{'    ' * place}for i{dim} in {span}:")
     names = Names()

@@ -11,7 +11,6 @@ import math
 from collections import defaultdict
 from collections.abc import Collection, Sequence
 from dataclasses import replace
-from itertools import zip_longest
 
 from jitad.ir.registry import REGISTRY
 from jitad.ir.types import ArrayType, real_dtype
@@ -27,9 +26,10 @@ from jitad.lower.workspace import ALIGNMENT
 
 LEAST_WORK = 5_000_000  # of a step that is shared out, in additions, of which a thread does 30 to 100 in a nanosecond
 LEAST_WORK_OF_TRIP = 400_000  # the same in a loop, where other threads wait for it
-PIECE_WORK = 200_000
+PIECE_WORK = 80_000
 LOAD, STORE = 1, 2
 MOST_PIECES = 64
+ENOUGH_PIECES = 8  # of an outer loop, so that inner ones need not be cut
 GRAIN = 64  # elements that stay together, so that threads do not write to the same cache lines
 SCRATCH = 2**20  # bytes that each thread has of its own
 SHARE = 64  # how many times more elements than results are to be reduced
@@ -52,18 +52,29 @@ def shared(step: Nest | Strips, least: int) -> list[Step]:
     """Return what runs a step: itself, or a parallel step and what combines the results of its pieces."""
     nests = list(leaves([step]))
     cost = sum(map(work, nests))
-    if cost < least or not all(nest.box and nest.loops[0] == 0 or isinstance(step, Strips) for nest in nests) or not rows_apart(nests):
+    if cost < least or not cost or not nests[0].box:
         return [step]
-    summed = list(dict.fromkeys(r.buffer for nest in nests for r in nest.reductions if is_summed(r)))
-    rows, pieces = nests[0].box[0], min(MOST_PIECES, cost // PIECE_WORK)
-    if summed:
-        pieces = min(pieces, sum(nest.trips for nest in nests) // (SHARE * max(buffer.type.size for buffer in summed)))
-    grain = step.block if isinstance(step, Strips) else -(-GRAIN // math.prod(nests[0].box[1:]))
-    block = -(-rows // max(pieces, 1))
-    block = -(-block // grain) * grain
-    if block >= rows:
-        return [step]
-    return parallel(step, rows, block, summed)
+    found: tuple[int, int, int] | None = None
+    for dim in (0,) if isinstance(step, Strips) else step.loops:
+        block = block_of(step, nests, cost, dim)
+        pieces = -(-nests[0].box[dim] // block)
+        if pieces > 1 and (found is None or pieces > 2 * found[0]) and rows_apart(nests, dim):
+            found = pieces, dim, block
+            if pieces >= ENOUGH_PIECES:
+                break
+    return parallel(step, *found[1:]) if found else [step]
+
+
+def block_of(step: Nest | Strips, nests: Sequence[Nest], cost: int, dim: int) -> int:
+    """Return how many iterations of a dimension make a piece that pays."""
+    pieces = min(MOST_PIECES, cost // PIECE_WORK)
+    results = max([r.buffer.type.size for nest in nests for r in nest.reductions if is_summed(r, dim)], default=0)
+    if results:
+        pieces = min(pieces, sum(nest.trips for nest in nests) // (SHARE * results))
+    inside = math.prod(step.box[k] for k in step.loops[step.loops.index(dim) + 1 :]) if isinstance(step, Nest) else 1
+    grain = step.block if isinstance(step, Strips) else -(-GRAIN // inside)
+    block = -(-nests[0].box[dim] // max(pieces, 1))
+    return -(-block // grain) * grain
 
 
 def work(nest: Nest) -> int:
@@ -78,35 +89,37 @@ def price(region: Region) -> float:
     return LOAD * loads + STORE * len(region.statements) + sum(getattr(record, "cost", 0) for record in records)
 
 
-def is_summed(reduction: Reduction) -> bool:
-    """Whether rows are reduced with each other."""
-    return 0 not in dict(reduction.position.terms)
+def is_summed(reduction: Reduction, dim: int) -> bool:
+    """Whether the iterations of a dimension are reduced with each other."""
+    return dim not in dict(reduction.position.terms)
 
 
 # --- which rows are independent -----------------------------------------------------------------------------------------------------
 
 
-def rows_apart(nests: Sequence[Nest]) -> bool:
-    """Whether no two rows touch the same memory, one of them writing to it, apart from what is reduced over the rows."""
+def rows_apart(nests: Sequence[Nest], dim: int) -> bool:
+    """Whether no two rows, that is iterations of a dimension, touch the same memory, one of them writing to it.
+
+    What is reduced over the rows does not count.
+    """
     regions = [region for nest in nests for region in nest.regions]
     if any(isinstance(s, ScatterStore) for region in regions for s in region.statements):
         return False
     written = set().union(*map(writes, nests))
-    summed = {r.buffer.memory for nest in nests for r in nest.reductions if is_summed(r)}
+    summed = {r.buffer.memory for nest in nests for r in nest.reductions if is_summed(r, dim)}
     touched = {expr.args[0].memory for region in regions for expr in expressions(region) if expr.op == "load"}
     touched |= {s.buffer.memory for region in regions for s in region.statements if not isinstance(s, Accumulate)}
-    touched |= {r.buffer.memory for nest in nests for r in nest.reductions if not is_summed(r)}
+    touched |= {r.buffer.memory for nest in nests for r in nest.reductions if not is_summed(r, dim)}
     reduced = [memory for nest in nests for memory in {r.buffer: r.buffer.memory for r in nest.reductions}.values()]
     if summed & touched or len(reduced) != len(set(reduced)):
         return False
-    box = tuple([max(extents) for extents in zip_longest(*[nest.box for nest in nests], fillvalue=1)])
     accesses: dict[Buffer, dict[tuple, list]] = defaultdict(lambda: defaultdict(list))
     for nest in nests:
         for buffer, position, ranges in positions(nest):
             if buffer.memory in written - summed and buffer.memory.rows is None:
                 accesses[buffer.memory][place_key(buffer)].append((unclamped(buffer.located(position)), ranges))
     return own_bytes(nests) <= SCRATCH and all(
-        len({key[:-1] for key in places}) == 1 and all(disjoint(found, box, written) for found in places.values())
+        len({key[:-1] for key in places}) == 1 and all(disjoint(found, dim, nests[0].box[dim], written) for found in places.values())
         for places in accesses.values()
     )
 
@@ -125,57 +138,73 @@ def place_key(buffer: Buffer) -> tuple:
     return (place_key(place.alias), place.nbytes, place.row.counter, place.row.shift)
 
 
-def disjoint(accesses: Sequence[tuple[Index, Ranges]], box: Sequence[int], written: Collection[Buffer]) -> bool:
-    """Whether the positions in one row are others than those in any other row."""
-    fixed, strides, lows, highs = set(), set(), [], []
-    for position, ranges in accesses:
-        invariant = Index(tuple([(term, c) for term, c in position.terms if isinstance(term, Expr) and is_fixed(term, written)]))
-        fixed.add(structure(invariant))
-        terms = dict((position - invariant).terms)
-        strides.add(abs(terms.pop(0, 0)))
-        bounds = Index(tuple(terms.items()), position.const).range(ranges)
-        if bounds is None:
-            return False
-        lows.append(bounds[0])
-        highs.append(bounds[1])
-    (stride, *others) = strides
-    if others or len(fixed) != 1:
+def disjoint(accesses: Sequence[tuple[Index, Ranges]], dim: int, extent: int, written: Collection[Buffer]) -> bool:
+    """Whether the positions in one iteration of a dimension, of some extent, are others than those in any other.
+
+    A position is seen as a row and a place in it, the remainder by the width of rows. These are what the dimension steps through, or what
+    it steps over. It is enough that places differ.
+    """
+    parts = [split(position, dim, written) for position, _ in accesses]
+    (stride, *others) = {stride for _, stride, _, _ in parts}
+    if others or not stride or len({structure(invariant) for invariant, *_ in parts}) != 1:
         return False
-    return stride > max(highs) - min(lows) or (len({position for position, _ in accesses}) == 1 and injective(accesses[0][0], box))
+    width = math.gcd(*[factor for _, _, outer, _ in parts for _, factor in outer.terms])
+    return any(places_differ(accesses, parts, dim, stride, w) for w in ([width] if width else [0, abs(stride) * extent]))
+
+
+def places_differ(accesses: Sequence[tuple[Index, Ranges]], parts: Sequence[tuple], dim: int, stride: int, width: int) -> bool:
+    """Whether the steps are longer than what lies between the places that one iteration touches, all of which lie in rows of some width, if any."""
+    lows, highs = [], []
+    for (position, ranges), (*_, inner) in zip(accesses, parts, strict=True):
+        around, within = inner.range(ranges), (inner + loop_variable(dim) * stride).range(ranges)
+        if around is None:
+            return False
+        first = position.const + within[0]
+        if width:
+            first %= width
+            if first + within[1] - within[0] >= width:
+                return False
+        lows.append(first - within[0] + around[0])
+        highs.append(first - within[0] + around[1])
+    return abs(stride) > max(highs) - min(lows)
+
+
+def split(position: Index, dim: int, written: Collection[Buffer]) -> tuple[Index, int, Index, Index]:
+    """Return the parts of a position: what is the same in all iterations, the factor of a dimension, terms with larger factors, and others."""
+    stride = dict(position.terms).get(dim, 0)
+    parts: tuple[list, list, list] = ([], [], [])
+    for term, factor in position.terms:
+        if isinstance(term, Expr) and is_fixed(term, written):
+            parts[0].append((term, factor))
+        elif term != dim:
+            parts[1 if abs(factor) > abs(stride) else 2].append((term, factor))
+    invariant, outer, inner = (Index(tuple(part)) for part in parts)
+    return invariant, stride, outer, inner
 
 
 def is_fixed(term: Expr, written: Collection[Buffer]) -> bool:
     return is_invariant(term) and not any(expr.op == "load" and expr.args[0].memory in written for expr in reachable([term]))
 
 
-def injective(position: Index, box: Sequence[int]) -> bool:
-    """Whether iterations that differ in any loop of the position have different positions."""
-    reach = 0
-    for extent, factor in sorted([(box[dim], abs(c)) for dim, c in position.loop_terms()], key=lambda pair: pair[1]):
-        if factor <= reach:
-            return False
-        reach += factor * (extent - 1)
-    return len(position.loop_terms()) == len(position.terms)
-
-
 # --- pieces -------------------------------------------------------------------------------------------------------------------------
 
 
-def parallel(step: Nest | Strips, rows: int, block: int, summed: Sequence[Buffer]) -> list[Step]:
-    """Return a step cut into pieces of `block` rows. Each has its own row of what is `summed`, which the last steps reduce."""
+def parallel(step: Nest | Strips, dim: int, block: int) -> list[Step]:
+    """Return a step cut into pieces of `block` rows. Each has its own copy of what is reduced over the rows; the last steps reduce these."""
+    rows = next(leaves([step])).box[dim]
     pieces = -(-rows // block)
     piece = Counter("piece", pieces)
     own, fills, ends = {}, [], []
     for buffer, reduction in {r.buffer: r for nest in leaves([step]) for r in nest.reductions}.items():
         stack = buffer
-        if buffer in summed:
+        if is_summed(reduction, dim):
             stack = Buffer(ArrayType(buffer.type.dtype, (pieces, *buffer.type.shape)), "work", f"{buffer.name}_pieces")
             own[buffer] = Buffer(buffer.type, "work", f"{buffer.name}_piece", alias=stack, row=Row(piece, 0), columns=buffer.memory.columns)
             ends.append(combine(stack, reduction, pieces))
-        if is_filled_before(reduction):
+        if stack is not buffer or is_filled_before(reduction):
             fills.append(fill(stack, reduction))
     parts = [with_own(nest, own) for nest in leaves([step])]
-    return [*fills, Parallel(rows, block, piece, [replace(step, steps=parts)] if isinstance(step, Strips) else parts), *ends]
+    return [*fills, Parallel(rows, block, piece, [replace(step, steps=parts)] if isinstance(step, Strips) else parts, dim), *ends]
 
 
 def is_filled_before(reduction: Reduction) -> bool:
@@ -183,8 +212,11 @@ def is_filled_before(reduction: Reduction) -> bool:
 
 
 def with_own(nest: Nest, own: dict[Buffer, Buffer]) -> Nest:
-    """Return a nest that reduces into the buffers of a piece."""
-    replaced = {r: replace(r, buffer=own.get(r.buffer, r.buffer), filled=is_filled_before(r)) for r in nest.reductions}
+    """Return a nest that reduces into the buffers of a piece, of which it may have no iteration."""
+    replaced = {
+        r: replace(r, buffer=own[r.buffer], partial=True, filled=True) if r.buffer in own else replace(r, filled=is_filled_before(r))
+        for r in nest.reductions
+    }
     regions = [Region(region.ranges, tuple([with_reduction(s, replaced) for s in region.statements])) for region in nest.regions]
     return replace(nest, reductions=list(replaced.values()), regions=regions)
 
@@ -210,5 +242,5 @@ def combine(stack: Buffer, reduction: Reduction, pieces: int) -> Nest:
     position = linear(list(map(loop_variable, range(len(shape)))), shape)
     start = loop_variable(len(shape)) * (buffer.type.size * width)
     values = [builder.make("load", (stack, start + buffer.located(position * width + k)), part) for k in range(width)]
-    total = replace(reduction, inner=len(shape), partial=False, position=position)
+    total = replace(reduction, inner=len(shape), partial=False, position=position, filled=False)
     return Nest((*shape, pieces), [total], [Region(ranges, (Accumulate(total, tuple(values)),))])
