@@ -47,7 +47,7 @@ def compare(options: argparse.Namespace) -> str:
     for benchmark in suite():
         if any(word.lower() in benchmark.name.lower() for word in options.programs):
             print(benchmark.name, file=sys.stderr)
-            able = {name: prepare for name, prepare in chosen.items() if not benchmark.in_place or name in (*contenders.BY_HAND, "jitad")}
+            able = {name: prepare for name, prepare in chosen.items() if contenders.takes(name, benchmark)}
             results[benchmark.name] = runner.run(benchmark, able, options.rounds)
     return report.report(results)
 

@@ -77,6 +77,39 @@ def autograd(benchmark: Benchmark) -> Call:
     return functools.partial(autograd.value_and_grad(function, argnums(benchmark)), *benchmark.arguments)
 
 
+def pytensor(benchmark: Benchmark) -> Call:
+    import pytensor
+    import pytensor.tensor as tensor
+
+    inputs = [tensor.tensor(dtype=x.dtype, shape=x.shape) for x in benchmark.arguments]
+    value = written_for(named(tensor, amax=tensor.max), benchmark.function)(*inputs)
+    gradients = pytensor.grad(value, inputs[: benchmark.differentiated])
+    compiled = pytensor.function(inputs, [value, *gradients], mode="NUMBA", trust_input=True)
+    return functools.partial(compiled, *benchmark.arguments)
+
+
+def casadi(benchmark: Benchmark) -> Call:
+    import casadi
+
+    inputs = [casadi.SX.sym(f"x{k}", *x.shape) for k, x in enumerate(benchmark.arguments)]
+    value = written_for(named(casadi, sum=lambda x: casadi.sum1(casadi.vec(x))), benchmark.function)(*inputs)
+    gradients = [casadi.gradient(value, x) for x in inputs[: benchmark.differentiated]]
+    compiled = casadi.Function("benchmark", inputs, [value, *gradients])
+
+    def call():
+        value, *gradients = compiled.call(benchmark.arguments)
+        return float(value), [x.full().reshape(y.shape) for x, y in zip(gradients, benchmark.arguments, strict=False)]
+
+    return call
+
+
+def named(library: ModuleType, **functions: Callable) -> ModuleType:
+    """Return a library with some functions by NumPy's names."""
+    names = ModuleType(f"{library.__name__} by NumPy's names")
+    names.__dict__.update(vars(library), **functions)
+    return names
+
+
 PREPARATIONS: dict[str, tuple[str, Callable[[Benchmark], Call]]] = {
     "by hand": ("numba", by_hand),
     "by hand, fastmath": ("numba", functools.partial(by_hand, fastmath=True)),
@@ -85,8 +118,20 @@ PREPARATIONS: dict[str, tuple[str, Callable[[Benchmark], Call]]] = {
     "PyTorch": ("torch", torch),
     "torch.compile": ("torch", functools.partial(torch, compiled=True)),
     "autograd": ("autograd", autograd),
+    "PyTensor": ("pytensor", pytensor),
+    "CasADi": ("casadi", casadi),
 }
 BY_HAND = ("by hand", "by hand, fastmath")
+MOST_NODES = 10_000
+
+
+def takes(name: str, benchmark: Benchmark) -> bool:
+    """Whether a program is for a contender at all."""
+    if benchmark.in_place:
+        return name in (*BY_HAND, "jitad")
+    if name == "CasADi":  # one node for each element, and no broadcasting
+        return all(x.ndim == 1 and x.size <= MOST_NODES for x in benchmark.arguments)
+    return True
 
 
 def installed() -> dict[str, Callable[[Benchmark], Call]]:

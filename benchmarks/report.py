@@ -11,7 +11,7 @@ from benchmarks.contenders import BY_HAND
 from benchmarks.runner import Measurement
 
 Results = dict[str, dict[str, Measurement]]
-PACKAGES = ("jitad", "numpy", "numba", "scipy", "jax", "torch", "autograd")
+PACKAGES = ("jitad", "numpy", "numba", "scipy", "jax", "torch", "autograd", "pytensor", "casadi")
 
 
 def report(results: Results) -> str:
@@ -30,9 +30,9 @@ def report(results: Results) -> str:
 
 
 def table(results: Results, cell) -> str:
-    names = list(next(iter(results.values())))
+    names = list(dict.fromkeys(name for row in results.values() for name in row))
     lines = [["program", *names], ["---", *["---:"] * len(names)]]
-    lines += [[program, *[cell(m, row) for m in row.values()]] for program, row in results.items()]
+    lines += [[program, *[cell(row[name], row) if name in row else "" for name in names]] for program, row in results.items()]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 

@@ -10,7 +10,7 @@ def perceptron(w1, b1, w2, b2, x, target):
     logits = hidden @ w2 + b2
     shifted = logits - np.amax(logits, axis=1, keepdims=True)
     log_probability = shifted - np.log(np.sum(np.exp(shifted), axis=1, keepdims=True))
-    return -np.sum(target * log_probability) / len(x)
+    return -np.sum(target * log_probability) / x.shape[0]
 
 
 def by_hand(w1, b1, w2, b2, x, target):
