@@ -9,6 +9,7 @@ from __future__ import annotations
 from jitad.ir.lowering import Control
 from jitad.ir.program import Atom, Equation, Program, Var
 from jitad.ir.recorder import Recorder, rewrite
+from jitad.lower.interchange import exchange
 from jitad.lower.order import delay_writes
 from jitad.lower.products import dot_axes, matrix, worthwhile
 from jitad.lower.samples import sample_apart
@@ -20,7 +21,8 @@ from jitad.primitives.shaping import transpose
 
 def prepare(program: Program) -> Program:
     """Return an equivalent Program whose outputs are distinct Vars, each defined by an equation."""
-    program = delay_writes(sample_apart(rewrite(fill_rows(program), arrange)))
+    program = rewrite(arranged(program), lambda equation, inputs: exchange(equation, inputs, arranged))
+    program = delay_writes(sample_apart(program))
     taken: set[Atom] = set(program.inputs)
     outputs: list[Atom] = []
     with Recorder(program.equations[-1].source if program.equations else None) as recorder:
@@ -29,6 +31,10 @@ def prepare(program: Program) -> Program:
             outputs.append(atom if own else convert(atom, dtype=atom.dtype))
             taken.add(atom)
     return Program(program.inputs, [*program.equations, *recorder.equations], outputs)
+
+
+def arranged(program: Program) -> Program:
+    return rewrite(fill_rows(program), arrange)
 
 
 def arrange(equation: Equation, inputs: list[Atom]):

@@ -98,31 +98,52 @@ def read_back(equation: Equation, array: Atom, names: Env) -> Atom:
 
 
 class Survey:
-    """Collects the accesses to arrays. `spoilt` are those that are not only updated in place."""
+    """Collects the accesses to arrays, those to states that have been changed already apart, as `stale`.
+
+    `spoilt` are arrays that are not only updated in place, `loose` those that are also read in other ways.
+    """
 
     def __init__(self):
         self.found: dict[Var, list[Access]] = {}
+        self.stale: dict[Var, list[Access]] = {}
         self.spoilt: set[Var] = set()
+        self.loose: set[Var] = set()
 
     def walk(self, program: Program, arrays: dict[Var, Var], known: dict[Atom, Affine], path: Path, level: Level) -> dict[Var, Var]:
         """Walk over a body. `arrays` gives the array that an input is the state of; return the Vars that are the states at the end."""
-        states, known = dict(arrays), dict(known)
+        states, before, known = dict(arrays), {}, dict(known)
         for step, equation in enumerate(program.equations):
             value = read_equation(equation, known)
             if value is not None:
                 known[equation.outputs[0]] = value
-            if not any(x in states for x in equation.inputs):
+            used = [x for x in equation.inputs if x in states or x in before]
+            if not used:
                 continue
             here = (*path, (level, float(step)))
-            base = equation.inputs[0]
+            entering = dict(states)
             if isinstance(equation.primitive.lower, Control):
+                self.loose.update(before[x] for x in used if x in before)
                 self.control(equation, states, known, here)
-            elif base in states and equation.primitive in (*READS, *WRITES):
-                places = places_of(equation, known, here)
-                self.found.setdefault(states[base], []).append(Access(equation, places, here))
-                if equation.primitive in WRITES:
-                    states[equation.outputs[0]] = states.pop(base)
+            else:
+                self.access(equation, states, before, known, here)
+            before |= {x: array for x, array in entering.items() if x not in states}
         return states
+
+    def access(self, equation: Equation, states: dict[Var, Var], before: dict[Var, Var], known: dict[Atom, Affine], path: Path) -> None:
+        """Note what an equation does to `states`, or reads of states there were `before`."""
+        base, *others = equation.inputs
+        access = Access(equation, places_of(equation, known, path), path) if equation.primitive in (*READS, *WRITES) else None
+        if access is None or base not in states | before:
+            others = equation.inputs
+        elif base in states:
+            self.found.setdefault(states[base], []).append(access)
+            if equation.primitive in WRITES:
+                states[equation.outputs[0]] = states.pop(base)
+        elif equation.primitive in READS:
+            self.stale.setdefault(before[base], []).append(access)
+        else:
+            self.spoilt.add(before[base])
+        self.loose.update((states | before)[x] for x in others if x in states or x in before)
 
     def control(self, equation: Equation, states: dict[Var, Var], known: dict[Atom, Affine], path: Path) -> None:
         """Walk over the bodies of an equation, and note the states after it."""
