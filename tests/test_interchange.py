@@ -64,7 +64,7 @@ def whole(x):
     y = x.copy()
     for j in range(M):
         for i in range(1, N):
-            y[i, j] = 0.6 * y[i - 1, j] + np.sum(y)
+            y[i, j] = 0.6 * y[i - 1, j] + 0.001 * np.sum(y)
     return y
 
 

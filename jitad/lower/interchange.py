@@ -2,7 +2,7 @@
 
 In: an equation, a loop around a loop. Out: the same the other way round. A sweep down each column, one column after another, becomes a sweep over
 the rows in which all columns take a step: what is read lies together, and the inner loop is one that vectorises. Invariant: every element is
-computed from the same values in the same way; for no trip of the outer loop touches what another one writes.
+computed from the same values in the same way: of two trips that touch the same element the same one is the first in either order.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ def exchange(equation: Equation, inputs: Sequence[Atom], arrange: Callable[[Prog
     states = survey.walk(body, arrays, {counter: Affine(0, {level: 1})}, (), level)
     changed = set(body.inputs[1 + consts :])
     found = {array: [*group, *survey.stale.get(array, ())] for array, group in survey.found.items()}
-    if survey.spoilt or survey.loose & changed or not all(map(independent, found.values())):
+    if survey.spoilt or survey.loose & changed or not all(in_any_order(found[array]) for array in changed & set(found)):
         return None
     accesses = [access for group in found.values() for access in group]
     if len(set(states.values())) < len(arrays) or not lies_better(accesses, level):
@@ -65,10 +65,21 @@ def is_perfect(body: Program, inner: Equation, consts: int) -> bool:
     return all(body.outputs[carried.index(x)] is result for x, result in zip(entering, inner.outputs, strict=True))
 
 
-def independent(accesses: Sequence[Access]) -> bool:
-    """Whether no trip of the outermost loop reaches what another one writes."""
+def in_any_order(accesses: Sequence[Access]) -> bool:
+    """Whether what one trip of the outer loop writes, another one only touches in a later trip of the inner loop, or the same one.
+
+    Then it is touched later in the other order too.
+    """
+    if any(len(access.path) != 2 for access in accesses):
+        return False
     writes = [access for access in accesses if access.equation.primitive in WRITES]
-    return all(apart(x, y, 1, x.path[:1]) and apart(y, x, 1, y.path[:1]) for x in accesses for y in writes)
+    return all(not_before(x, y) and not_before(y, x) for x in accesses for y in writes)
+
+
+def not_before(access: Access, other: Access) -> bool:
+    """Whether `other` reaches nothing that `access` does in a later trip of the outer loop and an earlier one of the inner loop."""
+    (outer, _), (inner, _) = access.path
+    return apart(access, other, 2, [(outer, not outer.reverse), (inner, inner.reverse)])
 
 
 def lies_better(accesses: Sequence[Access], level: Level) -> bool:

@@ -265,22 +265,24 @@ def untouched(access: Access, write: Access) -> bool:
     later = write.path[common - 1][1] > access.path[common - 1][1]
     if later and not apart(access, write, common, []):
         return False
-    return all(apart(access, write, depth + 1, access.path[depth : depth + 1]) for depth in range(common))
+    levels = [level for level, _ in access.path[:common]]
+    return all(apart(access, write, depth + 1, [(level, not level.reverse)]) for depth, level in enumerate(levels))
 
 
-def apart(access: Access, write: Access, depth: int, pair: Path) -> bool:
-    """Whether the two reach different elements if the trips at the levels before `depth` are the same; of the level in `pair`, a later one."""
-    names = {level: Level(level.last) for level, _ in (*pair, *write.path[depth:])}
-    limits = [(names[level], Affine(0), level.last.renamed(names)) for level, _ in reversed(write.path[depth:])]
+def apart(access: Access, other: Access, depth: int, pairs: Sequence[tuple[Level, bool]]) -> bool:
+    """Whether the two reach different elements if the trips at the levels before `depth` are the same, but for those in `pairs`, the last of
+    them: there `other` is in a trip of a greater number, or of a lesser one."""
+    names = {level: Level(level.last) for level, _ in (*pairs, *other.path[depth:])}
+    limits = [(names[level], Affine(0), level.last.renamed(names)) for level, _ in reversed(other.path[depth:])]
     limits += bounds(access.path[depth:])
-    for level, _ in pair:
-        here, other, last = Affine(0, {level: 1}), names[level], level.last
+    for level, greater in reversed(pairs):
+        here, there, last = Affine(0, {level: 1}), names[level], level.last
         if not last.terms and last.const < 1:
             return True
-        down = [(other, Affine(0), here - 1), (level, Affine(1), last)]
-        limits += down if level.reverse else [(other, here + 1, last), (level, Affine(0), last - 1)]
-    limits += bounds(access.path[: depth - len(pair)])
-    for own, others in zip(access.places, write.places, strict=True):
+        down = [(there, Affine(0), here - 1), (level, Affine(1), last)]
+        limits += [(there, here + 1, last.renamed(names)), (level, Affine(0), last - 1)] if greater else down
+    limits += bounds(access.path[: depth - len(pairs)])
+    for own, others in zip(access.places, other.places, strict=True):
         if own is None or others is None:
             continue
         (low, high), (below, above) = own, [end.renamed(names) for end in others]
