@@ -7,12 +7,14 @@ from benchmarks.contenders import jitad
 from benchmarks.programs import (
     SIZES,
     acoustic,
+    adi,
     bundle,
     cross_entropy,
     distances,
     gauss_seidel,
     huber,
     layer_norm,
+    lstm,
     mixture,
     perceptron,
     recursive_filter,
@@ -34,6 +36,8 @@ SMALL = {
     gauss_seidel: (8, 3),
     recursive_filter: (6, 7),
     shortest_paths: (7,),
+    adi: (7, 2),
+    lstm: (3, 5),
     acoustic: (14, 12, 3),
 }
 

@@ -5,12 +5,14 @@ from collections.abc import Iterator
 from benchmarks.benchmark import Benchmark
 from benchmarks.programs import (
     acoustic,
+    adi,
     bundle,
     cross_entropy,
     distances,
     gauss_seidel,
     huber,
     layer_norm,
+    lstm,
     mixture,
     perceptron,
     recursive_filter,
@@ -30,6 +32,8 @@ SIZES = {
     gauss_seidel: [(200, 20)],
     recursive_filter: [(1500, 1000)],
     shortest_paths: [(120,)],
+    adi: [(200, 20)],
+    lstm: [(14, 1024)],
     acoustic: [(200, 300, 100)],
 }
 

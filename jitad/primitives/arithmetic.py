@@ -62,7 +62,8 @@ def jvp_div(inputs, tangents):
     over_y = functools.partial(mul, 1 / y) if repeated else lambda z: z / y
     tangent = tx if is_zero(tx) else over_y(tx)
     if not is_zero(ty):
-        tangent = add_tangents(tangent, -over_y(result) * ty)
+        slope = result * result if uniform(x) == 1 else over_y(result)
+        tangent = add_tangents(tangent, -slope * ty)
     return [result], [fit(tangent, result.type)]
 
 
