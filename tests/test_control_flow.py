@@ -630,3 +630,15 @@ def test_scan_without_xs():
     carry, ys = interpreted(lambda x: jitad.scan(lambda s, _: (s * x, s), 1.0, None, length=20), 0.9)
     np.testing.assert_allclose(carry, 0.9**20)
     np.testing.assert_allclose(ys, 0.9 ** np.arange(20))
+
+
+def test_a_return_in_the_else_of_a_loop():
+    def f(x):
+        for i in range(30):
+            if x[i] > 0.9:
+                return x[i] * 2, i
+        else:
+            return x[0], -1
+
+    check(f, X)
+    check(f, X * 0.1)

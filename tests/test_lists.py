@@ -265,3 +265,103 @@ def test_many_assignments_to_one_array():
         return a.sum()
 
     assert abs(f(X) - sum(X[k % 20] * k for k in range(200))) < 1e-9
+
+
+# --- other names -----------------------------------------------------------------------------------------------------------------
+
+
+def elements_with_names(x):
+    rows, records = [], []
+    for i in range(20):
+        row = [x[i], x[i] * 2]
+        rows.append(row)
+        records.append({"value": row[0]})
+    rows[3][1] = 5.0
+    last = rows[-1]
+    last[0] = x[0]
+    return np.array(rows), row[0], last[1]
+
+
+def test_elements_are_changed_where_they_are():
+    check(elements_with_names, X)
+
+
+@pytest.mark.parametrize("kind", ["list", "dict"])
+def test_a_list_that_is_changed_after_it_was_appended(kind):
+    def f(x):
+        row, rows = [x[0], 0.0] if kind == "list" else {0: x[0], 1: 0.0}, []
+        for i in range(20):
+            row[1] = x[i]
+            rows.append(row)
+        return rows[3][1]
+
+    with pytest.raises(errors.ControlFlowError, match="append a copy"):
+        jitad.jit(f)(X)
+
+
+def chosen_in_a_branch(x):
+    a, b = np.zeros(3), np.zeros(3)
+    t = a if x[0] > 0 else b
+    t[1] += x[1]
+    return a + b
+
+
+def chosen_in_a_loop(x):
+    a, b = np.zeros(3), np.zeros(3)
+    for v in x:
+        t = a if v > 1 else b
+        t[1] += v
+    return a + b
+
+
+def renamed_in_a_loop(x):
+    a, b = np.zeros(3), np.zeros(3)
+    t = a
+    for v in x:
+        t[1] += v
+        if v > 1:
+            t = b
+    return a + b
+
+
+@pytest.mark.parametrize("function", [chosen_in_a_branch, chosen_in_a_loop, renamed_in_a_loop])
+def test_arrays_changed_under_a_name_that_a_condition_gave(function):
+    with pytest.raises(errors.ControlFlowError, match="may have been changed under another name"):
+        jitad.jit(function)(X)
+
+
+def test_lists_and_dicts_that_a_condition_chose():
+    def lists(x):
+        negative, positive = [], []
+        for v in x:
+            (negative if v < 0 else positive).append(v)
+        return len(positive)
+
+    def dicts(x):
+        a, b = {"v": x[0]}, {"v": x[1]}
+        t = a if x[2] > 0 else b
+        t["v"] = 5.0
+        return a["v"]
+
+    for function in (lists, dicts):
+        with pytest.raises(errors.ControlFlowError, match="chosen from two by a condition"):
+            jitad.jit(function)(X)
+
+
+def test_what_was_chosen_may_be_changed_if_the_rest_is_not_used():
+    def f(x):
+        a, b = x * 2, x + 1
+        t = a if x[0] > 1 else b
+        t[0] = 0.0
+        config = {"gain": 2.0} if x[1] > 1 else {"gain": 3.0}
+        y = np.zeros(20)
+        if x[2] > 1:
+            y = y + x
+        y[0] = 7.0
+        u, v = np.zeros(20), np.ones(20)
+        for _ in range(20):
+            u[1:] = 0.5 * v[:-1] + x[1:]
+            u, v = v, u
+        return t * config["gain"] + y + u
+
+    check(f, X)

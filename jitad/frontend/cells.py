@@ -24,14 +24,27 @@ KINDS = {bool: BOOL, int: int, float: float, complex: complex}
 
 
 class Cell:
-    """One piece of memory: its current value, how often it was written, and the trace it lives in."""
+    """One piece of memory: its current value, how often it was written, and the trace it lives in.
 
-    __slots__ = ("atom", "version", "trace")
+    `twins` are cells that may be the same memory, as a condition decides; when one is written, the others are `stale`.
+    """
+
+    __slots__ = ("atom", "version", "trace", "twins", "stale")
 
     def __init__(self, atom: Atom, trace: Trace | None):
         self.atom = atom
         self.version = 0
         self.trace = trace
+        self.twins: tuple[Cell, ...] = ()
+        self.stale = False
+
+    def touched(self) -> None:
+        """Note that it was written."""
+        self.version += 1
+        for twin in self.twins:
+            if not twin.stale and twin.trace.alive:
+                twin.stale = True
+                current_trace().staled.append(twin)
 
 
 class View:
@@ -113,6 +126,8 @@ class View:
         cell = self.cell
         if not cell.trace.alive:
             raise leaked(self)
+        if cell.stale:
+            raise stale()
         if self.base is None:
             return cell.atom
         if self._version == cell.version:
@@ -139,7 +154,7 @@ class View:
     def _write(self, atom: Atom) -> None:
         if self.base is None:
             self.cell.atom = atom
-            self.cell.version += 1
+            self.cell.touched()
             return
         self.base._write(self.step.write(self.base.atom, atom))
         self._atom, self._version = atom, self.cell.version
@@ -157,6 +172,13 @@ class View:
             return True
         return (isinstance(other, View) and self.cell is other.cell and self.base is not None and other.base is not None
                 and self.step == other.step and self.base.same_place(other.base))
+
+
+def stale() -> errors.ControlFlowError:
+    return errors.ControlFlowError(
+        "an array is used that may have been changed under another name: a condition which is decided when the compiled function runs chose between "
+        "it and another array, or a loop gave its name to others, and what has that name was changed in place; make the change in each arm of "
+        "a branch, or change a copy")
 
 
 def leaked(view: View) -> errors.LeakedArrayError:

@@ -77,14 +77,17 @@ class Trace:
     trip_sizes
         How many equations a trip of a short loop records, for each loop in the source.
     appended
-        Arrays that were appended to lists whose elements are in arrays: the list, and the cell with its version.
+        What was appended to lists whose elements are in arrays (`jitad.frontend.control.lists.Part`).
+    staled
+        Cells that were made stale.
     room
         How many times as many elements as usual lists of unknown length have room for.
     """
 
     def __init__(self, room: int = 1):
         self.home: Trace = self
-        self.appended: list[tuple[list, object, int]] = []
+        self.staled: list = []
+        self.appended: list = []
         self.room = room
         self.trip_sizes: dict[CodeType, int] = {}
         self.recorder = Recorder()

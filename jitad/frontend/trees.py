@@ -80,7 +80,14 @@ def treat_as_list(cls: type) -> None:
     """Let a subclass of list be a node, but not one of those that control flow looks into."""
     _parts[cls] = no_keys
     OBJECTS[cls] = LISTS_AS_LEAVES[cls] = None
-    LISTS[cls] = list
+    PLAIN[cls] = list
+
+
+def treat_as(plain: type, cls: type) -> None:
+    """Let a subclass of list or dict be a node like those of the plain class."""
+    _parts[cls] = OBJECTS[cls] = _parts[plain]
+    LISTS_AS_LEAVES[cls] = LISTS_AS_LEAVES[plain]
+    PLAIN[cls] = plain
 
 
 def find_parts(cls: type) -> Callable | None:
@@ -100,7 +107,7 @@ class _Parts(dict):
 _parts = _Parts({tuple: no_keys, list: no_keys, Growable: no_keys, dict: dict_entries, OrderedDict: dict_entries, type(None): nothing})
 OBJECTS = _Parts(_parts)  # for control flow
 LISTS_AS_LEAVES = _Parts(_parts | {list: None, Growable: None})
-LISTS = {Growable: list}  # whose structure is that of a list
+PLAIN = {Growable: list}  # classes whose structure is that of another
 
 
 def parts_of(node: Any) -> tuple[tuple, list] | None:
@@ -132,7 +139,7 @@ def _flatten(tree, leaves: list, table: _Parts) -> TreeDef:
             structures.append(LEAF)
         else:
             structures.append(_flatten(child, leaves, table))
-    key = (LISTS.get(cls, cls), keys, tuple(structures))
+    key = (PLAIN.get(cls, cls), keys, tuple(structures))
     return _structures.get(key) or structure(*key)
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import itertools
 import operator
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from jitad.frontend.array import Array
@@ -68,6 +68,8 @@ class Body(Trace):
 
     def __exit__(self, *exc) -> None:
         super().__exit__(*exc)
+        for cell in self.staled:
+            cell.stale = False
         self.written = {cell: cell.atom for cell in self.saved}
         for cell, saved in self.saved.items():
             cell.atom, cell.version, cell.trace = saved
@@ -84,12 +86,20 @@ def check_running(x) -> None:
         trace = trace.around
 
 
+def make_stale(cells: Iterable[Cell]) -> None:
+    """Let cells that bodies made stale be so in the current trace."""
+    for cell in cells:
+        if cell.trace.alive and not cell.stale:
+            cell.stale = True
+            current_trace().staled.append(cell)
+
+
 def commit(cell: Cell, atom: Atom) -> None:
     """Give a cell a new value in the current trace."""
     if cell.trace is not current_trace():
         current_trace().adopt(cell)
     cell.atom = atom
-    cell.version += 1
+    cell.touched()
 
 
 class State:
@@ -170,11 +180,11 @@ class Pass:
     def check_appended(self) -> None:
         """Refuse lists of one array that is changed from trip to trip, which all their elements are."""
         body = self.trace
-        for x, cell, version in body.appended:
-            if cell in body.saved or cell.version != version:
+        for part in body.appended:
+            if part.changed() or any(cell in body.saved for cell, _ in part.cells):
                 raise changed_since()
-            if cell.trace is not body:
-                body.around.appended.append((x, cell, version))
+            if any(cell.trace is not body for cell, _ in part.cells) or id(part.container) in body.held:
+                body.around.appended.append(part)
 
     def look(self, slot, before) -> None:
         value = self.values[slot] = slot.get()

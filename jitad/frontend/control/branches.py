@@ -14,7 +14,8 @@ from collections.abc import Callable, Sequence
 
 from jitad.frontend.array import Array, to_atom, wrap
 from jitad.frontend.cells import is_traced
-from jitad.frontend.control.bodies import Pass, State, choice, commit
+from jitad.frontend.control.bodies import Pass, State, choice, commit, make_stale
+from jitad.frontend.control.choices import chosen_from
 from jitad.frontend.control.growth import longest, settle, with_room
 from jitad.frontend.control.lists import Appended
 from jitad.frontend.control.pictures import (
@@ -137,12 +138,15 @@ def merged(test: Atom, arms: list[Pass], state: State, saved) -> Signal | None:
     for arm, column in zip(arms, columns, strict=True):
         column += [arm.trace.written.get(cell, cell.atom) for cell in cells]
     cell_places = slice(start, len(columns[0]))
-    finish = merge_signals(test, arms, add, columns)
+    finish = merge_signals(test, arms, add, columns, saved)
     outputs = choice(test, arms, columns)
     for slot, treedef, kinds, places in groups:
-        slot.set(Picture(treedef, kinds, []).rebuilt(outputs[places]))
+        values = [value for arm in arms if (value := arm.values[slot]) is not UNSET]
+        slot.set(chosen_from(Picture(treedef, kinds, []).rebuilt(outputs[places]), values, saved.containers.others(slot)))
     for cell, atom in zip(cells, outputs[cell_places], strict=True):
         commit(cell, atom)
+    for arm in arms:
+        make_stale(arm.trace.staled)
     return finish(outputs)
 
 
@@ -153,7 +157,7 @@ def same_length(slot, arms: Sequence[Pass], saved) -> int | None:
     return added.pop() if len(added) == 1 else None
 
 
-def merge_signals(test: Atom, arms: list[Pass], add: Callable, columns) -> Callable[[list[Atom]], Signal | None]:
+def merge_signals(test: Atom, arms: list[Pass], add: Callable, columns, saved) -> Callable[[list[Atom]], Signal | None]:
     """Add what the arms' signals hold to the choice; return the function that makes the signal of its outputs."""
     signals = [arm.signal for arm in arms]
     possible = codes(signals[0]) | codes(signals[1])
@@ -167,7 +171,10 @@ def merge_signals(test: Atom, arms: list[Pass], add: Callable, columns) -> Calla
             column.append(literal(NONE, INT) if signal is None else signal.atom)
 
     def finish(outputs: list[Atom]) -> Signal:
-        value = NOTHING if group is None else Picture(group[0], group[1], []).rebuilt(outputs[group[2]])
+        value = NOTHING
+        if group is not None:
+            given = [signal.value for signal in signals if signal is not None and signal.value is not NOTHING]
+            value = chosen_from(Picture(group[0], group[1], []).rebuilt(outputs[group[2]]), given, saved.containers.others(None))
         code = next(iter(possible)) if len(possible) == 1 else outputs[place]
         return Signal(code, value, possible)
 

@@ -10,11 +10,12 @@ from __future__ import annotations
 import operator
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
 from jitad.frontend.array import Array, to_atom, wrap
-from jitad.frontend.cells import is_traced
+from jitad.frontend.cells import Cell, is_traced
 from jitad.frontend.control.iterables import Sequence
 from jitad.frontend.control.pictures import (
     LIST,
@@ -77,6 +78,8 @@ class Store:
         Whether each element appended is checked to have room.
     home
         The trace that the list was made in.
+    within
+        Whether it is an element of another list, in whose arrays its elements are.
     """
 
     treedef: TreeDef
@@ -87,6 +90,7 @@ class Store:
     most: int | None
     checked: bool
     home: Trace
+    within: bool = False
 
     @property
     def picture(self) -> Picture:
@@ -114,13 +118,44 @@ class Store:
 
 def shown(part: Array, kind: Leaf):
     if kind.kind.startswith(LIST):
-        return in_array(part, Leaf(kind.type.with_shape(()), kind.kind.removeprefix(LIST)))
+        return in_array(part, Leaf(kind.type.with_shape(()), kind.kind.removeprefix(LIST)), within=True)
     return part if kind.kind == "array" else presented(part.atom, kind)
 
 
+class Part(NamedTuple):
+    """An array, list or dict that is, or is in, an element of a list: the cells of its arrays, and what it held."""
+
+    list: list
+    cells: list[tuple[Cell, int]]
+    container: list | dict | None = None
+    held: list | dict | None = None
+
+    def changed(self) -> bool:
+        if any(cell.version != version for cell, version in self.cells):
+            return True
+        now = [] if self.container is None or isinstance(self.container, Appended) else elements_of(self.container)
+        return bool(now) and (len(now) != len(self.held) or not all(map(operator.is_, now, self.held)))
+
+
+def elements_of(container: list | dict) -> list:
+    return list(container.values() if isinstance(container, dict) else container)
+
+
+def parts_of(x: list, value) -> list[Part]:
+    """Return what must not be changed after `value` was appended to a list, since only a copy of it is kept."""
+    if is_traced(value):
+        return [] if value.scalar else [Part(x, [(value.cell, value.cell.version)])]
+    if isinstance(value, Appended):
+        return [Part(x, [(column.cell, column.cell.version) for column in value.store.columns])]
+    if not isinstance(value, tuple | list | dict):
+        return []
+    inner = [part for element in elements_of(value) for part in parts_of(x, element)]
+    return inner if isinstance(value, tuple) else [*inner, Part(x, [], value, elements_of(value))]
+
+
 def changed_since() -> errors.ControlFlowError:
-    return errors.ControlFlowError("an array is appended to a list, and changed in place before or after: the list holds the array itself, "
-                                   "so that all such elements are the same; append a copy, "
+    return errors.ControlFlowError("an array, list or dict is appended to a list, and changed in place before or after: the list holds the object "
+                                   "itself, so that all such elements are the same; append a copy, "
                                    "out.append(u.copy())")
 
 
@@ -135,6 +170,7 @@ class Appended(Growable):
     # --- changes ------------------------------------------------------------------------------------------------------------------
 
     def append(self, value) -> None:
+        self.check_alone()
         store, given = self.store, element_picture(value)
         if not self.fit(given):
             list.append(self, value)
@@ -145,7 +181,7 @@ class Appended(Growable):
         self.write(store.place(), given)
         store.count = store.count + 1
         store.most = None if store.most is None else store.most + 1
-        current_trace().appended += [(self, x.cell, x.cell.version) for x in flatten(value)[0] if is_traced(x) and not x.scalar]
+        current_trace().appended += parts_of(self, value)
 
     def fit(self, given: Picture) -> bool:
         """See that a value can be an element; False if the list is an ordinary one again, since it cannot."""
@@ -193,12 +229,14 @@ class Appended(Growable):
     def pop(self, index=-1):
         if is_traced(index) or index != -1:
             self.unsupported()
+        self.check_alone()
         store = self.store
         element = store.element([wrap(store.cut(column)[-1].atom, scalar=column.ndim == 1) for column in store.columns])
         store.count = store.count - 1
         return element
 
     def clear(self) -> None:
+        self.check_alone()
         self.store.count = 0
 
     def unsupported(self, *args, **kwargs):
@@ -209,9 +247,14 @@ class Appended(Growable):
 
     # --- reading ------------------------------------------------------------------------------------------------------------------
 
+    def check_alone(self) -> None:
+        if self.store.within:
+            raise errors.ControlFlowError("a list within a list that a staged loop or branch appends to gets or loses elements; "
+                                          "append it when it is complete, or keep its elements in an array")
+
     def check_sources(self) -> None:
-        """Raise if an array that is an element has been changed since."""
-        if any(x is self and cell.version != version for x, cell, version in self.store.home.appended):
+        """Raise if an array or a list that is an element has been changed since."""
+        if any(part.list is self and part.changed() for part in self.store.home.appended):
             raise changed_since()
 
     def as_array(self) -> Array | Ragged:
@@ -303,7 +346,7 @@ def in_order(values, /, *, key=None, reverse=False):
     array = array[::-1] if reverse else array
     elements = array.values if isinstance(array, Ragged) else array
     count = array.length() if isinstance(array, Ragged) else array.shape[0]
-    return in_array(elements, Leaf(elements.type.with_shape(()), "scalar"), count)
+    return in_array(elements.copy(), Leaf(elements.type.with_shape(()), "scalar"), count)
 
 
 BUILTINS[len] = length
@@ -379,10 +422,10 @@ def pack(x: list) -> tuple[Leaf, Array] | None:
     return Leaf(array.type, LIST + kind.kind), array
 
 
-def in_array(array: Array, kind: Leaf, count=None) -> Appended:
-    """Return the list of the first elements of an array."""
+def in_array(array: Array, kind: Leaf, count=None, within: bool = False) -> Appended:
+    """Return the list of the first elements of an array, which may be `within` another list."""
     room = array.shape[0]
-    return made(Growable(), Store(LEAF, [kind], [array.copy()], room, room if count is None else count, room, False, current_trace()))
+    return made(Growable(), Store(LEAF, [kind], [array], room, room if count is None else count, room, False, current_trace(), within))
 
 
 def common(pictures: list[Picture]) -> list:

@@ -15,7 +15,7 @@ import numpy as np
 
 from jitad.frontend.array import Array, wrap
 from jitad.frontend.cells import Cell, is_traced
-from jitad.frontend.control.bodies import Body, Pass, State, array_cells, commit, variable
+from jitad.frontend.control.bodies import Body, Pass, State, array_cells, commit, make_stale, variable
 from jitad.frontend.control.bounds import bounds, counters
 from jitad.frontend.control.branches import condition, decided, refuse_globals
 from jitad.frontend.control.equations import emit_loop, emit_while
@@ -30,7 +30,7 @@ from jitad.frontend.lists import Growth
 from jitad.frontend.programs import Leaf
 from jitad.frontend.promotion import cast
 from jitad.frontend.trace import capture
-from jitad.frontend.trees import TreeDef
+from jitad.frontend.trees import OBJECTS, TreeDef, flatten
 from jitad.ir import errors
 from jitad.ir.program import Atom, Program, Var, literal
 from jitad.ir.types import BOOL, INT, ArrayType
@@ -104,6 +104,7 @@ class Staging:
         self.carried: dict[Any, Carry] = {}
         self.cells: list[Cell] = []
         self.steps: dict[Any, int] = {}
+        self.staled: list[Cell] = []
         self.steady = self.sequence is not None and entry is None
         saved = self.saved = self.state.save()
         try:
@@ -171,12 +172,20 @@ class Staging:
         if self.sequence is not None and self.trips is not None:
             body.counters[self.counter] = 0, max(self.trips - 1, 0)
         self.cell_inputs = [variable(cell) for cell in self.cells]
+        make_stale(self.staled)
         for slot, carry in self.carried.items():
             slot.set(carry.enter() if carry.entered else UNSET)
+            self.entangle(slot)
         self.entered = {}
         for slot, step in self.steps.items():
             slot.set(progressed(self.saved.values[slot], step, Array(self.counter, int, True)))
             self.entered[slot] = slot.get().atom
+
+    def entangle(self, slot) -> None:
+        """An array that a name has when the loop begins is what it has in the first trip."""
+        for x, y in zip(*[flatten(value, OBJECTS)[0] for value in (slot.get(), self.saved.values[slot])], strict=False):
+            if isinstance(x, Array) and isinstance(y, Array) and not y.scalar:
+                x.cell.twins = (y.cell,)
 
     def trace(self) -> Pass:
         self.counter = Var(COUNTER)
@@ -191,6 +200,9 @@ class Staging:
     def update(self, run: Pass) -> bool:
         """Take into account what a trip has changed; return whether it has to be traced again."""
         again = any([self.add_cell(cell) for cell in run.trace.written])
+        staled = [cell for cell in run.trace.staled if cell not in self.staled and cell.trace.alive]
+        self.staled += staled
+        again |= bool(staled)
         self.steady &= run.signal is None
         for slot in self.state.slots:
             before, end = self.saved.values[slot], run.values.get(slot, UNSET)
@@ -274,6 +286,7 @@ class Staging:
                 commit(cell, atom)
         for slot, step in self.steps.items():
             slot.set(progressed(self.saved.values[slot], step, self.sequence.length))
+        make_stale(self.staled)
         if signal is None and entry is None:
             return None
         possible = (signal.possible if signal else frozenset()) | (entry.possible if entry else frozenset()) | {NONE}

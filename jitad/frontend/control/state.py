@@ -199,6 +199,12 @@ class Containers:
                 found.update({(id(x), key): (EntrySlot(x, key), value) for key, value in now.items() if value is not before[key]})
         return found
 
+    def others(self, slot) -> Iterator:
+        """Yield the lists and dicts that have other names than that of a slot."""
+        for container, found in self.held.values():
+            if not (isinstance(slot, NameSlot) and container is slot.cell):
+                yield from (x for x in found.values() if isinstance(x, list | dict))
+
     def longer(self) -> list[tuple[Appended, int | None, int | None]]:
         """Return the lists that may have more elements than they could have: a list, and the greatest length before and now."""
         return [(x, before, x.store.most) for x, before in self.most if x.store.most != before]

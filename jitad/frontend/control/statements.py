@@ -16,7 +16,7 @@ from jitad.frontend.control.branches import branch, chosen_arm, decided, signal_
 from jitad.frontend.control.iterables import SHORT, Sequence, Unroll, is_long, sequence_of
 from jitad.frontend.control.loops import Staging
 from jitad.frontend.control.pictures import ShapesDiffer, StructuresDiffer
-from jitad.frontend.control.signals import Signal, after_loop, at_end_of_trip, is_none
+from jitad.frontend.control.signals import BREAK, Signal, after_loop, at_end_of_trip, is_none
 from jitad.frontend.control.state import Site
 from jitad.frontend.lists import Growth
 from jitad.frontend.trace import current_trace
@@ -79,6 +79,8 @@ def ended(signal: Signal | None, otherwise: Callable | None, site: tuple) -> Sig
     if signal.known:
         return after_loop(signal)
     left = after_loop(signal)
+    if left is not None and BREAK not in signal.possible:
+        left = signal_left(left)
     return branch(wrap(is_none(signal)), otherwise, None if left is None else lambda: left, site)
 
 
