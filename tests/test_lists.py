@@ -279,7 +279,7 @@ def elements_with_names(x):
     rows[3][1] = 5.0
     last = rows[-1]
     last[0] = x[0]
-    return np.array(rows), row[0], last[1]
+    return np.array(rows), last[1], records[4]["value"]
 
 
 def test_elements_are_changed_where_they_are():
@@ -324,7 +324,16 @@ def renamed_in_a_loop(x):
     return a + b
 
 
-@pytest.mark.parametrize("function", [chosen_in_a_branch, chosen_in_a_loop, renamed_in_a_loop])
+def changed_after_the_loop(x):
+    u, out = np.zeros(3), []
+    for v in x:
+        u = u * 0.5 + v
+        out.append(u)
+    u[0] = 5.0
+    return np.array(out)
+
+
+@pytest.mark.parametrize("function", [chosen_in_a_branch, chosen_in_a_loop, renamed_in_a_loop, changed_after_the_loop])
 def test_arrays_changed_under_a_name_that_a_condition_gave(function):
     with pytest.raises(errors.ControlFlowError, match="may have been changed under another name"):
         jitad.jit(function)(X)

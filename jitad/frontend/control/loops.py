@@ -187,6 +187,13 @@ class Staging:
             if isinstance(x, Array) and isinstance(y, Array) and not y.scalar:
                 x.cell.twins = (y.cell,)
 
+    def note_elements(self, run: Pass, slot) -> None:
+        """An array that a name has after the loop may be the last element of a list too, which a change of it would change."""
+        for x, y in zip(*[flatten(value, OBJECTS)[0] for value in (slot.get(), run.values[slot])], strict=False):
+            lists = [part.list for part in run.trace.appended if isinstance(y, Array) and y.cell in dict(part.cells)]
+            if lists and isinstance(x, Array):
+                x.cell.twins = tuple(column.cell for found in lists for column in found.store.columns)
+
     def trace(self) -> Pass:
         self.counter = Var(COUNTER)
 
@@ -280,6 +287,7 @@ class Staging:
         finals = iter(finals)
         for slot, carry in self.carried.items():
             slot.set(assemble(carry.treedef, carry.kinds, [next(finals) for _ in carry.leaves]))
+            self.note_elements(run, slot)
         for cell in self.cells:
             atom = next(finals)
             if atom is not cell.atom:
