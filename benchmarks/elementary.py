@@ -37,6 +37,7 @@ def contenders(name: str, dtype: str) -> dict[str, runner.Call]:
     function = getattr(np, name, None) or getattr(special, name)
     rng = np.random.default_rng(0)
     operands = [rng.uniform(*INTERVALS[name], SIZE).astype(dtype) for _ in range(1 + (name in BINARY))]
+    jitad.config.threads = 1
     calls = {"jitad": jitad.jit(lambda *xs: function(*xs)), "NumPy or SciPy": function}
     scalar = SCALARS.get(name) or getattr(math, LIBM.get(name, name), None)
     if scalar is not None:

@@ -213,6 +213,18 @@ def test_short_loops_are_not_shared(monkeypatch):
     assert "shared(" not in loops_of(lambda x: np.sum(np.sin(x)), ARGUMENTS[0])
 
 
+def test_like_loops_share_their_code():
+    def count(trips):
+        def unrolled(x, y):
+            for _ in jitad.unroll(range(trips)):
+                x = x + 0.1 * np.sin(x) * np.roll(y, 1)
+            return np.sum(x * y)
+
+        return jitad.show(jitad.grad(unrolled), *ARGUMENTS, stage="llvm").count("\ndefine ")
+
+    assert count(6) == count(10)
+
+
 def test_a_failure_in_a_piece_is_raised():
     f = jitad.jit(lambda x, i: np.sum(x[i] ** 2))
     i = np.zeros(1000, int)

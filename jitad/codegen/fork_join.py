@@ -11,7 +11,8 @@ ENTER, LEAVE, SHARE = "jitad_team_enter", "jitad_team_leave", "jitad_team_share"
 SETTINGS, RESET, STOP = "jitad_team_settings", "jitad_team_reset", "jitad_team_stop"
 MOST = 64  # threads
 SCRATCH = 2**20  # bytes of memory that each thread but the caller's has to work in
-SPINS = 2000
+SPINS = 2000  # of who waits for the next loop, before it goes to sleep
+LAST_SPINS = 500  # of the caller at the end of a loop, before it leaves its CPU to a thread that the system has stopped in a piece
 
 TEAM = f"""
 @limit = internal global i32 1       ; threads that a kernel in the main thread may use
@@ -25,6 +26,8 @@ TEAM = f"""
 @handles = internal global [{MOST} x i64] zeroinitializer
 @mutex = internal global [16 x i64] zeroinitializer
 @woken = internal global [16 x i64] zeroinitializer
+@over = internal global [16 x i64] zeroinitializer
+@waiting = internal global i32 0     ; whether the caller has to be woken at the end of the loop
 
 ; The loop that runs. What belongs to a loop is only written while no piece of it is left, and a thread believes it only after it has taken a
 ; piece: `turns` holds, per thread, the loop's number (32 bits), its next piece and the end of its range (16 bits each).
@@ -45,7 +48,6 @@ declare i32 @jitad_pthread_mutex_unlock(ptr)
 declare i32 @jitad_pthread_cond_init(ptr, ptr)
 declare i32 @jitad_pthread_cond_wait(ptr, ptr)
 declare i32 @jitad_pthread_cond_broadcast(ptr)
-declare i32 @jitad_sched_yield()
 declare i32 @jitad_sigfillset(ptr)
 declare i32 @jitad_pthread_sigmask(i32, ptr, ptr)
 declare ptr @jitad_PyMem_RawMalloc(i64)
@@ -66,6 +68,7 @@ define void @{RESET}(i64 %main) {{
   store i32 0, ptr @threads
   %mutex = call i32 @jitad_pthread_mutex_init(ptr @mutex, ptr null)
   %woken = call i32 @jitad_pthread_cond_init(ptr @woken, ptr null)
+  %over = call i32 @jitad_pthread_cond_init(ptr @over, ptr null)
   ret void
 }}
 
@@ -156,22 +159,34 @@ wake:
   br label %run
 run:
   call void @take_part(i32 0, i32 %number, ptr null)
-  br label %wait
-wait:
-  %spins = phi i32 [ 0, %run ], [ %spun, %again ], [ %spun, %yield ]
+  br label %spin
+spin:
+  %spins = phi i32 [ 0, %run ], [ %spun, %pause ]
   %finished = load atomic i32, ptr @done acquire, align 4
   %all = icmp eq i32 %finished, %pieces
-  br i1 %all, label %joined, label %pause
+  br i1 %all, label %joined, label %wait
+wait:
+  %patient = icmp ult i32 %spins, {LAST_SPINS}
+  br i1 %patient, label %pause, label %sleep
 pause:
   call PAUSE
   %spun = add i32 %spins, 1
-  %patient = icmp ult i32 %spins, {SPINS}
-  br i1 %patient, label %again, label %yield
-again:
-  br label %wait
-yield:
-  %yielded = call i32 @jitad_sched_yield()
-  br label %wait
+  br label %spin
+sleep:
+  %locked = call i32 @jitad_pthread_mutex_lock(ptr @mutex)
+  store atomic i32 1, ptr @waiting seq_cst, align 4
+  br label %check
+check:
+  %now = load atomic i32, ptr @done seq_cst, align 4
+  %none_left = icmp eq i32 %now, %pieces
+  br i1 %none_left, label %rise, label %doze
+doze:
+  %woken = call i32 @jitad_pthread_cond_wait(ptr @over, ptr @mutex)
+  br label %check
+rise:
+  store atomic i32 0, ptr @waiting monotonic, align 4
+  %unlocked = call i32 @jitad_pthread_mutex_unlock(ptr @mutex)
+  br label %joined
 joined:
   %found = load atomic i32, ptr @status monotonic, align 4
   ret i32 %found
@@ -239,7 +254,14 @@ end:
   br i1 %none, label %back, label %report
 report:
   %before = atomicrmw max ptr @status, i32 %worst monotonic
-  %finished = atomicrmw add ptr @done, i32 %runs release
+  %finished = atomicrmw add ptr @done, i32 %runs seq_cst
+  %waiting = load atomic i32, ptr @waiting seq_cst, align 4
+  %awaited = icmp ne i32 %waiting, 0
+  br i1 %awaited, label %tell, label %back
+tell:
+  %locked = call i32 @jitad_pthread_mutex_lock(ptr @mutex)
+  %told = call i32 @jitad_pthread_cond_broadcast(ptr @over)
+  %unlocked = call i32 @jitad_pthread_mutex_unlock(ptr @mutex)
   br label %back
 back:
   ret void

@@ -16,6 +16,7 @@ from jitad.codegen.emission import room
 from jitad.codegen.memory import Places
 from jitad.codegen.nests import Loop, emit_function
 from jitad.codegen.scalars import I8, I32, I64, POINTER
+from jitad.lower.likeness import form
 from jitad.lower.loops import Buffer, Counter, Nest, Parallel, Strips
 from jitad.lower.walk import buffers, counters, leaves
 from jitad.lower.workspace import ALIGNMENT
@@ -27,6 +28,7 @@ class FunctionsOfNests:
     def __init__(self, module: ir.Module, name: str, flags: tuple[str, ...]):
         self.module, self.name, self.flags = module, name, flags
         self.known: dict[tuple, ir.Function] = {}
+        self.tasks: dict[tuple, ir.Function] = {}
         self.count = 0
 
     def call(self, b: ir.IRBuilder, nest: Nest, places: Places, rows: Sequence[ir.Value] = (), cut: int = 0) -> ir.Value:
@@ -38,12 +40,19 @@ class FunctionsOfNests:
         pointers = [places.pointer(b, buffer) if buffer.rows is None else places.first_row(b, buffer, rows[0]) for buffer in used]
         return b.call(function, [*pointers, *[places.trips[counter] for counter in counted], *rows])
 
-    def task(self) -> ir.Function:
-        """Return a new, empty task."""
-        function = ir.Function(self.module, team.TASK, self.next_name())
-        function.linkage = "internal"
-        function.attributes.add("nounwind")
-        return function
+    def task(self, step: Parallel, captured: Sequence[Buffer], trips: Sequence[Counter]) -> ir.Function:
+        """Return the function that runs pieces of a step, whose context holds these places and counters."""
+        nests = list(leaves(step.steps))
+        own = list(dict.fromkeys(buffer.place for nest in nests for buffer in buffers(nest) if is_own(buffer, step)))
+        forms = [form(nest, [*captured, *own], trips) for nest in nests]
+        strips = [(part.block, len(part.steps)) for part in step.steps if isinstance(part, Strips)]
+        key = step.rows, step.block, step.cut, *[captured.index(captured_place(buffer, step)) for buffer in own], *strips, *forms
+        if key not in self.tasks:
+            function = self.tasks[key] = ir.Function(self.module, team.TASK, self.next_name())
+            function.linkage = "internal"
+            function.attributes.add("nounwind")
+            emit_task(function, step, captured, trips, self)
+        return self.tasks[key]
 
     def next_name(self) -> str:
         self.count += 1
@@ -69,7 +78,7 @@ def emit_parallel(b: ir.IRBuilder, step: Parallel, places: Places, threads: ir.V
     context = room(b, POINTER, max(len(words), 1))
     for k, word in enumerate(words):
         b.store(word, b.gep(context, [ir.Constant(I64, k)], source_etype=POINTER))
-    task = emit_task(step, captured, trips, functions)
+    task = functions.task(step, captured, trips)
     with b.if_else(b.icmp_signed(">", threads, ir.Constant(I32, 1))) as (together, alone):
         with together:
             shared = team.call(b, team.SHARE, task, context, ir.Constant(I32, step.pieces), threads)
@@ -93,9 +102,10 @@ def is_own(buffer: Buffer, step: Parallel) -> bool:
     return buffer.place.row is not None and buffer.place.row.counter is step.piece
 
 
-def emit_task(step: Parallel, captured: Sequence[Buffer], trips: Sequence[Counter], functions: FunctionsOfNests) -> ir.Function:
+def emit_task(
+    function: ir.Function, step: Parallel, captured: Sequence[Buffer], trips: Sequence[Counter], functions: FunctionsOfNests
+) -> None:
     """Emit the function that runs the pieces from `first` to before `last`: at once, unless each has memory of its own."""
-    function = functions.task()
     context, first, last, scratch = function.args
     b = ir.IRBuilder(function.append_basic_block("entry"))
     words = [b.gep(context, [ir.Constant(I64, k)], source_etype=POINTER) for k in range(len(captured) + len(trips))]
@@ -124,7 +134,6 @@ def emit_task(step: Parallel, captured: Sequence[Buffer], trips: Sequence[Counte
             else:
                 run(part, rows)
     b.ret(b.load(worst, typ=I32))
-    return function
 
 
 def own_rows(b: ir.IRBuilder, pointers: dict[Buffer, ir.Value], scratch: ir.Value) -> dict[Buffer, ir.Value]:

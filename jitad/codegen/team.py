@@ -32,7 +32,7 @@ from jitad.codegen.fork_join import ALONE, ENTER, LEAVE, MOST, RESET, SETTINGS, 
 from jitad.codegen.scalars import I32, I64, POINTER
 
 SYSTEM = ("pthread_create", "pthread_join", "pthread_self", "pthread_mutex_init", "pthread_mutex_lock", "pthread_mutex_unlock",
-          "pthread_cond_init", "pthread_cond_wait", "pthread_cond_broadcast", "sched_yield", "sigfillset", "pthread_sigmask")  # fmt: skip
+          "pthread_cond_init", "pthread_cond_wait", "pthread_cond_broadcast", "sigfillset", "pthread_sigmask")  # fmt: skip
 
 RELAX = {"x86": "void @llvm.x86.sse2.pause()", "aarch64": "void @llvm.aarch64.hint(i32 1)"}  # what a waiting loop tells the CPU
 TASK = ir.FunctionType(I32, [POINTER, I64, I64, POINTER])

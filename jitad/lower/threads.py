@@ -148,8 +148,8 @@ def disjoint(accesses: Sequence[tuple[Index, Ranges]], dim: int, extent: int, wr
     (stride, *others) = {stride for _, stride, _, _ in parts}
     if others or not stride or len({structure(invariant) for invariant, *_ in parts}) != 1:
         return False
-    width = math.gcd(*[factor for _, _, outer, _ in parts for _, factor in outer.terms])
-    return any(places_differ(accesses, parts, dim, stride, w) for w in ([width] if width else [0, abs(stride) * extent]))
+    width, reach = math.gcd(*[factor for _, _, outer, _ in parts for _, factor in outer.terms]), abs(stride) * extent
+    return any(places_differ(accesses, parts, dim, stride, w) for w in (width, reach) if w == width or width % w == 0)
 
 
 def places_differ(accesses: Sequence[tuple[Index, Ranges]], parts: Sequence[tuple], dim: int, stride: int, width: int) -> bool:
