@@ -12,6 +12,7 @@ import jitad
 from jitad.ir import errors
 from jitad.ir.types import FLOAT, ArrayType
 from jitad.lower.index import ZERO, loop_variable
+from jitad.lower.layout import positions
 from jitad.lower.loops import Buffer, Call, Loops, Nest, Parallel, Region, Store, Strips
 from jitad.lower.regions import regions, tiles
 from jitad.lower.scalars import Builder
@@ -145,6 +146,18 @@ def test_long_sums_keep_what_rounding_loses(dtype):
     x = np.random.default_rng(0).random(200_003).astype(dtype)
     assert abs(float(jitad.jit(np.sum)(x)) - math.fsum(x)) <= np.finfo(dtype).eps * math.fsum(x)
     assert jitad.jit(np.sum)(np.append(x, np.inf).astype(dtype)) == np.inf
+
+
+@pytest.mark.parametrize("function", [
+    lambda x, y: np.sum(x.T * y.T), lambda x, y: np.sum(x.T * y.T, axis=1), lambda x, y: (x.T * y.T).T[::-1],
+], ids=["sum", "sums of columns", "transposed back"])  # fmt: skip
+def test_the_innermost_loop_runs_along_memory(function):
+    x, y = np.random.default_rng(0).normal(size=(2, 150, 120))
+    for step in gradient_loops(lambda *args: np.sum(function(*args)), x, y).steps:
+        if isinstance(step, Nest) and len(step.box) == 2:
+            strides = [dict(position.terms).get(step.loops[-1], 0) for _, position, _ in positions(step)]
+            assert max(map(abs, strides)) <= 1
+    np.testing.assert_allclose(jitad.jit(function)(x, y), function(x, y), rtol=1e-12)
 
 
 def test_elements_put_together_need_no_guards():

@@ -1,4 +1,6 @@
-"""From a Program to `Loops`: prepare, schedule, build, share memory, run nests block by block, lay out arrays, share out loops, plan the workspace.
+"""From a Program to `Loops`.
+
+Prepare, schedule, build, share memory, order loops, run nests block by block, lay out arrays, share out loops, plan the workspace.
 
 In: a Program. Out: `Loops`, whose input and output buffers are those of the Program, in order. Invariant: every output has a buffer of
 its own, which no input shares.
@@ -9,6 +11,7 @@ from __future__ import annotations
 from jitad.ir.program import Program
 from jitad.lower.blocks import lower_block
 from jitad.lower.layout import turn_inputs, turn_work
+from jitad.lower.loop_order import order_loops
 from jitad.lower.loops import Buffer, Loops
 from jitad.lower.nests import Context
 from jitad.lower.prepare import prepare
@@ -24,7 +27,9 @@ def lower(program: Program) -> Loops:
     inputs = [Buffer(var.type, "input", f"in{k}") for k, var in enumerate(program.inputs)]
     outputs = [Buffer(atom.type, "output", f"out{k}") for k, atom in enumerate(program.outputs)]
     context = Context(dict(zip(program.inputs, inputs, strict=True)))
-    steps = strip_mine(share_memory(lower_block(program, outputs, context), outputs), set(outputs))
+    steps = share_memory(lower_block(program, outputs, context), outputs)
+    order_loops(steps)
+    steps = strip_mine(steps, set(outputs))
     turn_work(steps, used_whole(steps).union(outputs))
     steps = share_out(turn_inputs(steps, inputs))
     loops = Loops(inputs, outputs, steps, checks=list(context.checks.values()))

@@ -13,8 +13,9 @@ from dataclasses import dataclass, field
 
 from jitad.lower.index import Index, Range
 from jitad.lower.layout import positions, turn
-from jitad.lower.loops import Buffer, Call, Choice, Nest, Reduction, Repeat, ScatterStore, Step, Store, Strips
-from jitad.lower.walk import children, expressions, reads, writes
+from jitad.lower.loop_order import arrange, depends_on_order
+from jitad.lower.loops import Buffer, Call, Choice, Nest, Repeat, Step, Strips
+from jitad.lower.walk import children, reads, writes
 
 CACHE = 64 * 1024  # bytes that the rows of a block take, together
 ACROSS_CACHE = 256 * 1024  # the same where the innermost loop runs across the rows
@@ -191,28 +192,13 @@ def strips_of(cluster: Cluster, others: Sequence[Cluster], lasting: Collection[B
         if across and len(nest.box) > 1:
             nest.order = (*range(1, len(nest.box)), 0)
         for reduction in nest.reductions:
-            arrange(reduction, nest)
+            arrange(reduction, nest, pieces=(0,))
     return Strips(cluster.rows, block, cluster.steps)
 
 
 def runs_across(nest: Nest) -> bool:
     """Whether a nest may have its outermost loop innermost, and has better: because the loops within are short."""
-    if len(nest.box) == 1:
-        return True
-    for region in nest.regions:
-        stored = {(s.buffer.memory, s.position) for s in region.statements if isinstance(s, Store)}
-        loaded = {(expr.args[0].memory, expr.args[1]) for expr in expressions(region) if expr.op == "load"}
-        if any(isinstance(s, ScatterStore) for s in region.statements) or {b for b, _ in stored} & {b for b, _ in loaded - stored}:
-            return False
-    return math.prod(nest.box[1:]) <= MOST_ACROSS
-
-
-def arrange(reduction: Reduction, nest: Nest) -> None:
-    """Fit a reduction to the order of the loops, the one over rows being run in pieces."""
-    kept = dict(reduction.position.terms)
-    reduction.inner = max((place + 1 for place, dim in enumerate(nest.loops) if dim in kept), default=0)
-    interrupted = any(dim not in kept for dim in nest.loops[: reduction.inner])
-    reduction.partial = reduction.partial or interrupted or 0 not in kept
+    return len(nest.box) == 1 or (math.prod(nest.box[1:]) <= MOST_ACROSS and not depends_on_order(nest))
 
 
 def strides(cluster: Cluster, memory: Buffer) -> set[int]:
