@@ -65,12 +65,17 @@ def concrete(x, function: str, argument: str):
 
 
 def progressions(indices: np.ndarray) -> list[tuple[int, int, int]] | None:
-    """Return the arithmetic progressions (start, step, length) that make up a vector of indices; None if they are many."""
+    """Return the arithmetic progressions (start, step, length) that make up a vector of indices; None if they are many.
+
+    Of two numbers, the second goes to the progression that follows if it belongs to that: a rotation is two progressions.
+    """
     found, start = [], 0
     while start < len(indices):
         steps = np.diff(indices[start:])
         changes = np.flatnonzero(steps != steps[:1])
         length = int(changes[0]) + 1 if len(changes) else len(steps) + 1
+        if length == 2 and len(steps) > 2 and steps[1] == steps[2]:
+            length = 1
         found.append((int(indices[start]), int(steps[0]) if len(steps) and length > 1 else 1, length))
         if len(found) > FEW:
             return None
