@@ -19,6 +19,7 @@ from jitad.optimize.additions import add_in_branches
 from jitad.optimize.bodies import delay, optimize_bodies, prune
 from jitad.optimize.dce import eliminate_dead_code
 from jitad.optimize.expand import expand
+from jitad.optimize.invariants import hoist
 from jitad.optimize.simplify import simplify
 from jitad.optimize.writes import choose_written
 from jitad.runtime import kernels
@@ -40,7 +41,7 @@ def bodies(program: Program) -> Program:
 
 
 PASSES: list[Callable[[Program], Program]] = [
-    eliminate_dead_code, expand, prune, eliminate_dead_code, simplify, bodies, prune, eliminate_dead_code,
+    eliminate_dead_code, expand, prune, eliminate_dead_code, simplify, bodies, hoist, prune, eliminate_dead_code,
     add_in_branches, prune, eliminate_dead_code, delay, choose_written, eliminate_dead_code,
 ]  # fmt: skip
 

@@ -17,7 +17,7 @@ ALLOWED = {
     "lower": {"ir", "primitives"},
     "codegen": {"ir", "lower"},
     "runtime": {"ir", "codegen"},
-    "functional": {"ir", "primitives", "frontend", "transform"},
+    "functional": {"ir", "primitives", "frontend", "transform", "optimize"},
     "pipeline": {"ir", "optimize", "lower", "codegen", "runtime"},
 }
 COMPILERS = {"numba", "llvmlite"}

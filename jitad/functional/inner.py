@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -19,6 +19,7 @@ from jitad.frontend.trees import LEAF, TreeDef, flatten, leaf_paths, unflatten
 from jitad.ir import errors
 from jitad.ir.program import Atom
 from jitad.ir.source import Source
+from jitad.optimize.invariants import hoist
 from jitad.primitives.complexes import convert
 from jitad.primitives.declare import full
 
@@ -61,9 +62,13 @@ def present(atom: Atom, leaf: Leaf):
 
 
 def trace_inner(function: Callable, tree: Any) -> Inner:
-    """Trace ``function(tree)``, whose leaves are the arguments of interest and become the inputs of its Program."""
+    """Trace ``function(tree)``, whose leaves are the arguments of interest and become the inputs of its Program.
+
+    What does not change in a loop is computed before it: so is then what the chain rule makes of it.
+    """
     leaves, treedef = flatten((tree,))
-    return Inner(trace_function(function, [describe(x) for x in leaves], treedef), list(map(to_atom, leaves)))
+    traced = trace_function(function, [describe(x) for x in leaves], treedef)
+    return Inner(replace(traced, program=hoist(traced.program)), list(map(to_atom, leaves)))
 
 
 def private(x):

@@ -70,6 +70,9 @@ class Primitive:
     choose : ``(inputs, **params) -> atom | None``
         For a write to an array: the same as a choice, for each element, between what is written there and what was there before. None if
         several elements are written.
+    hoist : ``(inputs, choose, **params) -> outputs | None``
+        For a loop: records a version before which those values of its body are computed that ``choose(body, held, certain)`` gives; `held` are
+        the inputs of the body that are the same in every trip, `certain` says that there is one. None if there are no such values.
     delay : ``(inputs, used, **params) -> outputs | None``
         For a loop: records a version that computes at the beginning of a trip what this one computes at the end of the trip before and
         carries, None if there is nothing of the kind; results that are not in `used` may be anything.
@@ -112,6 +115,7 @@ class Primitive:
     nonnegative: Callable = lambda equation, known: False
     simplify: Callable | None = None
     choose: Callable | None = None
+    hoist: Callable | None = None
     delay: Callable | None = None
     add_into: Callable | None = None
     expand: Callable | None = None

@@ -19,6 +19,7 @@ from jitad.ir.symbolic import Zero, is_zero
 from jitad.ir.types import ArrayType
 from jitad.primitives.control.bodies import COUNTER, batched_body, batched_operands, close, fixpoint, limited, moved_body, prune_repeated
 from jitad.primitives.control.delays import delayed_body
+from jitad.primitives.control.invariants import recorded_before, without
 from jitad.primitives.control.lasting import Lasting, lasting, loop_level
 from jitad.primitives.control.undefined import empty
 from jitad.primitives.declare import full, instantiate, is_linear, sample
@@ -173,6 +174,15 @@ def delay_in_loop(inputs, used, body, length, consts, reverse):
     return None if body is None else loop(*inputs, body=body, length=length, consts=consts, reverse=reverse)
 
 
+def hoist_from_loop(inputs, choose, body, length, consts, reverse):
+    held = dict(zip(body.inputs[1 : 1 + consts], inputs[1 : 1 + consts], strict=True))
+    values = choose(body, set(held), isinstance(inputs[0], Literal))
+    if not values:
+        return None
+    before = recorded_before(body, values, held)
+    return loop(inputs[0], *before, *inputs[1:], body=without(body, values), length=length, consts=consts + len(values), reverse=reverse)
+
+
 def loop_samples(rng, dtype):
     x, steps = sample(rng, dtype, (0.2, 1.0)), np.asarray(sample(rng, dtype, (0.2, 1.0), (4, 3)))
     body = build(lambda i, rows, x, y: [x * gather(rows, i), y + x], [COUNTER, *[ArrayType(a.dtype, a.shape) for a in (steps, x, x)]])
@@ -188,6 +198,7 @@ loop = Primitive(
     depends=loop_depends,
     split=split_loop,
     prune=prune_loop,
+    hoist=hoist_from_loop,
     delay=delay_in_loop,
     accumulate=transpose_loop,
     batch=batch_loop,

@@ -32,6 +32,7 @@ from jitad.primitives.control.bodies import (
     where,
     widened,
 )
+from jitad.primitives.control.invariants import recorded_before, without
 from jitad.primitives.control.sweeps import sweeps
 from jitad.primitives.declare import instantiate, sample
 from jitad.primitives.reductions import reduce_max, reduce_or
@@ -174,6 +175,18 @@ def while_samples(rng, dtype):
     return [([np.int64(limit), a, x, x + 0.5], {"test": test, "body": body, "length": 9, "consts": 1}) for limit in (9, 2, 0)]
 
 
+def hoist_from_while(inputs, choose, test, body, length, consts):
+    """What the test computes stays: it is run once more than the body."""
+    held = dict(zip(body.inputs[1 : 1 + consts], inputs[1 : 1 + consts], strict=True))
+    values = choose(body, set(held), False)
+    if not values:
+        return None
+    before, body = recorded_before(body, values, held), without(body, values)
+    places = [0, *range(1 + len(values), len(body.inputs))]
+    test = widened(test, body.input_types, places)
+    return while_(inputs[0], *before, *inputs[1:], test=test, body=body, length=length, consts=consts + len(values))
+
+
 while_ = Primitive(
     "while",
     type=while_type,
@@ -182,6 +195,7 @@ while_ = Primitive(
     depends=while_depends,
     split=split_while,
     prune=prune_while,
+    hoist=hoist_from_while,
     batch=batch_while,
     lower=Control("while"),
     samples=while_samples,
