@@ -48,12 +48,17 @@ def engine() -> llvm.ExecutionEngine:
     return llvm.create_mcjit_compiler(llvm.parse_assembly(""), create_target_machine())
 
 
+def verified(module: ir.Module | str) -> llvm.ModuleRef:
+    """Return a module, or the text of one, as LLVM has it."""
+    parsed = llvm.parse_assembly(str(module))
+    parsed.triple, parsed.data_layout = llvm.get_process_triple(), str(target_machine().target_data)
+    parsed.verify()
+    return parsed
+
+
 def optimized(module: ir.Module | str) -> llvm.ModuleRef:
     """Return a module, or the text of one, after LLVM's passes."""
-    machine = target_machine()
-    parsed = llvm.parse_assembly(str(module))
-    parsed.triple, parsed.data_layout = llvm.get_process_triple(), str(machine.target_data)
-    parsed.verify()
+    machine, parsed = target_machine(), verified(module)
     options = llvm.create_pipeline_tuning_options(speed_level=3)
     builder = llvm.create_pass_builder(machine, options)
     builder.getModulePassManager().run(parsed, builder)
@@ -63,6 +68,12 @@ def optimized(module: ir.Module | str) -> llvm.ModuleRef:
 def object_code(module: ir.Module | str) -> bytes:
     with _lock:
         return target_machine().emit_object(optimized(module))
+
+
+def direct_object_code(text: str) -> bytes:
+    """Return the object code of a module that is as it should be: LLVM's passes take longer than all the rest."""
+    with _lock:
+        return target_machine().emit_object(verified(text))
 
 
 def llvm_text(module: ir.Module) -> str:

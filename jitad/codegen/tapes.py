@@ -91,7 +91,7 @@ ALLOCATION = {"PyMem_RawMalloc": (POINTER, [I64]), "PyMem_RawFree": (ir.VoidType
 def keeper() -> dict[str, int]:
     """Make the functions of tapes known to LLVM, and return their addresses."""
     names = [TAKE, GIVE, CLEAR]
-    addresses = dict(zip(names, machine.load(machine.object_code(KEEPER), names), strict=True))
+    addresses = dict(zip(names, machine.load(machine.direct_object_code(KEEPER), names), strict=True))
     for name in (TAKE, GIVE):
         llvm.add_symbol(name, addresses[name])
     return addresses

@@ -61,7 +61,7 @@ def team() -> dict[str, Callable]:
         for name in SYSTEM:
             llvm.add_symbol(f"jitad_{name}", ctypes.cast(getattr(system, name), ctypes.c_void_p).value)
     names = [ENTER, LEAVE, SHARE, SETTINGS, RESET, STOP]
-    addresses = dict(zip(names, machine.load(machine.object_code(text), names), strict=True))
+    addresses = dict(zip(names, machine.load(machine.direct_object_code(text), names), strict=True))
     for name in SIGNATURES:
         llvm.add_symbol(name, addresses[name])
     types = {SETTINGS: [ctypes.c_int32] * 2, RESET: [ctypes.c_int64], STOP: []}
@@ -74,13 +74,15 @@ def team() -> dict[str, Callable]:
 
 
 _asked: list[int | None] = [None]
+_lock = threading.RLock()
 
 
 def settle(threads: int | None) -> None:
     """Set how many threads a kernel may use: in any thread, or if None as many as there are CPUs in the main thread and one in others."""
-    _asked[0] = threads
-    if team.cache_info().currsize:
-        apply()
+    with _lock:
+        _asked[0] = threads
+        if team.cache_info().currsize:
+            apply()
 
 
 def apply() -> None:
@@ -90,8 +92,10 @@ def apply() -> None:
 
 def provide(code: bytes) -> None:
     """Make the team known if object code needs it; the names of what it needs are part of it."""
-    if SHARE.encode() in code and not team.cache_info().currsize:
-        apply()
+    if SHARE.encode() in code:
+        with _lock:  # a team that works must not be made again
+            if not team.cache_info().currsize:
+                apply()
 
 
 def call(builder: ir.IRBuilder, name: str, *arguments: ir.Value) -> ir.Value:
