@@ -310,3 +310,12 @@ CASES = [
 @pytest.mark.parametrize("function, arrays", [(f, arrays) for f, *arrays in CASES], ids=lambda x: getattr(x, "__name__", ""))
 def test_cases(function, arrays, check):
     check(Given(function, arrays))
+
+
+def test_a_column_that_is_read_in_each_row_is_copied():
+    """What lies across the rows is brought together before it is read again and again."""
+    x = np.random.default_rng(0).uniform(size=(40, 40))
+    loops = loops_of(jitad.jit(lambda x: np.sum(x * x[:, 3])), x)
+    inner = [expr.args[1] for step in loops.steps if len(step.box) == 2 for region in step.regions
+             for expr in reachable(roots(region)) if expr.op == "load"]
+    assert inner and all((1, 40) not in position.terms for position in inner)

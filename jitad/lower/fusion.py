@@ -22,6 +22,7 @@ from jitad.lower.reads import SHORT, Reads, iteration_box, kind_of, terms_of
 
 STORE = 6.0
 LOAD = 1.0
+COLUMN = 3.0  # what it costs to read an element of a column of an array
 MOST = 1e4
 CONTEXTS = 12
 DEEPEST = 24
@@ -174,7 +175,7 @@ def inline_costs(program: Program, roots: set[Var]) -> dict[Var, float]:
         return LOAD if x in roots else costs.get(x, LOAD)
 
     for equation in program.equations:
-        own = getattr(equation.primitive.lower, "cost", 0.0)
+        own = COLUMN if is_column(equation) else getattr(equation.primitive.lower, "cost", 0.0)
         loops = equation.outputs[0].type.size > 1
         total = own + sum(price(x) for x in equation.inputs if isinstance(x, Var) and not (loops and x.type.size == 1))
         if isinstance(equation.primitive.lower, Reduce) and kind_of(equation) == "inline":
@@ -182,6 +183,14 @@ def inline_costs(program: Program, roots: set[Var]) -> dict[Var, float]:
         for var in equation.outputs:
             costs[var] = min(total, MOST)
     return costs
+
+
+def is_column(equation: Equation) -> bool:
+    """Whether the result lies across the rows of an array: an element that is read from there again has left the cache."""
+    if not isinstance(equation.primitive.lower, Pull) or not equation.primitive.selecting:
+        return False
+    x, result = equation.inputs[0], equation.outputs[0]
+    return x.ndim == result.ndim > 1 and result.shape[-1] == 1 < min(x.shape[-1], result.type.size)
 
 
 def promote(program: Program, reads: Reads, roots: set[Var], costs: dict[Var, float], groups: list[Group] | None) -> None:

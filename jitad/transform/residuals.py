@@ -9,6 +9,12 @@ consist of nothing else; loops, products, sums and factorisations are not. The c
 are at hand for nothing; a value that an inner loop holds has its price divided by the trips of that loop, for it is kept once for
 all of them. So a scalar that was read from an array that changes is kept as a scalar; `exp(x)` is kept, or `x`, or what `x` was computed from,
 whichever takes least; and what depends on constants and counters alone is never kept.
+
+What a loop reads from an array that it updates in place, and does not overwrite later, is read again from the array that it leaves
+(`jitad.primitives.control.lasting`), which costs what keeping that array costs, once for the loop: a quarter of its bytes where it is there
+anyway. Factorisations by rows, columns or elements keep nothing else. Where the elements read are overwritten later, as by reflections that
+change all that remains, they are kept, in each trip anew; a memory budget bounds that (`jitad.transform.budget`). Updates are not undone by
+computing backwards, since that would round.
 """
 
 from __future__ import annotations
