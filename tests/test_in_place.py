@@ -241,3 +241,22 @@ def test_what_was_not_selected_is_not_added():
         (inner,) = inner.steps
     (choice,) = [step for step in inner.steps if isinstance(step, Choice)]
     assert choice is inner.steps[-1] and min(map(len, choice.branches)) == 0
+
+
+@pytest.mark.parametrize("rows", [False, True])
+def test_what_is_added_to_zeros_is_written(rows):
+    """The adjoint of a[i] = 0.6 * a[i - 1] + 0.4 * a[i] sets its element once."""
+    def smoothed(x):
+        a = x * 1.0
+        for i in range(1, N):
+            if rows:
+                a[i, : i + 1] = 0.6 * a[i - 1, : i + 1] + 0.4 * a[i, : i + 1]
+            else:
+                a[i, 3] = 0.6 * a[i - 1, 3] + 0.4 * a[i, 3]
+        return np.sum(a**2)
+
+    x = np.random.default_rng(0).normal(size=(N, N))
+    *_, sweep = [step for step in to_loops(jitad.trace(jitad.value_and_grad(smoothed))(x)).steps if isinstance(step, Repeat)]
+    stores = [s for nest in leaves(sweep.steps) for region in nest.regions for s in region.statements if getattr(s, "buffer", None)]
+    assert not any(s.value.op == "const" and s.buffer.type.size == N * N for s in stores)
+    check_grads(smoothed, (x,))

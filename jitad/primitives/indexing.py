@@ -265,6 +265,16 @@ def add_scattered(equation, x):
     return scatter_add(x, updates, *indices) if uniform(base) == 0 else None
 
 
+def simplify_scatter_add(inputs, unique=False):
+    """What is added to an element that was set to zero is written there."""
+    base, new, *indices = inputs
+    before = getattr(base, "equation", None)
+    if indices[0].shape or before is None or before.primitive is not scatter or uniform(before.inputs[1]) != 0:
+        return None
+    return scatter(before.inputs[0], new, *indices, unique=True) if list(before.inputs[2:]) == indices else None
+
+
 scatter_add.add_into = add_scattered
+scatter_add.simplify = simplify_scatter_add
 for primitive in (gather, scatter, scatter_add):
     primitive.fails = "IndexError"

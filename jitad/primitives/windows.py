@@ -354,8 +354,10 @@ def write(name: str, combine: str, flat_write: Primitive, **slots) -> Primitive:
         return select(place_mask(base.shape, starts), base + written if combine == "add" else written, base)
 
     def simplify(inputs, spans):
-        """Known counts cut off what is not written."""
+        """Known counts cut off what is not written; what is added where zeros were written is written there."""
         base, new, *scalars = inputs
+        if combine == "add" and was_cleared(base, scalars, spans):
+            return window_update(base.equation.inputs[0], new, *scalars, spans=spans)
         known = without_known_counts(spans, scalars)
         if known is None or known[0] == spans:
             return None
@@ -370,6 +372,14 @@ def write(name: str, combine: str, flat_write: Primitive, **slots) -> Primitive:
         samples=write_samples, structural=True, nonnegative=lambda equation, known: all(map(known, equation.inputs[:2])),
         simplify=simplify, choose=choose, **slots)
     return primitive
+
+
+def was_cleared(x: Atom, scalars, spans: Spans) -> bool:
+    """Whether `x` is an array in which zeros were written to a window."""
+    equation = getattr(x, "equation", None)
+    if equation is None or equation.primitive is not window_update or uniform(equation.inputs[1]) != 0:
+        return False
+    return equation.params["spans"] == spans and list(equation.inputs[2:]) == list(scalars)
 
 
 def transpose_window_update(cotangents, inputs, spans):
