@@ -388,3 +388,55 @@ def test_compile_time_does_not_grow_with_trips():
         return len(to_loops(getattr(traced, "program", traced)).steps)
 
     assert steps(20) == steps(60)
+
+
+# --- arrays made of them ----------------------------------------------------------------------------------------------------------
+
+
+def ranges(x):
+    total = 0.0
+    for i in range(1, 30):
+        k, j = np.arange(i), np.arange(i, 0, -2)
+        total += np.sum(x[k] * k) + np.sum(x[j - 1] / (j + 1.0)) + np.arange(i // 2, i).sum()
+    return total
+
+
+def work_vectors(x):
+    total = 0.0
+    for i in range(1, 30):
+        w = np.zeros(i)
+        w[0] = x[i]
+        w[1:] = x[1:i] * 0.5
+        w += np.full(i, x[0]) + np.ones(i)
+        a = np.zeros((i, 2))
+        a[:, 1] = w
+        total += w @ x[:i] + w[-1] + np.sum(a[-1])
+    return total
+
+
+def joined(x):
+    total, a = 0.0, x[:4] * x[:3, None]
+    for i in range(2, 29):
+        c = np.concatenate([x[:i], x[i + 1:]])
+        d = np.concatenate((x[i:], [x[0]], 2 * x[: i // 2]))
+        b = np.concatenate([a[:, : i % 4], a[:, :1]], axis=1)
+        total += c[3] * c @ c + d[-1] * d.sum() + b.sum()
+    return total
+
+
+@pytest.mark.parametrize("function", [ranges, work_vectors, joined])
+def test_arrays_of_variable_extents(function):
+    x = np.random.default_rng(5).uniform(0.5, 1.0, 30)
+    assert np.isclose(jitad.jit(function)(x), function(x), rtol=1e-13)
+    jitad.testing.check_grads(function, (x,), rtol=1e-5)
+
+
+def test_an_extent_without_a_bound():
+    def f(x):
+        k = 0
+        while np.sum(np.zeros(k)) + x > k:
+            k += 1
+        return k
+
+    with pytest.raises(jitad.JitadError, match="np.zeros takes an extent.*use a slice of it"):
+        jitad.jit(f)(3.5)

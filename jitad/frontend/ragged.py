@@ -30,7 +30,7 @@ from jitad.primitives.shaping import broadcast, embed, iota, slice_
 from jitad.primitives.windows import Span
 
 KNOWN = ("indices and slices, functions of elements, reductions, dot, matmul, inner, vdot, outer, norm, cumsum, cumprod, flip, sort, diff, "
-         "where, copy, and assignment")
+         "where, concatenate, copy, and assignment")
 Extents = tuple[Extent, ...]
 
 
@@ -275,8 +275,12 @@ def is_open(key) -> bool:
     if type(key) is tuple:
         return any(map(is_open, key))
     if isinstance(key, slice):
-        return any(isinstance(x, View) and x.ndim == 0 and x.origins is None and known(x.atom) is None for x in (key.start, key.stop))
+        return is_open_bound(key.start) or is_open_bound(key.stop)
     return isinstance(key, Ragged)
+
+
+def is_open_bound(x) -> bool:
+    return isinstance(x, View) and x.ndim == 0 and x.origins is None and known(x.atom) is None
 
 
 def get(values: View, extents: Extents, key):

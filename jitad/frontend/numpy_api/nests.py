@@ -22,7 +22,7 @@ def looking_inside(function: Callable, implementation: Callable) -> Callable:
     def call(*args, **kwargs):
         args = [whole(x) for x in args]
         traced = contains_traced(args) or contains_traced(list(kwargs.values()))
-        if any(isinstance(x, Ragged) for x in args):
+        if any(isinstance(y, Ragged) for x in args for y in (x if isinstance(x, list | tuple) else (x,))):
             return function(*args, **kwargs)
         return (implementation if traced else function)(*args, **kwargs)
 
