@@ -21,6 +21,7 @@ from jitad.frontend.numpy_api.operands import asarray
 from jitad.frontend.promotion import cast, contains_traced, whole
 from jitad.frontend.ragged import Ragged
 from jitad.ir import errors
+from jitad.ir.source import user_source
 from jitad.ir.types import BOOL
 from jitad.primitives.declare import from_scipy
 
@@ -271,6 +272,13 @@ def quantifier(function: Callable, decisive: bool) -> None:
         return result
 
     BUILTINS[function] = quantified
+
+
+@replaces(print)
+def shown(*values, **options):
+    """``print`` of what has no values yet: the types, and when and where they are shown."""
+    note = f"[shown once, while {user_source().short} is traced: values are known when the compiled function runs; return them to print them]"
+    print(*values, note, **options)
 
 
 quantifier(any, True)
