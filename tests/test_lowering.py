@@ -172,6 +172,19 @@ def test_repeated_numbers_are_computed_once():
     assert nest.trips == 1
 
 
+def test_functions_of_gathered_elements_are_computed_once_for_each_element():
+    table, places = np.linspace(0.1, 1, 50), np.arange(400) * 7 % 50
+
+    def function(table, places):
+        return np.sum(np.exp(-2.0 * table[places]) * np.sin(table[places]))
+
+    steps = gradient_loops(function, table, places).steps
+    assert {step.trips for step in steps if {"exp", "sin", "cos"} & set(operations(step.regions[0]))} == {50}
+    jitad.testing.check_grads(lambda table: function(table, places), (table,))
+    with pytest.raises(IndexError, match="test_lowering.py"):
+        jitad.jit(function)(table, places + 1)
+
+
 def test_expensive_values_are_computed_once():
     loops = gradient_loops(charges, np.ones((20, 3)))
     assert sum(operations(region).count("sqrt") for step in loops.steps for region in step.regions) == 1

@@ -20,8 +20,6 @@ def simplify(program: Program) -> Program:
         primitive, params = equation.primitive, equation.params
         if primitive.pointwise and all(isinstance(x, Literal) for x in inputs):
             return [number(equation, inputs)]
-        if primitive.pointwise and all(isinstance(x, Literal) for x in inputs):
-            return [evaluated(equation, inputs)]
         if primitive.simplify is not None:
             with Recorder(equation.source) as recorder:
                 simpler = primitive.simplify(inputs, **params)
@@ -41,12 +39,6 @@ def simplify(program: Program) -> Program:
         return env.get(result, result)
 
     return rewrite(program, rule)
-
-
-def evaluated(equation: Equation, inputs: list[Literal]) -> Literal:
-    """Return the number that an elementwise operation makes of numbers."""
-    with np.errstate(all="ignore"):
-        return literal(equation.primitive.evaluate(*[x.value for x in inputs], **equation.params), equation.outputs[0].dtype)
 
 
 def number(equation: Equation, inputs: list[Atom]) -> Literal:

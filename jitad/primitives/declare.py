@@ -17,6 +17,7 @@ from jitad.ir.program import Atom, Literal, literal
 from jitad.ir.registry import REGISTRY
 from jitad.ir.symbolic import Linear, Zero, is_zero
 from jitad.ir.types import BOOL, ArrayType, broadcast_shapes, real_dtype
+from jitad.primitives.gathered import on_table
 
 Interval = tuple[float, float]
 REAL_LINE: Interval = (-2.5, 2.5)
@@ -81,7 +82,8 @@ def elementwise(
 
 
 def simplify_elementwise(primitive: Primitive, own: Callable | None) -> Callable:
-    """Return the `simplify` rule of an elementwise operation: its own, or the operation on what its operands were before broadcasting."""
+    """Return the `simplify` rule of an elementwise operation: its own, or the operation on what its operands were before they were broadcast or
+    gathered."""
 
     def simplify(inputs, **params):
         simpler = own(inputs, **params) if own else None
@@ -89,7 +91,7 @@ def simplify_elementwise(primitive: Primitive, own: Callable | None) -> Callable
             return simpler
         sources = [before_broadcast(x) for x in inputs]
         if all(x is y for x, y in zip(inputs, sources, strict=True)):
-            return None
+            return on_table(primitive, inputs, params)
         result = primitive(*sources, **params)
         return fit(result, result.type.with_shape(broadcast_shapes(*[x.shape for x in inputs])))
 
