@@ -181,7 +181,7 @@ UNKNOWN = {
     "np.busday_count(x, x)": "jitad does not know numpy.busday_count of traced arrays; .* or wrap the computation in jitad.custom_vjp",
     "np.linalg.svd(np.diag(x))": "jitad does not know np.linalg.svd",
     "np.spacing(x)": "jitad does not know np.spacing of traced arrays",
-    "special.gamma(x)": "jitad does not know scipy.special.gamma of traced arrays",
+    "special.j0(x)": "jitad does not know scipy.special.j0 of traced arrays",
     "np.frompyfunc(abs, 1, 1)(x)": "jitad does not know abs",
 }
 
@@ -212,7 +212,7 @@ def check_source(kind, message, function):
 
 
 def test_functions_of_other_libraries_are_named():
-    check(TypeError, r"scipy\.special\.logsumexp, which jitad does not know, needs the value", lambda: grad(special.logsumexp)(X))
+    check(TypeError, r"scipy\.special\.factorial2, which jitad does not know, needs the value", lambda: grad(special.factorial2)(X))
     check(TypeError, r"scipy\.linalg\.expm, which jitad does not know", lambda: grad(lambda x: np.sum(linalg.expm(x)))(np.eye(2)),
           line="linalg.expm(x)")
 
