@@ -13,6 +13,7 @@ MOST = 64  # threads
 SCRATCH = 2**20  # bytes of memory that each thread but the caller's has to work in
 SPINS = 2000  # of who waits for the next loop, before it goes to sleep
 LAST_SPINS = 500  # of the caller at the end of a loop, before it leaves its CPU to a thread that the system has stopped in a piece
+RETREAT, LONGEST_RETREAT = 64, 4096  # loops that the caller runs alone after one in which it lost more time than it gained
 
 TEAM = f"""
 @limit = internal global i32 1       ; threads that a kernel in the main thread may use
@@ -27,6 +28,8 @@ TEAM = f"""
 @mutex = internal global [16 x i64] zeroinitializer
 @woken = internal global [16 x i64] zeroinitializer
 @over = internal global [16 x i64] zeroinitializer
+@alone = internal global i32 0       ; loops that the caller runs by itself, since a thread was stopped in the one before
+@penalty = internal global i32 {RETREAT}    ; how many these are the next time
 @waiting = internal global i32 0     ; whether the caller has to be woken at the end of the loop
 
 ; The loop that runs. What belongs to a loop is only written while no piece of it is left, and a thread believes it only after it has taken a
@@ -49,6 +52,7 @@ declare i32 @jitad_pthread_cond_init(ptr, ptr)
 declare i32 @jitad_pthread_cond_wait(ptr, ptr)
 declare i32 @jitad_pthread_cond_broadcast(ptr)
 declare i32 @jitad_sigfillset(ptr)
+declare i32 @jitad_clock_gettime(i32, ptr)
 declare i32 @jitad_pthread_sigmask(i32, ptr, ptr)
 declare ptr @jitad_PyMem_RawMalloc(i64)
 declare void @jitad_PyMem_RawFree(ptr)
@@ -125,6 +129,17 @@ end:
 }}
 
 define i32 @{SHARE}(ptr %task, ptr %context, i32 %pieces, i32 %size) {{
+  %alone = load i32, ptr @alone
+  %allowed = icmp eq i32 %alone, 0
+  br i1 %allowed, label %start, label %run_alone
+run_alone:
+  %fewer = sub i32 %alone, 1
+  store i32 %fewer, ptr @alone
+  %all_pieces = zext i32 %pieces to i64
+  %direct = call i32 %task(ptr %context, i64 0, i64 %all_pieces, ptr null)
+  ret i32 %direct
+start:
+  %begun = call i64 @now()
   store atomic ptr %task, ptr @task monotonic, align 8
   store atomic ptr %context, ptr @context monotonic, align 8
   store atomic i32 %size, ptr @size monotonic, align 4
@@ -136,12 +151,12 @@ define i32 @{SHARE}(ptr %task, ptr %context, i32 %pieces, i32 %size) {{
   %high = shl i64 %wide, 32
   br label %deal
 deal:
-  %thread = phi i32 [ 0, %0 ], [ %following, %deal ]
-  %start = phi i32 [ 0, %0 ], [ %end, %deal ]
+  %thread = phi i32 [ 0, %start ], [ %following, %deal ]
+  %first = phi i32 [ 0, %start ], [ %end, %deal ]
   %following = add i32 %thread, 1
   %scaled = mul i32 %pieces, %following
   %end = udiv i32 %scaled, %size
-  %starting = shl i32 %start, 16
+  %starting = shl i32 %first, 16
   %range = or i32 %starting, %end
   %low = zext i32 %range to i64
   %turn = or i64 %high, %low
@@ -164,7 +179,14 @@ spin:
   %spins = phi i32 [ 0, %run ], [ %spun, %pause ]
   %finished = load atomic i32, ptr @done acquire, align 4
   %all = icmp eq i32 %finished, %pieces
-  br i1 %all, label %joined, label %wait
+  br i1 %all, label %smooth, label %wait
+smooth:
+  %high_penalty = load i32, ptr @penalty
+  %less = sub i32 %high_penalty, 1
+  %above = icmp ugt i32 %less, {RETREAT}
+  %lower = select i1 %above, i32 %less, i32 {RETREAT}
+  store i32 %lower, ptr @penalty
+  br label %joined
 wait:
   %patient = icmp ult i32 %spins, {LAST_SPINS}
   br i1 %patient, label %pause, label %sleep
@@ -173,6 +195,7 @@ pause:
   %spun = add i32 %spins, 1
   br label %spin
 sleep:
+  %stalled = call i64 @now()
   %locked = call i32 @jitad_pthread_mutex_lock(ptr @mutex)
   store atomic i32 1, ptr @waiting seq_cst, align 4
   br label %check
@@ -186,10 +209,33 @@ doze:
 rise:
   store atomic i32 0, ptr @waiting monotonic, align 4
   %unlocked = call i32 @jitad_pthread_mutex_unlock(ptr @mutex)
+  %ended = call i64 @now()
+  %work = sub i64 %stalled, %begun
+  %stall = sub i64 %ended, %stalled
+  %lost = icmp ugt i64 %stall, %work
+  br i1 %lost, label %yield, label %joined
+yield:                                                   ; another process has the CPU: leave it alone for a while
+  %old = load i32, ptr @penalty
+  store i32 %old, ptr @alone
+  %doubled = shl i32 %old, 1
+  %mild = icmp ult i32 %doubled, {LONGEST_RETREAT}
+  %new = select i1 %mild, i32 %doubled, i32 {LONGEST_RETREAT}
+  store i32 %new, ptr @penalty
   br label %joined
 joined:
   %found = load atomic i32, ptr @status monotonic, align 4
   ret i32 %found
+}}
+
+define internal i64 @now() {{
+  %time = alloca [2 x i64]
+  %problem = call i32 @jitad_clock_gettime(i32 CLOCK_MONOTONIC, ptr %time)
+  %seconds = load i64, ptr %time
+  %place = getelementptr [2 x i64], ptr %time, i64 0, i64 1
+  %nanoseconds = load i64, ptr %place
+  %scaled = mul i64 %seconds, 1000000000
+  %sum = add i64 %scaled, %nanoseconds
+  ret i64 %sum
 }}
 
 define internal void @wake() {{
