@@ -1,6 +1,6 @@
 """The ordered list of passes, from a traced Program to a kernel.
 
-    Program  --expand, simplify, dead code--> Program  --lower--> Loops  --compile--> Kernel
+    Program  --expand, simplify, dead code, registers--> Program  --lower--> Loops  --compile--> Kernel
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from jitad.optimize.bodies import delay, optimize_bodies, prune
 from jitad.optimize.dce import eliminate_dead_code
 from jitad.optimize.expand import expand
 from jitad.optimize.invariants import hoist
+from jitad.optimize.registers import sum_in_registers
 from jitad.optimize.simplify import simplify
 from jitad.optimize.writes import choose_written
 from jitad.runtime import kernels
@@ -48,7 +49,7 @@ PASSES: list[Callable[[Program], Program]] = [
 
 def to_loops(program: Program) -> Loops:
     """Return the loop nests of a Program, verified if ``config.verify``."""
-    loops = lower(optimize(program))
+    loops = lower(sum_in_registers(optimize(program)))
     return verify_loops(loops) if config.verify else loops
 
 
