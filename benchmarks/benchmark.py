@@ -28,6 +28,10 @@ class Benchmark:
         Whether the function updates arrays in place, which the other libraries do not take, or take forever with.
     workspace
         Arrays that the version by hand keeps from call to call: its last arguments.
+    in_jax
+        The function as it is written for JAX, which it takes as its first argument, if the plain source will not do.
+    in_devito
+        What makes of Devito and the arguments a function of none that computes the value and the gradient, if that can be said in Devito.
     """
 
     name: str
@@ -37,3 +41,5 @@ class Benchmark:
     differentiated: int
     in_place: bool = False
     workspace: tuple[np.ndarray, ...] = ()
+    in_jax: Callable | None = None
+    in_devito: Callable | None = None

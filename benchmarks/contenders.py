@@ -11,6 +11,8 @@ from collections.abc import Callable
 from importlib.util import find_spec
 from types import FunctionType, ModuleType
 
+import numpy as np
+
 from benchmarks.benchmark import Benchmark
 
 Call = Callable[[], tuple]
@@ -45,10 +47,25 @@ def jitad(benchmark: Benchmark) -> Call:
 def jax(benchmark: Benchmark) -> Call:
     import jax
 
-    jax.config.update("jax_enable_x64", True)
-    compiled = jax.jit(jax.value_and_grad(written_for(jax.numpy, benchmark.function), argnums(benchmark)))
-    arguments = jax.device_put(benchmark.arguments)
+    compiled, arguments = compiled_by_jax(benchmark)
     return lambda: jax.block_until_ready(compiled(*arguments))
+
+
+def compiled_by_jax(benchmark: Benchmark) -> tuple[Callable, tuple]:
+    """Return the compiled function, which takes Python's integers (numbers of steps) when it is compiled, and its other arguments."""
+    import jax
+
+    jax.config.update("jax_enable_x64", True)
+    function = functools.partial(benchmark.in_jax, jax) if benchmark.in_jax else written_for(jax.numpy, benchmark.function)
+    static = [k for k, x in enumerate(benchmark.arguments) if isinstance(x, int)] if benchmark.in_jax else []
+    given = [x for k, x in enumerate(benchmark.arguments) if k not in static]
+
+    def of_others(*others):
+        rest = iter(others)
+        return function(*[x if k in static else next(rest) for k, x in enumerate(benchmark.arguments)])
+
+    arguments = jax.device_put(tuple(given))
+    return jax.jit(jax.value_and_grad(of_others, argnums(benchmark))).lower(*arguments).compile(), arguments
 
 
 def torch(benchmark: Benchmark, compiled: bool = False) -> Call:
@@ -110,6 +127,13 @@ def named(library: ModuleType, **functions: Callable) -> ModuleType:
     return names
 
 
+def devito(benchmark: Benchmark) -> Call:
+    import devito
+
+    devito.configuration["language"], devito.configuration["log-level"] = "C", "ERROR"
+    return benchmark.in_devito(devito, *benchmark.arguments)
+
+
 PREPARATIONS: dict[str, tuple[str, Callable[[Benchmark], Call]]] = {
     "by hand": ("numba", by_hand),
     "by hand, fastmath": ("numba", functools.partial(by_hand, fastmath=True)),
@@ -120,13 +144,42 @@ PREPARATIONS: dict[str, tuple[str, Callable[[Benchmark], Call]]] = {
     "autograd": ("autograd", autograd),
     "PyTensor": ("pytensor", pytensor),
     "CasADi": ("casadi", casadi),
+    "Devito": ("devito", devito),
 }
+
+
+def bytes_by_hand(benchmark: Benchmark) -> int:
+    return sum(x.nbytes for x in benchmark.workspace) + results_bytes(benchmark)
+
+
+def bytes_of_jitad(benchmark: Benchmark) -> int:
+    import jitad
+    from jitad.pipeline import bytes_taken
+
+    return bytes_taken(jitad.trace(jitad.value_and_grad(benchmark.function, argnums(benchmark)))(*benchmark.arguments))
+
+
+def bytes_of_jax(benchmark: Benchmark) -> int:
+    found = compiled_by_jax(benchmark)[0].memory_analysis()
+    return found.temp_size_in_bytes + found.output_size_in_bytes
+
+
+def results_bytes(benchmark: Benchmark) -> int:
+    return sum(np.asarray(x).nbytes for x in benchmark.arguments[: benchmark.differentiated])
+
+
+MEMORY: dict[str, Callable[[Benchmark], int]] = {"by hand": bytes_by_hand, "jitad": bytes_of_jitad, "JAX": bytes_of_jax}
+"""What a call takes besides its arguments, its results included: counted, since what a process holds is mostly libraries."""
+
 BY_HAND = ("by hand", "by hand, fastmath")
 MOST_NODES = 10_000
 
 
 def takes(name: str, benchmark: Benchmark) -> bool:
-    """Whether a program is for a contender at all."""
+    """Whether a program is for a contender at all: those that update arrays in place only if it is written for it."""
+    written = {"JAX": benchmark.in_jax, "Devito": benchmark.in_devito}
+    if name == "Devito" or benchmark.in_place and name in written:
+        return written[name] is not None
     if benchmark.in_place:
         return name in (*BY_HAND, "jitad")
     if name == "CasADi":  # one node for each element, and no broadcasting

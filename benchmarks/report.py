@@ -11,7 +11,7 @@ from benchmarks.contenders import BY_HAND
 from benchmarks.runner import Measurement
 
 Results = dict[str, dict[str, Measurement]]
-PACKAGES = ("jitad", "numpy", "numba", "scipy", "jax", "torch", "autograd", "pytensor", "casadi")
+PACKAGES = ("jitad", "numpy", "numba", "scipy", "jax", "torch", "autograd", "pytensor", "casadi", "devito")
 
 
 def report(results: Results) -> str:
@@ -23,6 +23,9 @@ def report(results: Results) -> str:
         "## First call, compilation included",
         table(results, first),
     ]
+    kept = {program: row for program, row in results.items() if any(m.nbytes > 0 for m in row.values())}
+    if kept:
+        parts += ["## Memory that a call takes besides its arguments, results included", table(kept, memory)]
     failed = [(program, name, m.failure) for program, row in results.items() for name, m in row.items() if m.failure]
     if failed:
         parts += ["## Failures", "\n".join(f"- {program}, {name}: {failure.splitlines()[0]}" for program, name, failure in failed)]
@@ -43,6 +46,12 @@ def later(measurement: Measurement, row: dict[str, Measurement]) -> str:
 
 def first(measurement: Measurement, row: dict[str, Measurement]) -> str:
     return "failed" if measurement.failure else duration(measurement.first)
+
+
+def memory(measurement: Measurement, row: dict[str, Measurement]) -> str:
+    if not measurement.nbytes > 0:
+        return ""
+    return f"{measurement.nbytes / 1e6:.4g} MB ({ratio(measurement.nbytes / row[BY_HAND[0]].nbytes)}×)"
 
 
 def ratio(x: float) -> str:

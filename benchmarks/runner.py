@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from benchmarks.benchmark import Benchmark
-from benchmarks.contenders import Call
+from benchmarks.contenders import MEMORY, Call
 
 TOLERANCE = 1e-10
 SECONDS_PER_TURN = 0.002
@@ -22,10 +22,11 @@ SECONDS_PER_TURN = 0.002
 
 @dataclass
 class Measurement:
-    """Seconds for the first call, compilation included, and the median of the later ones; or why there are none."""
+    """Seconds for the first call, compilation included, and the median of the later ones, and bytes taken; or why there are none."""
 
     first: float = float("nan")
     median: float = float("nan")
+    nbytes: float = float("nan")
     failure: str = ""
 
 
@@ -49,6 +50,9 @@ def run(benchmark: Benchmark, contenders: dict[str, Callable[[Benchmark], Call]]
             calls[name] = call
         else:
             measurements[name].failure = f"differs from the results by hand by {error:.1e}"
+    for name in calls if benchmark.workspace else ():
+        if name in MEMORY:
+            measurements[name].nbytes = MEMORY[name](benchmark)
     for name, median in medians(calls, rounds).items():
         measurements[name].median = median
     return measurements

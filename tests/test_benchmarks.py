@@ -9,9 +9,11 @@ from benchmarks.programs import (
     acoustic,
     adi,
     bundle,
+    burgers,
     cross_entropy,
     distances,
     gauss_seidel,
+    gray_scott,
     huber,
     layer_norm,
     lstm,
@@ -19,7 +21,9 @@ from benchmarks.programs import (
     perceptron,
     recursive_filter,
     rosenbrock,
+    shallow_water,
     shortest_paths,
+    upwind,
 )
 from benchmarks.report import report
 from benchmarks.runner import TOLERANCE, Measurement, disagreement, leaves, run
@@ -39,6 +43,10 @@ SMALL = {
     adi: (7, 2),
     lstm: (3, 5),
     acoustic: (14, 12, 3),
+    shallow_water: (12, 9),
+    burgers: (12, 9),
+    gray_scott: (12, 9),
+    upwind: (12, 9),
 }
 
 

@@ -13,7 +13,7 @@ from jitad.ir import errors
 from jitad.ir.types import FLOAT, ArrayType
 from jitad.lower.index import ZERO, loop_variable
 from jitad.lower.layout import positions
-from jitad.lower.loops import Buffer, Call, Loops, Nest, Parallel, Region, Store, Strips
+from jitad.lower.loops import Buffer, Call, Loops, Nest, Parallel, Region, ScatterStore, Store, Strips
 from jitad.lower.regions import regions, tiles
 from jitad.lower.scalars import Builder
 from jitad.lower.verifier import verify_loops
@@ -98,12 +98,11 @@ def energy(u):
 
 @pytest.mark.parametrize("shape", [(100,), (40, 50)])
 def test_the_adjoint_of_a_stencil_gathers(shape):
-    """One pass makes the residuals, one the gradient, whose interior has neither guards nor scattered sums."""
+    """One pass makes the residuals, with a rim of zeros, one the gradient, which has neither guards nor scattered sums."""
     first, second = gradient_loops(energy, np.ones(shape)).steps
-    interior = max(second.regions, key=trips)
-    assert first.trips < second.trips == np.prod(shape)
-    assert trips(interior) >= 0.8 * second.trips and not GUARDS & set(operations(interior))
-    assert all(isinstance(statement, Store) for region in second.regions for statement in region.statements)
+    assert first.trips < 1.2 * second.trips and second.trips == np.prod(shape)
+    assert not any(GUARDS & set(operations(region)) for region in second.regions)
+    assert not any(isinstance(statement, ScatterStore) for region in second.regions for statement in region.statements)
 
 
 def test_products_are_not_transposed_in_memory():

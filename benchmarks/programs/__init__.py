@@ -7,9 +7,11 @@ from benchmarks.programs import (
     acoustic,
     adi,
     bundle,
+    burgers,
     cross_entropy,
     distances,
     gauss_seidel,
+    gray_scott,
     huber,
     layer_norm,
     lstm,
@@ -17,7 +19,9 @@ from benchmarks.programs import (
     perceptron,
     recursive_filter,
     rosenbrock,
+    shallow_water,
     shortest_paths,
+    upwind,
 )
 
 SIZES = {
@@ -35,6 +39,10 @@ SIZES = {
     adi: [(200, 20)],
     lstm: [(14, 1024)],
     acoustic: [(200, 300, 100)],
+    shallow_water: [(200, 200)],
+    burgers: [(200, 150)],
+    gray_scott: [(200, 150)],
+    upwind: [(200, 200)],
 }
 
 

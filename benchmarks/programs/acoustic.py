@@ -24,6 +24,72 @@ def misfit(velocity, sponge, wavelet, observed, receivers, source, ratio):
     return 0.5 * np.sum((recorded - observed) ** 2)
 
 
+def in_jax(jax, velocity, sponge, wavelet, observed, receivers, source, ratio):
+    jnp = jax.numpy
+    c = (ratio * velocity) ** 2
+
+    def step(carry, amplitude):
+        u_prev, u = carry
+        laplacian = (
+            -5.0 * u[2:-2, 2:-2]
+            + (4 / 3) * (u[1:-3, 2:-2] + u[3:-1, 2:-2] + u[2:-2, 1:-3] + u[2:-2, 3:-1])
+            - (1 / 12) * (u[:-4, 2:-2] + u[4:, 2:-2] + u[2:-2, :-4] + u[2:-2, 4:])
+        )
+        u_next = jnp.pad(2 * u[2:-2, 2:-2] - u_prev[2:-2, 2:-2] + c[2:-2, 2:-2] * laplacian, 2)
+        u_next = u_next.at[source, source].add(amplitude)
+        return (u * sponge, u_next * sponge), u_next[receivers, 4]
+
+    start = jnp.zeros_like(velocity), jnp.zeros_like(velocity)
+    _, recorded = jax.lax.scan(step, start, wavelet)
+    return 0.5 * jnp.sum((recorded - observed) ** 2)
+
+
+def in_devito(devito, velocity, sponge, wavelet, observed, receivers, source, ratio):
+    """Return a function of no arguments; its adjoint is the one by hand. The rim, which stays zero, is Devito's halo."""
+    inner, (steps, count) = slice(2, -2), observed.shape
+    grid = devito.Grid(shape=velocity[inner, inner].shape, extent=[n - 5.0 for n in velocity.shape], dtype=velocity.dtype.type)
+    c, q = (devito.Function(name=name, grid=grid, space_order=4) for name in "cq")
+    s, g = (devito.Function(name=name, grid=grid, space_order=0) for name in "sg")
+    u, a = (devito.TimeFunction(name=name, grid=grid, time_order=2, space_order=4) for name in "ua")
+    kept = devito.TimeFunction(name="kept", grid=grid, time_order=0, space_order=0, save=steps)
+    near, far = (devito.Constant(name=name, dtype=velocity.dtype.type, value=value) for name, value in (("near", 4 / 3), ("far", 1 / 12)))
+    shot = devito.SparseTimeFunction(name="shot", grid=grid, npoint=1, nt=steps, coordinates=np.array([[source - 2.0, source - 2.0]]))
+    places = np.stack([receivers - 2.0, np.full(count, 2.0)], axis=1)
+    recorded, residual = (devito.SparseTimeFunction(name=name, grid=grid, npoint=count, nt=steps, coordinates=places)
+                          for name in ("recorded", "residual"))  # fmt: skip
+    x, y = grid.dimensions
+
+    def laplacian(f):
+        def around(k):
+            return sum(f.subs({dim: dim + k * dim.spacing * sign}) for dim in (x, y) for sign in (1, -1))
+
+        return near * around(1) - far * around(2) - 5 * f
+
+    forward = devito.Operator([
+        devito.Eq(kept, laplacian(u)), devito.Eq(u.forward, s * (2 * u - s * u.backward + c * kept)),
+        shot.inject(field=u.forward, expr=shot), recorded.interpolate(expr=u.forward),
+    ])  # fmt: skip
+    backward = devito.Operator([
+        residual.inject(field=a, expr=residual), devito.Eq(g, g + a * kept), devito.Eq(q, c * a),
+        devito.Eq(a.backward, s * (2 * a + laplacian(q) - s * a.forward)),
+    ])  # fmt: skip
+
+    def call():
+        c.data[:], s.data[:] = (ratio * velocity[inner, inner]) ** 2, sponge[inner, inner]
+        for field in (u, a, g):
+            field.data[:] = 0
+        shot.data[:, 0] = wavelet * sponge[source, source]
+        forward.apply(time_m=0, time_M=steps - 1)
+        difference = recorded.data / sponge[receivers, 4] - observed
+        residual.data[:] = difference
+        backward.apply(time_m=0, time_M=steps - 1)
+        gradient = np.zeros_like(velocity)
+        gradient[inner, inner] = g.data
+        return 0.5 * np.sum(difference**2), 2 * ratio**2 * velocity * gradient
+
+    return call
+
+
 @numba.njit(error_model="numpy", fastmath=True)
 def step(u, prev, c, sponge, laplacian):
     """Advance `prev` by two steps to the one after `u`; indices count from the corner, with which Numba vectorises."""
@@ -95,4 +161,4 @@ def make(n, steps, receivers):
     arguments = velocity, np.minimum.outer(profile, profile), wavelet, observed, places, n // 2, 2.5e-4
     name = f"acoustic waves, {n} × {n}, {steps} steps, {receivers} receivers"
     workspace = np.zeros((steps, n - 4, n - 4)), np.zeros((4, n, n))
-    return Benchmark(name, misfit, by_hand, arguments, differentiated=1, in_place=True, workspace=workspace)
+    return Benchmark(name, misfit, by_hand, arguments, differentiated=1, in_place=True, workspace=workspace, in_jax=in_jax, in_devito=in_devito)

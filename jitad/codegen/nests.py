@@ -9,7 +9,7 @@ from __future__ import annotations
 import functools
 import math
 from collections.abc import Sequence
-from contextlib import ExitStack, nullcontext
+from contextlib import nullcontext
 
 from llvmlite import ir
 
@@ -95,18 +95,9 @@ class NestEmitter:
     def emit_rows(self, group: Sequence[Region]) -> None:
         """Emit the part of regions that lies in the rows of a block; if they are several, one after another in each iteration of the loops
         around the innermost one."""
-        spans = [self.confined(self.bounds(region.ranges)) for region in group]
-        self.spans = spans[0]
-        if len(group) == 1:
-            self.emit_region(group[0])
-            return
-        self.variables = {}
-        *outer, inner = self.nest.loops
-        with ExitStack() as loops:
-            for dim in outer:
-                self.variables[dim] = loops.enter_context(Loop(self.builder, *self.spans[dim]))
-            for region, own in zip(group, spans, strict=True):
-                self.emit_loop(region, {}, len(outer), -1, 0, own[inner])
+        self.group_spans = [self.confined(self.bounds(region.ranges)) for region in group]
+        self.spans = self.group_spans[0]
+        self.emit_regions(group)
 
     def confined(self, spans: list[tuple]) -> list[tuple]:
         """Return the bounds of loops, with those of the dimension that is cut confined to `rows`."""
@@ -135,42 +126,46 @@ class NestEmitter:
         dtype = real_dtype(reduction.buffer.type.dtype)
         return [constant(value, dtype) for value in (reduction.identity, 0)[: reduction.width]]
 
-    def emit_region(self, region: Region) -> None:
+    def emit_regions(self, group: Sequence[Region]) -> None:
         self.variables: dict[int, ir.Value] = {}
-        updates = {s.reduction: s.parts for s in region.statements if isinstance(s, Accumulate)}
-        trips = [region.ranges[dim][1] - region.ranges[dim][0] + 1 for dim in self.nest.loops]
-        level, length = chunks(trips) if self.errors.keys() & updates.keys() else (-1, 0)
-        self.emit_loops(region, updates, 0, level, length)
+        updates = {s.reduction: s.parts for region in group for s in region.statements if isinstance(s, Accumulate)}
+        level, length = chunks(trips_of(self.nest, group)) if self.errors.keys() & updates.keys() else (-1, 0)
+        self.emit_loops(group, updates, 0, level, length)
 
-    def emit_loops(self, region: Region, updates, place: int, level: int, length: int) -> None:
+    def emit_loops(self, group: Sequence[Region], updates, place: int, level: int, length: int) -> None:
         """Emit the loops from the `place`-th on; the one at `level` in pieces of `length` trips, unless that is 0, after each of which sums
         are folded."""
         self.start_registers(updates, place)
         if place == len(self.nest.loops):
-            self.emit_body(region)
+            self.emit_body(group[0])
             if place == 0:
                 self.flush_registers(updates, 0)
             return
         low, high = self.spans[self.nest.loops[place]]
-        if place == level and length and isinstance(low, int):
+        if len(group) > 1 and place == len(self.nest.loops) - 1:
+            for region, spans in zip(group, self.group_spans, strict=True):
+                self.emit_loop([region], updates, place, level, length, spans[self.nest.loops[place]])
+            if place == level:
+                self.fold(updates, place)
+        elif place == level and length and isinstance(low, int):
             b = self.builder
             with Loop(b, 0, (high - low) // length) as number:
                 first = b.add(ir.Constant(I64, low), b.mul(number, ir.Constant(I64, length)))
                 last = b.add(first, ir.Constant(I64, length - 1))
                 last = b.select(b.icmp_signed("<", last, ir.Constant(I64, high)), last, ir.Constant(I64, high))
-                self.emit_loop(region, updates, place, level, length, (first, last))
+                self.emit_loop(group, updates, place, level, length, (first, last))
                 self.fold(updates, place)
         else:
-            self.emit_loop(region, updates, place, level, length, (low, high))
+            self.emit_loop(group, updates, place, level, length, (low, high))
             if place == level:
                 self.fold(updates, place)
         self.flush_registers(updates, place)
 
-    def emit_loop(self, region: Region, updates, place: int, level: int, length: int, bounds: tuple) -> None:
+    def emit_loop(self, group: Sequence[Region], updates, place: int, level: int, length: int, bounds: tuple) -> None:
         low, high = bounds
         inner = place == len(self.nest.loops) - 1 and isinstance(low, int) and isinstance(high, int)
         with Loop(self.builder, low, high, kept=inner and FEW < high - low < MANY) as self.variables[self.nest.loops[place]]:
-            self.emit_loops(region, updates, place + 1, level, length)
+            self.emit_loops(group, updates, place + 1, level, length)
 
     def bounds(self, ranges: Ranges) -> list[tuple]:
         """Return the bounds of the loops of a region, numbers or values."""
@@ -351,19 +346,31 @@ class NestEmitter:
 def side_by_side(nest: Nest) -> list[list[Region]]:
     """Gather neighbouring regions that differ in the innermost loop alone: what they touch lies together, row by row.
 
-    Those that are restricted by computed limits, or reduce, stay alone.
+    Those that are restricted by computed limits stay alone, and those whose sums are folded within rows.
     """
     groups: list[list[Region]] = []
     keys: list[tuple | None] = []
     for region in nest.regions:
-        plain = len(nest.loops) > 1 and not region.ranges.limits and not any(isinstance(s, Accumulate) for s in region.statements)
+        plain = len(nest.loops) > 1 and not region.ranges.limits
         key = tuple([region.ranges[dim] for dim in nest.loops[:-1]]) if plain else None
-        if key is not None and keys and keys[-1] == key:
+        if key is not None and keys and keys[-1] == key and is_short(nest, [*groups[-1], region]):
             groups[-1].append(region)
         else:
             groups.append([region])
             keys.append(key)
     return groups
+
+
+def is_short(nest: Nest, group: Sequence[Region]) -> bool:
+    """Whether sums over the rows of regions side by side need not be folded before the ends of rows."""
+    level, length = chunks(trips_of(nest, group))
+    return level < len(nest.loops) - 1 or length == 0
+
+
+def trips_of(nest: Nest, group: Sequence[Region]) -> list[int]:
+    """Return the numbers of trips of the loops of regions side by side."""
+    spans = [[region.ranges[dim] for region in group] for dim in nest.loops]
+    return [max(highs) - min(lows) + 1 for lows, highs in (zip(*ends, strict=True) for ends in spans)]
 
 
 def chunks(trips: Sequence[int]) -> tuple[int, int]:

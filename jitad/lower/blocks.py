@@ -12,6 +12,7 @@ from collections.abc import Sequence
 
 from jitad.ir.lowering import Control, Pointwise
 from jitad.ir.program import Atom, Equation, Literal, Program, Var
+from jitad.ir.recorder import Env, Recorder
 from jitad.lower.fusion import Group, is_alias, schedule
 from jitad.lower.index import ZERO, linear, loop_variable
 from jitad.lower.loops import Buffer, Call, Choice, Counter, Nest, Repeat, Row, Step, Tape
@@ -22,6 +23,7 @@ from jitad.lower.reads import kind_of
 from jitad.lower.scalars import Expr
 from jitad.lower.splitting import split
 from jitad.primitives.control.sweeps import arranged
+from jitad.primitives.indexing import gather
 
 
 def lower_block(program: Program, outputs: Sequence[Buffer], context: Context) -> list[Step]:
@@ -33,6 +35,7 @@ def lower_block(program: Program, outputs: Sequence[Buffer], context: Context) -
         for var in group.roots:
             if var not in buffers:
                 buffers[var] = context.new_buffer(var.type)
+            buffers[var].undefined |= group.kind == "undefined"
     steps: list[Step] = []
     for group in plan.groups:
         made = build_control(context, group) if group.kind == "control" else [] if group.kind == "undefined" else build(context, group)
@@ -174,9 +177,12 @@ def lower_body(body: Program, carries: list[Buffer], context: Context,
     rest = [x for x, source in zip(carried, passed, strict=True) if source is None]
     written = {body.outputs[k].equation for k in rows}
     equations = [equation for equation in body.equations if equation not in written]
-    program = prepare(Program(body.inputs, equations, [*rest, *body.outputs[len(carries) :], *[x for x, _ in rows.values()]]))
-    renamed = list(zip(program.inputs, body.inputs, strict=True))
-    inner = Context({new: context.buffers[old] for new, old in renamed if old in context.buffers}, context)
+    outputs = [*rest, *body.outputs[len(carries) :], *[x for x, _ in rows.values()]]
+    inputs = {x: context.buffers.get(x) for x in body.inputs}
+    inputs |= {x: row for k in rows for x, row in rows_read(body, body.outputs[k].equation, places, context).items()}
+    program = prepare(Program(*as_inputs(list(inputs), equations, outputs)))
+    renamed = list(zip(program.inputs, inputs, strict=True))
+    inner = Context({new: inputs[old] for new, old in renamed if inputs[old] is not None}, context)
     inner.counters.update({new: context.counters[old] for new, old in renamed if old in context.counters})
     made = [context.new_buffer(x.type) for x in rest]
     steps = lower_block(program, [*made, *records, *[row for _, row in rows.values()]], inner)
@@ -186,9 +192,9 @@ def lower_body(body: Program, carries: list[Buffer], context: Context,
 
 
 def rows_written(body: Program, places: dict[Var, Buffer], context: Context) -> dict[int, tuple[Var, Buffer]]:
-    """Return, by number, the outputs that are a carried array with one row replaced that nothing reads: the row's value and its buffer.
+    """Return, by number, the outputs that are a carried array with one row replaced: the row's value and its buffer.
 
-    The value can then be computed where it is to stay.
+    The value can then be computed where it is to stay. What else reads the array reads other rows.
     """
     uses = Uses(x for equation in body.equations for x in equation.inputs)
     uses.update(body.outputs)
@@ -198,13 +204,50 @@ def rows_written(body: Program, places: dict[Var, Buffer], context: Context) -> 
         if equation is None or uses[x] != 1 or not (overwrites(equation) and equation.primitive.lower.combine == "set"):
             continue
         base, value, *indices = equation.inputs
-        if base is not carry or uses[base] != 1 or isinstance(value, Literal) or len(indices) != 1 or indices[0].shape:
+        if base is not carry or isinstance(value, Literal) or len(indices) != 1 or indices[0].shape:
+            continue
+        if uses[base] != 1 and not reads_other_rows(body, base, equation, context):
             continue
         inside = value.equation is not None and isinstance(value.equation.primitive.lower, Control)  # what fills it may go there itself
         row = None if inside else row_number(indices[0], base.shape[0], context)
         if row is not None:
             found[k] = value, Buffer(value.type, "work", f"{places[base].name}_row", alias=places[base], row=row)
     return found
+
+
+def rows_read(body: Program, write: Equation, places: dict[Var, Buffer], context: Context) -> dict[Var, Buffer]:
+    """Return the rows of an array, of which `write` writes one, that a trip reads, and their buffers."""
+    base, found = write.inputs[0], {}
+    for equation in body.equations:
+        if equation is not write and base in equation.inputs:
+            (x,) = equation.outputs
+            row = row_number(equation.inputs[1], base.shape[0], context)
+            found[x] = Buffer(x.type, "work", f"{places[base].name}_row", alias=places[base], row=row)
+    return found
+
+
+def as_inputs(inputs: Sequence[Var], equations: Sequence[Equation], outputs: Sequence[Atom]) -> tuple[list, list, list]:
+    """Return the parts of a Program of which `inputs`, computed by some of the equations or not, are the inputs."""
+    env = Env({x: Var(x.type) for x in inputs})
+    with Recorder() as recorder:
+        for equation in equations:
+            if equation.outputs[0] not in env:
+                recorder.source = equation.source
+                env.update(zip(equation.outputs, recorder.repeat(equation, env.read_all(equation.inputs)), strict=True))
+    return [env[x] for x in inputs], recorder.equations, env.read_all(outputs)
+
+
+def reads_other_rows(body: Program, base: Var, write: Equation, context: Context) -> bool:
+    """Whether all that uses an array, besides the equation that writes a row of it, reads another row in the same trip."""
+    own = row_number(write.inputs[2], base.shape[0], context)
+    for equation in body.equations:
+        if base in equation.inputs and equation is not write:
+            if equation.primitive is not gather or equation.inputs[0] is not base or len(equation.inputs) != 2 or equation.inputs[1].shape:
+                return False
+            row = row_number(equation.inputs[1], base.shape[0], context)
+            if own is None or row is None or row.counter is not own.counter or row.shift == own.shift:
+                return False
+    return base not in body.outputs
 
 
 def row_number(index: Atom, rows: int, context: Context) -> Row | None:

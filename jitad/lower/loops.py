@@ -37,7 +37,8 @@ class Buffer:
 
     With `alias` it is another name of that buffer's memory, or if it has a `row` the row of that number in the current trip. With `rows`, a
     pair (all, block), it holds only the rows of one block of `Strips`. With `columns`, a pair (width, height), rows are not contiguous but
-    columns are: the elements ``width * i + j`` for one j lie together. Positions show neither.
+    columns are: the elements ``width * i + j`` for one j lie together. Positions show neither. One that is `undefined` starts without values:
+    those that are read have been written, whatever others are.
     """
 
     type: ArrayType
@@ -48,6 +49,7 @@ class Buffer:
     row: Row | None = None
     rows: tuple[int, int] | None = None
     columns: tuple[int, int] | None = None
+    undefined: bool = False
 
     @property
     def memory(self) -> Buffer:

@@ -9,7 +9,10 @@ from __future__ import annotations
 from jitad.ir.lowering import Control
 from jitad.ir.program import Atom, Equation, Program, Var
 from jitad.ir.recorder import Recorder, rewrite
+from jitad.lower.halos import share_halos
+from jitad.lower.histories import live_in_stacks
 from jitad.lower.interchange import exchange
+from jitad.lower.narrowing import narrow
 from jitad.lower.order import delay_writes
 from jitad.lower.products import dot_axes, matrix, worthwhile
 from jitad.lower.samples import sample_apart
@@ -21,8 +24,8 @@ from jitad.primitives.shaping import transpose
 
 def prepare(program: Program) -> Program:
     """Return an equivalent Program whose outputs are distinct Vars, each defined by an equation."""
-    program = rewrite(arranged(program), lambda equation, inputs: exchange(equation, inputs, arranged))
-    program = delay_writes(sample_apart(program))
+    program = rewrite(arranged(live_in_stacks(narrow(program))), lambda equation, inputs: exchange(equation, inputs, arranged))
+    program = delay_writes(share_halos(sample_apart(program)))
     taken: set[Atom] = set(program.inputs)
     outputs: list[Atom] = []
     with Recorder(program.equations[-1].source if program.equations else None) as recorder:

@@ -12,7 +12,7 @@ from __future__ import annotations
 import itertools
 import math
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from jitad.ir.lowering import Control, Library, Pointwise, Pull, Recurrence, Reduce, Scatter, Undefined
 from jitad.ir.program import Atom, Equation, Program, Var
@@ -215,29 +215,48 @@ class Reads:
 
 
 def offsets(equations: Sequence[Equation], reads: Reads) -> dict[Equation, Box]:
-    """Place each box where most of what reads its elements is; a reduction where what it reads is."""
+    """Place each box where most of what reads its elements is; a reduction, and what nothing reads, where what it reads is."""
     votes: dict[Equation, list[Box]] = defaultdict(list)
     found: dict[Equation, Box] = {}
-    for equation in reversed(equations):
-        loops = reads.loops(equation)
-        if 0 in loops:
-            continue
-        room = [n - m for n, m in zip(reads.frame(equation), loops, strict=True)]
-        if kind_of(equation) == "inline":
-            valid = [vote for vote in votes[equation] if all(0 <= v <= r for v, r in zip(vote, room, strict=True))]
-            found[equation] = tuple([median(column) for column in zip(*valid, strict=True)]) if valid else (0,) * len(loops)
-        for x in equation.inputs:
-            if isinstance(x, Var) and reads.shares_frame(equation, x):
-                shift = reads.shift(equation, x)
-                if shift is not None and equation in found:
-                    votes[x.equation].append(tuple([a - b for a, b in zip(found[equation], shift, strict=True)]))
+    inner = [equation for equation in equations if 0 not in reads.loops(equation)]
+    place_by_readers(inner, reads, found, votes, lambda loops, frame: loops != frame)
+    for equation in inner:
+        if equation not in found and isinstance(equation.primitive.lower, Pointwise):
+            place = beside_operands(equation, reads, found)
+            if place is not None:
+                found[equation] = place
+                vote(equation, reads, found, votes)
+    place_by_readers(inner, reads, found, votes, lambda loops, frame: False)
     for equation in equations:
         if kind_of(equation) == "nest" and 0 not in iteration_box(equation):
-            found[equation] = beside_operands(equation, reads, found)
+            found[equation] = beside_operands(equation, reads, found) or (0,) * len(reads.loops(equation))
     return found
 
 
-def beside_operands(equation: Equation, reads: Reads, found: dict[Equation, Box]) -> Box:
+def place_by_readers(equations: Sequence[Equation], reads: Reads, found: dict, votes: dict, open_: Callable[[Box, Box], bool]) -> None:
+    """Place boxes by the votes of their readers, at 0 if there are none; where `open_(loops, frame)`, leave them without a place then."""
+    for equation in reversed(equations):
+        loops, frame = reads.loops(equation), reads.frame(equation)
+        if kind_of(equation) != "inline" or equation in found:
+            continue
+        room = [n - m for n, m in zip(frame, loops, strict=True)]
+        valid = [vote for vote in votes[equation] if all(0 <= v <= r for v, r in zip(vote, room, strict=True))]
+        if valid or not open_(loops, frame):
+            found[equation] = tuple([median(column) for column in zip(*valid, strict=True)]) if valid else (0,) * len(loops)
+            vote(equation, reads, found, votes)
+
+
+def vote(equation: Equation, reads: Reads, found: dict, votes: dict) -> None:
+    """Say where what an equation reads would best be."""
+    for x in equation.inputs:
+        if isinstance(x, Var) and reads.shares_frame(equation, x):
+            shift = reads.shift(equation, x)
+            if shift is not None:
+                votes[x.equation].append(tuple([a - b for a, b in zip(found[equation], shift, strict=True)]))
+
+
+def beside_operands(equation: Equation, reads: Reads, found: dict[Equation, Box]) -> Box | None:
+    """Return a place at which an equation reads an operand where that is."""
     loops = reads.loops(equation)
     for x in equation.inputs:
         if isinstance(x, Var) and reads.shares_frame(equation, x) and x.equation in found:
@@ -245,7 +264,7 @@ def beside_operands(equation: Equation, reads: Reads, found: dict[Equation, Box]
             place = None if shift is None else tuple([a + b for a, b in zip(found[x.equation], shift, strict=True)])
             if place and all(0 <= p <= n - m for p, n, m in zip(place, reads.frame(equation), loops, strict=True)):
                 return place
-    return (0,) * len(loops)
+    return None
 
 
 def median(values: Sequence[int]) -> int:

@@ -115,6 +115,7 @@ class Sharing:
             return
         old, new = (y, x) if x.kind == "output" else (x, y)
         old.alias = new
+        new.undefined |= old.undefined
         self.intervals[new] = list(heapq.merge(self.intervals.get(new, []), self.intervals.pop(old, []), key=start))
 
     def conflict(self, x: Buffer, y: Buffer) -> bool:

@@ -118,8 +118,11 @@ def rows_apart(nests: Sequence[Nest], dim: int) -> bool:
         for buffer, position, ranges in positions(nest):
             if buffer.memory in written - summed and buffer.memory.rows is None:
                 accesses[buffer.memory][place_key(buffer)].append((unclamped(buffer.located(position)), ranges))
+    changed = {place_key(s.buffer) for region in regions for s in region.statements if not isinstance(s, Accumulate)}
+    changed |= {place_key(r.buffer) for nest in nests for r in nest.reductions}
     return own_bytes(nests) <= SCRATCH and all(
-        len({key[:-1] for key in places}) == 1 and all(disjoint(found, dim, nests[0].box[dim], written) for found in places.values())
+        len({key[:-1] for key in places}) == 1 and all(
+            disjoint(found, dim, nests[0].box[dim], written) for key, found in places.items() if key in changed)
         for places in accesses.values()
     )
 

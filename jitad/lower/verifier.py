@@ -58,7 +58,7 @@ def verify_steps(steps: Sequence[Step], ready: set[Buffer], path: str) -> set[Bu
 
 def check_uses(reads: set[Buffer], writes: set[Buffer], ready: set[Buffer], where: str) -> None:
     for buffer in reads - ready:
-        if buffer.type.size:
+        if buffer.type.size and not buffer.undefined:
             raise errors.InternalError(f"{where} reads {buffer.name}, which no earlier step has written or a later one has overwritten")
     for one in writes:
         for other in (reads | writes) - {one}:

@@ -276,8 +276,27 @@ def covers(start, step, part, whole) -> bool:
 
 
 def simplify_slice(inputs, start, shape, step):
+    """A slice of a slice, or of what lies within a box that was put in its place, is a slice of what that is from."""
     (x,) = inputs
-    return x if covers(start, step, shape, x.shape) else repeated(x, shape)
+    if covers(start, step, shape, x.shape):
+        return x
+    equation = getattr(x, "equation", None)
+    if equation is not None and equation.primitive is slice_:
+        inner, stride = equation.params["start"], equation.params["step"]
+        start = tuple([a + b * c for a, b, c in zip(inner, stride, start, strict=True)])
+        return part(equation.inputs[0], start, shape, tuple([a * b for a, b in zip(stride, step, strict=True)]))
+    if equation is not None and equation.primitive.name in ("embed", "update") and set(equation.params["step"]) <= {1}:
+        box, shifted = equation.inputs[-1], tuple([a - b for a, b in zip(start, equation.params["start"], strict=True)])
+        ends = [a + (n - 1) * stride for a, n, stride in zip(shifted, shape, step, strict=True)]
+        if 0 not in shape and all(min(a, b) >= 0 and max(a, b) < n for a, b, n in zip(shifted, ends, box.shape, strict=True)):
+            return part(box, shifted, shape, step)
+    return repeated(x, shape)
+
+
+def part(x: Atom, start, shape, step) -> Atom:
+    """Return a slice, of what `x` is made of where possible."""
+    simpler = simplify_slice([x], start, shape, step)
+    return slice_(x, start=start, shape=shape, step=step) if simpler is None else simpler
 
 
 slice_ = linear(Primitive(

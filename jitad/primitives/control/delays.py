@@ -1,16 +1,17 @@
-"""What a trip computes from a carried value for the next one alone, which might as well compute it itself.
+"""When what a trip hands on to the next is computed: at the end of the one or at the beginning of the other.
 
-In: a loop that carries on both a value x and f(x). Out: the same loop, which carries on x twice: that moves no data, and f(x) need not be stored.
-Invariant: the first trip finds the initial value.
+In: a loop. Out: the same loop, computing later what one trip computes from a carried value for the next alone (it carries on x twice instead of
+x and f(x): that moves no data, and f(x) need not be stored), or earlier what is all that the next trip wants of a value (f(x) is then computed
+once, while x is at hand). Invariant: the first trip finds what it found.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from jitad.ir.lowering import Pointwise, Pull
 from jitad.ir.program import Atom, Equation, Literal, Program, Var
-from jitad.ir.recorder import Recorder, inline
+from jitad.ir.recorder import Env, Recorder, current, inline
 from jitad.primitives.comparisons import eq
 from jitad.primitives.control.bodies import where
 from jitad.primitives.declare import full, uniform
@@ -37,6 +38,37 @@ def delayed_body(body: Program, consts: int, initial: Sequence[Atom], used: Sequ
         outputs = inline(body, [values[x] for x in body.inputs])
     sources = [found[x][0] if x in found else output for x, output in zip(carries, outputs, strict=True)]
     return Program(body.inputs, recorder.equations, sources)
+
+
+def advanced_body(body: Program, consts: int, used: Sequence[bool]) -> tuple[Program, dict[int, Equation]] | None:
+    """Return the body that computes such values where they come from, and what is to be done to initial values, by number."""
+    held, carries = set(body.inputs[1 : 1 + consts]), body.inputs[1 + consts :]
+    found: dict[int, Equation] = {}
+    for k, (x, result, is_used) in enumerate(zip(carries, body.outputs, used, strict=True)):
+        users = [equation for equation in body.equations if x in equation.inputs]
+        computed = getattr(result, "equation", None) is not None and isinstance(result.equation.primitive.lower, Pointwise)
+        if not is_used and computed and len(users) == 1 and x not in body.outputs and source_of(users[0].outputs[0], held, {x}) is x:
+            found[k] = users[0]
+    if not found:
+        return None
+    replaced = {equation: carries[k] for k, equation in found.items()}
+    env = Env({x: x for x in body.inputs})
+    with Recorder() as recorder:
+        for equation in body.equations:
+            recorder.source = equation.source
+            outputs = [replaced[equation]] if equation in replaced else recorder.repeat(equation, env.read_all(equation.inputs))
+            env.update(zip(equation.outputs, outputs, strict=True))
+        outputs = env.read_all(body.outputs)
+        for k, equation in found.items():
+            outputs[k] = advance(equation, carries[k], outputs[k])
+    return Program(body.inputs, recorder.equations, outputs), found
+
+
+def advance(equation: Equation, x: Var, value: Atom, held: Mapping[Atom, Atom] | None = None) -> Atom:
+    """Record what an equation computes of `x` for a value in its place; `held` gives what constants are outside of the body."""
+    current().source = equation.source
+    (result,) = current().repeat(equation, [value if y is x else (held or {}).get(y, y) for y in equation.inputs])
+    return result
 
 
 def source_of(result: Atom, held: set[Var], carries: set[Var]) -> Var | None:

@@ -18,7 +18,7 @@ from jitad.ir.recorder import Recorder, build, inline
 from jitad.ir.symbolic import Zero, is_zero
 from jitad.ir.types import ArrayType
 from jitad.primitives.control.bodies import COUNTER, batched_body, batched_operands, close, fixpoint, limited, moved_body, prune_repeated
-from jitad.primitives.control.delays import delayed_body
+from jitad.primitives.control.delays import advance, advanced_body, delayed_body
 from jitad.primitives.control.invariants import recorded_before, without
 from jitad.primitives.control.lasting import Lasting, lasting, loop_level
 from jitad.primitives.control.undefined import empty
@@ -168,10 +168,19 @@ def prune_loop(inputs, used, body, length, consts, reverse):
 
 
 def delay_in_loop(inputs, used, body, length, consts, reverse):
-    if reverse and not isinstance(inputs[0], Literal):
-        return None
-    body = delayed_body(body, consts, inputs[1 + consts :], used, length - 1 if reverse else 0)
-    return None if body is None else loop(*inputs, body=body, length=length, consts=consts, reverse=reverse)
+    """Compute what is handed on from trip to trip later, or else earlier, where that saves passes over memory."""
+    params = {"length": length, "consts": consts, "reverse": reverse}
+    later = None
+    if not reverse or isinstance(inputs[0], Literal):
+        later = delayed_body(body, consts, inputs[1 + consts :], used, length - 1 if reverse else 0)
+    found = advanced_body(later or body, consts, used)
+    if found is None:
+        return None if later is None else loop(*inputs, body=later, **params)
+    body, first = found[0], 1 + consts
+    held, carries = dict(zip(body.inputs[1:first], inputs[1:first], strict=True)), list(inputs[first:])
+    for k, equation in found[1].items():
+        carries[k] = advance(equation, body.inputs[first + k], carries[k], held)
+    return loop(*inputs[:first], *carries, body=body, **params)
 
 
 def hoist_from_loop(inputs, choose, body, length, consts, reverse):
