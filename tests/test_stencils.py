@@ -5,7 +5,7 @@ import pytest
 
 import jitad
 from jitad.lower.loops import Nest, Repeat
-from jitad.lower.walk import leaves, writes
+from jitad.lower.walk import expressions, leaves, writes
 from jitad.pipeline import to_loops
 from jitad.testing import check_grads
 
@@ -50,3 +50,63 @@ def test_sources_and_receivers(source):
 def test_a_source_outside_is_an_error():
     with pytest.raises(IndexError, match=str(N)):
         jitad.jit(waves)(SPEED, DAMPING, N, PLACES)
+
+
+def spreading(u):
+    """Nonlinear, so that reverse mode keeps the field of each step."""
+    for _ in range(STEPS):
+        v = u.copy()
+        u[1:-1, 1:-1] = v[1:-1, 1:-1] + 0.02 * v[1:-1, 1:-1] * (v[2:, 1:-1] + v[:-2, 1:-1] + v[1:-1, 2:] + v[1:-1, :-2] - 4 * v[1:-1, 1:-1])
+    return np.sum(u**2)
+
+
+def staggered(u, depth):
+    velocity, recorded = np.zeros((N + 1, M)), np.zeros((STEPS, M))
+    for t in range(STEPS):
+        velocity[1:-1] -= 0.1 * (u[1:] - u[:-1])
+        flow = np.zeros((N + 1, M))
+        flow[1:-1] = depth * velocity[1:-1]
+        u = u - 0.1 * (flow[1:] - flow[:-1])
+        recorded[t] = u[3]
+    return np.sum(recorded**2)
+
+
+def on_a_torus(u, rate):
+    for _ in range(STEPS):
+        u = u + rate * (np.roll(u, 1, 0) + np.roll(u, -1, 0) + np.roll(u, 1, 1) + np.roll(u, -1, 1) - 4 * u) - 0.1 * u**3
+    return np.sum(u**2)
+
+
+def remembering(u, rate):
+    """The field is kept before and after each step, and the last one is used too."""
+    w = u * 1.0
+    for _ in range(STEPS):
+        before = w
+        w = w + rate * np.sin(w)
+        u = 0.5 * u * before + 0.1 * w**2
+    return np.sum(u * w)
+
+
+FIELD = RNG.random((N, M))
+PROGRAMS = [(spreading, (FIELD,)), (staggered, (FIELD, 1 + RNG.random((N - 1, M)))), (on_a_torus, (FIELD, 0.1)), (remembering, (FIELD, 0.1))]
+
+
+@pytest.mark.parametrize(("function", "args"), PROGRAMS, ids=lambda x: getattr(x, "__name__", ""))
+def test_fields_that_are_kept(function, args):
+    value, _ = jitad.value_and_grad(function)(*args)
+    assert value == pytest.approx(function(*[np.array(x) for x in args]), rel=1e-12)
+    check_grads(function, args, order=2)
+
+
+@pytest.mark.parametrize(("function", "args", "fields"), [(*PROGRAMS[0], 1)])
+def test_a_field_lives_where_it_is_kept(function, args, fields):
+    assert passes(jitad.value_and_grad(function), *args) == [fields]
+    loops = to_loops(jitad.trace(jitad.value_and_grad(function))(*args))
+    assert loops.work_bytes < 1.1 * (STEPS + 1) * FIELD.nbytes + 5 * FIELD.nbytes
+
+
+def test_the_adjoint_of_a_step_has_no_guards():
+    *_, loop = [step for step in to_loops(jitad.trace(jitad.value_and_grad(waves))(SPEED, DAMPING, 4, PLACES)).steps if isinstance(step, Repeat)]
+    interiors = [max(nest.regions, key=lambda region: np.prod([high - low + 1 for low, high in region.ranges]))
+                 for nest in leaves(loop.steps) if isinstance(nest, Nest) and nest.trips > N * M // 2]  # fmt: skip
+    assert interiors and not any(expr.op in ("in_range", "clamp") for region in interiors for expr in expressions(region))
