@@ -656,3 +656,20 @@ def test_a_return_in_the_else_of_a_loop():
 
     check(f, X)
     check(f, X * 0.1)
+
+
+def pairings(x):
+    """The trips of the outer loop are the longer the later they come; the first one is empty."""
+    best = np.zeros((11, 11))
+    for i in range(10, -1, -1):
+        for j in range(i + 1, 11):
+            best[i, j] = max(best[i, j - 1], x[i] * x[j])
+            for k in range(i + 1, j):
+                best[i, j] = max(best[i, j], best[i, k] + best[k + 1, j])
+    return best[0, 10]
+
+
+def test_loops_of_growing_length_are_staged():
+    x = np.linspace(0.3, 1, 11)[np.arange(11) * 7 % 11]
+    assert len(str(jitad.trace(pairings)(x)).splitlines()) < 100
+    check(pairings, x)

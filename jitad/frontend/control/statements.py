@@ -85,19 +85,35 @@ def ended(signal: Signal | None, otherwise: Callable | None, site: tuple) -> Sig
 
 
 def is_large(sequence: Sequence, body: Callable, site: Site, code: CodeType | None = None) -> bool:
-    """Return whether the trips of a loop would record a long program: the first one is traced, by itself, to find out. `code` is the user's."""
+    """Return whether the trips of a loop would record a long program. `code` is the user's.
+
+    The first one is traced, by itself, to find out, and if it is short the last one too: loops within it may only then run.
+    """
     sizes, code = current_trace().home.trip_sizes, code or body.__code__
-    if sequence.length > FEW and code not in sizes:
-        state = State((body,), (site,))
-        try:
-            trip = Pass(lambda: body(sequence.element(0)), state, state.save(), appends=True)
-        except Growth:
-            sizes[code] = PATIENCE
-            return True
-        except Exception:  # it will be met again, or does not happen to the function as a whole
-            return False
-        sizes[code] = count(trip.equations)
-    return sequence.length > FEW and sequence.length * sizes[code] > PATIENCE
+    if sequence.length <= FEW:
+        return False
+    if code not in sizes:
+        sizes[code] = 0
+        for place in (0, sequence.length - 1):
+            size = trip_size(sequence, place, body, site)
+            if size is None:
+                del sizes[code]
+                return False
+            sizes[code] = max(size, sizes[code])
+            if sequence.length * size > PATIENCE:
+                break
+    return sequence.length * sizes[code] > PATIENCE
+
+
+def trip_size(sequence: Sequence, place: int, body: Callable, site: Site) -> int | None:
+    """Return how many equations a trip records; None if it fails, which it will again, or which does not happen to the function as a whole."""
+    state = State((body,), (site,))
+    try:
+        return count(Pass(lambda: body(sequence.element(place)), state, state.save(), appends=True).equations)
+    except Growth:
+        return PATIENCE
+    except Exception:
+        return None
 
 
 def unrolled(iterable: Iterable, body: Callable, site: Site, signal: Signal | None = None) -> Signal | None:
