@@ -80,8 +80,9 @@ def huber(delta: Atom, r: Atom) -> Atom:
 
 
 def pseudo_huber(delta: Atom, r: Atom) -> Atom:
-    void = co.eq(delta, 0)
+    void = co.eq(delta, 0) | (co.eq(r, 0) & ~(delta < math.inf))
     ratio = co.select(void, 0.0, r) / co.select(void, 1.0, delta)
+    delta = co.select(void, 0.0, delta)
     return co.select(delta < 0, math.inf, delta * delta * expm1(0.5 * log1p(ar.square(ratio))))
 
 
@@ -95,14 +96,25 @@ def cosm1(x: Atom) -> Atom:
     return -2 * ar.square(transcendental.sin(0.5 * x))
 
 
+def is_pole(x: Atom) -> Atom:
+    """Whether the gamma function has no value at `x`."""
+    return (x <= 0) & co.eq(x, ar.floor(x))
+
+
 def betaln(a: Atom, b: Atom) -> Atom:
-    return gamma.gammaln(a) + gamma.gammaln(b) - gamma.gammaln(a + b)
+    """gammaln(a) + gammaln(b) - gammaln(a + b); inf at the poles of either, -inf where one is infinite."""
+    pole, far = is_pole(a) | is_pole(b), (co.eq(a, math.inf) & (b < math.inf)) | (co.eq(b, math.inf) & (a < math.inf))
+    c, d = co.select(pole | far, 1.0, a), co.select(pole | far, 1.0, b)
+    value = gamma.gammaln(c) + gamma.gammaln(d) - gamma.gammaln(c + d)
+    return co.select(pole, math.inf, co.select(far, -math.inf, value))
 
 
 def beta(a: Atom, b: Atom) -> Atom:
-    few = (ar.abs(a) < LARGEST) & (ar.abs(b) < LARGEST) & (ar.abs(a + b) < LARGEST)
+    pole = is_pole(a) | is_pole(b)
+    few = (ar.abs(a) < LARGEST) & (ar.abs(b) < LARGEST) & (ar.abs(a + b) < LARGEST) & ~pole
     c, d = co.select(few, a, 1.0), co.select(few, b, 1.0)
-    return co.select(few, gamma.gamma(c) * gamma.gamma(d) / gamma.gamma(c + d), exp(betaln(co.select(few, 1.0, a), co.select(few, 1.0, b))))
+    value = co.select(few, gamma.gamma(c) * gamma.gamma(d) / gamma.gamma(c + d), exp(betaln(co.select(few, 1.0, a), co.select(few, 1.0, b))))
+    return co.select(pole, math.inf, value)
 
 
 SCIPY_RULES: dict[str, Callable] = {
