@@ -4,50 +4,9 @@ import numpy as np
 import pytest
 
 from benchmarks.contenders import jitad
-from benchmarks.programs import (
-    SIZES,
-    acoustic,
-    adi,
-    bundle,
-    burgers,
-    cross_entropy,
-    distances,
-    gauss_seidel,
-    gray_scott,
-    huber,
-    layer_norm,
-    lstm,
-    mixture,
-    perceptron,
-    recursive_filter,
-    rosenbrock,
-    shallow_water,
-    shortest_paths,
-    upwind,
-)
+from benchmarks.programs import SIZES, SMALL, mixture, rosenbrock
 from benchmarks.report import report
 from benchmarks.runner import TOLERANCE, Measurement, disagreement, leaves, run
-
-SMALL = {
-    rosenbrock: (7,),
-    perceptron: (5, 8, 4, 3),
-    mixture: (11, 3, 4),
-    bundle: (40, 3, 10),
-    cross_entropy: (6, 5),
-    layer_norm: (5, 8),
-    distances: (9,),
-    huber: (30, 4),
-    gauss_seidel: (8, 3),
-    recursive_filter: (6, 7),
-    shortest_paths: (7,),
-    adi: (7, 2),
-    lstm: (3, 5),
-    acoustic: (14, 12, 3),
-    shallow_water: (12, 9),
-    burgers: (12, 9),
-    gray_scott: (12, 9),
-    upwind: (12, 9),
-}
 
 
 @pytest.mark.parametrize("program", SIZES, ids=lambda program: program.__name__.rpartition(".")[2])

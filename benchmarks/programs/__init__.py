@@ -45,6 +45,27 @@ SIZES = {
     upwind: [(200, 200)],
 }
 
+SMALL = {  # for tests
+    rosenbrock: (7,),
+    perceptron: (5, 8, 4, 3),
+    mixture: (11, 3, 4),
+    bundle: (40, 3, 10),
+    cross_entropy: (6, 5),
+    layer_norm: (5, 8),
+    distances: (9,),
+    huber: (30, 4),
+    gauss_seidel: (8, 3),
+    recursive_filter: (6, 7),
+    shortest_paths: (7,),
+    adi: (7, 2),
+    lstm: (3, 5),
+    acoustic: (14, 12, 3),
+    shallow_water: (12, 9),
+    burgers: (12, 9),
+    gray_scott: (12, 9),
+    upwind: (12, 9),
+}
+
 
 def suite() -> Iterator[Benchmark]:
     """Make the benchmarks, one after another."""

@@ -19,8 +19,9 @@ from jitad.frontend.cells import View, wrap
 from jitad.frontend.concrete import known
 from jitad.frontend.extents import Extent
 from jitad.frontend.masks import Selected
+from jitad.frontend.open_slices import assign, get, is_open, put
 from jitad.frontend.promotion import as_operand, cast, to_atom
-from jitad.frontend.ragged import Ragged, assign, get, is_open, put
+from jitad.frontend.ragged import Ragged
 from jitad.frontend.trace import pin
 from jitad.frontend.views import Box, Element, Permutation, Window, reshaped
 from jitad.ir import errors

@@ -17,7 +17,8 @@ from jitad.frontend.extents import Extent, at_least_zero, extent_of, opaque, quo
 from jitad.frontend.numpy_api.creation import REDIRECTS
 from jitad.frontend.numpy_api.operands import asarray, filled
 from jitad.frontend.numpy_api.ragged import implements
-from jitad.frontend.ragged import Ragged, agreed, is_open_bound, made, parts
+from jitad.frontend.open_slices import is_open_bound
+from jitad.frontend.ragged import Ragged, agreed, made, parts
 from jitad.ir import errors
 from jitad.ir.source import user_source
 from jitad.ir.types import INT
