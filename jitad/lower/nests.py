@@ -89,8 +89,12 @@ class Body:
         return [x for x in var.equation.inputs if isinstance(x, Var) and x.shape == var.shape and x not in self.context.counters]
 
     def stored(self, var: Var, index) -> Buffer | None:
-        """Return the buffer to read `var` from, or None where this very iteration computes it."""
-        if var in self.local and is_place(index, var.shape, self.short, self.local[var]):
+        """Return the buffer to read `var` from, or None where this very iteration computes it.
+
+        Roots of one nest read one another only where they are computed, but behind a guard the index need not look like it: what lies in the
+        buffer is then of no use, and the element is computed again.
+        """
+        if var in self.local and (kind_of(var.equation) == "inline" or is_place(index, var.shape, self.short, self.local[var])):
             return None
         if var not in self.context.buffers and storage(var) in self.local:
             return None
@@ -99,7 +103,7 @@ class Body:
     def evaluate(self, var: Var, index: tuple[Index, ...]):
         buffer = self.stored(var, index)
         if buffer is not None:
-                return self.builder.load(buffer, index, var.shape)
+            return self.builder.load(buffer, index, var.shape)
         return self.element(var.equation, index)
 
     def element(self, equation: Equation, index: tuple[Index, ...]):
