@@ -225,7 +225,7 @@ class Compiled:
         """Trace with these arguments; leaves whose values Python turns out to need become static."""
         while True:
             specs = [spec(x, number in plan.static) for number, x in enumerate(leaves)]
-            trace = Trace(plan.room)
+            trace = Trace(plan.room, plan.apart)
             try:
                 with collection.of_young_objects():
                     entry = self.trace_once(specs, treedef, trace)
@@ -234,6 +234,10 @@ class Compiled:
                     raise
                 plan.static |= request.leaves
                 plan.entries.clear()
+            except errors.AliasError:
+                if plan.apart:
+                    raise
+                plan.apart = True
             else:
                 plan.add(leaves, entry)
                 return entry
@@ -269,11 +273,13 @@ class Compiled:
 class Plan:
     """The entries of one signature, by the values of the leaves that had to be static.
 
-    `room` is how many times as many elements as usual lists of unknown length have room for.
+    `room` is how many times as many elements as usual lists of unknown length have room for, `apart` whether first trips of loops are traced
+    apart from the others because what they change is needed afterwards.
     """
 
     def __init__(self):
         self.room = 1
+        self.apart = False
         self.static: frozenset[int] = frozenset()
         self.entries: dict[tuple, list[Entry]] = {}
 

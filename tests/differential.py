@@ -19,7 +19,7 @@ from jitad.inspection import derivative
 from jitad.ir.interpreter import evaluate
 from jitad.ir.program import Program
 from jitad.ir.verifier import verify
-from jitad.lower import fusion, loop_order, nests, products, reads, regions, splitting, strips
+from jitad.lower import fusion, halos, loop_order, nests, products, reads, regions, splitting, strips
 from jitad.lower.counting import count_operations
 from jitad.lower.loops import Accumulate, Loops, Nest
 from jitad.lower.lowering import lower
@@ -30,11 +30,12 @@ from jitad.runtime.execute import as_input, runner
 from jitad.transform.batch import batch
 from jitad.transform.jvp import jvp
 
-SCHEDULES = (fusion, loop_order, nests, products, reads, regions, splitting, strips)
+SCHEDULES = (fusion, halos, loop_order, nests, products, reads, regions, splitting, strips)
 SCHEDULERS = {
     "default": {},
-    "stores much, cuts small boxes, turns loops round, spells out nothing, calls BLAS": {
-        "LEAST": 1, "GAIN": 0.0, "STORE": 0.5, "SMALL_PRODUCT": 2, "SMALL_MATRIX": 2, "SMALL_OPERAND": 0, "LARGE": 2, "SHARE": 1000, "SHORT": 1},
+    "stores much, cuts small boxes, gives rims, turns loops round, spells out nothing, calls BLAS": {
+        "LEAST": 1, "ROOM": 0, "SMALL": 0,
+        "GAIN": 0.0, "STORE": 0.5, "SMALL_PRODUCT": 2, "SMALL_MATRIX": 2, "SMALL_OPERAND": 0, "LARGE": 2, "SHARE": 1000, "SHORT": 1},
     "stores little, splits long bodies, runs across blocks": {
         "STORE": 1e9, "CONTEXTS": 10**9, "LARGE": 2, "SHARE": 1000, "SHORT": 3, "SHORT_ALONE": 1, "LONGEST": 4,
         "WORTHWHILE": -1, "ACROSS_CACHE": 1, "LEAST_ACROSS": 2},

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from staged import check, primitives
 
+import jitad
 from jitad.frontend.buffers import buffers
 
 
@@ -169,3 +170,31 @@ def test_what_is_only_read_is_computed_once():
 ])  # fmt: skip
 def test_names_under_which_arrays_are_written(source, names):
     assert buffers(ast.parse(source), {"np"}) == set(names.split())
+
+
+def exchanged(u, v):
+    """The first trips change the arguments, the others what takes their names."""
+    for _ in range(50):
+        u[0] = 0.0
+        w = 0.9 * u
+        w[1:-1] += 0.1 * (v[2:] + v[:-2])
+        u, v = v, w
+    return np.sum(u**2) + np.sum(v)
+
+
+def rebound(a):
+    for _ in range(40):
+        np.fill_diagonal(a, a.diagonal() * 0.5 + 0.1)
+        a = a @ np.eye(4) * 0.9 + 0.05 * a.T
+    return np.trace(a)
+
+
+@pytest.mark.parametrize("function, shapes", [(exchanged, [(9,), (9,)]), (rebound, [(4, 4)])])
+def test_arguments_that_only_the_first_trips_change(function, shapes):
+    rng = np.random.default_rng(5)
+    mine = [rng.random(shape) for shape in shapes]
+    his = [x.copy() for x in mine]
+    jitad.testing.check_grads(function, mine)
+    np.testing.assert_allclose(jitad.jit(function)(*mine), function(*his), rtol=1e-12)
+    for x, y in zip(mine, his, strict=True):
+        np.testing.assert_allclose(x, y, rtol=1e-14)

@@ -174,8 +174,8 @@ class View:
                 and self.step == other.step and self.base.same_place(other.base))
 
 
-def stale() -> errors.ControlFlowError:
-    return errors.ControlFlowError(
+def stale() -> errors.AliasError:
+    return errors.AliasError(
         "an array is used that may have been changed under another name: a condition which is decided when the compiled function runs chose between "
         "it and another array, or a loop gave its name to others, and what has that name was changed in place; make the change in each arm of "
         "a branch, or change a copy")

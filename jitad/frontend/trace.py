@@ -44,6 +44,11 @@ def current_trace() -> Trace | None:
     return _stack.traces[-1] if _stack.traces else None
 
 
+def runs_apart() -> bool:
+    """Return whether first trips that change other arrays than later ones are run apart from these."""
+    return _stack.traces[0].apart
+
+
 def home_trace() -> Trace | None:
     """Return the innermost trace of this thread that is one of a function, None outside of any."""
     return _stack.traces[-1].home if _stack.traces else None
@@ -82,9 +87,12 @@ class Trace:
         Cells that were made stale.
     room
         How many times as many elements as usual lists of unknown length have room for.
+    apart
+        Whether first trips of loops that change arrays from before, under names that have others later, are run apart. Also on the outermost.
     """
 
-    def __init__(self, room: int = 1):
+    def __init__(self, room: int = 1, apart: bool = False):
+        self.apart = apart
         self.home: Trace = self
         self.staled: list = []
         self.appended: list = []

@@ -81,6 +81,10 @@ class ControlFlowError(TypeError):
     """A branch or a loop that cannot be decided while tracing, and cannot be staged."""
 
 
+class AliasError(ControlFlowError):
+    """An array is used that may have been changed under another name."""
+
+
 class UnboundError(JitadError, builtins.UnboundLocalError):
     """A name that has a value only if a branch was taken which is decided when the kernel runs."""
 

@@ -60,8 +60,12 @@ class Carry:
         return assemble(self.treedef, self.kinds, self.inputs)
 
 
+class Apart(Exception):
+    """The first trip changes an array that is known by another name later: it is to be run apart from the others."""
+
+
 class Staging:
-    """The staging of one loop.
+    """The staging of one loop, `apart` from its first trip if need be.
 
     Attributes
     ----------
@@ -71,8 +75,9 @@ class Staging:
         Lengths of lists that grow by the same number in every trip.
     """
 
-    def __init__(self, site: Site, body: Callable, sequence: Sequence | None = None, test: Callable | None = None):
+    def __init__(self, site: Site, body: Callable, sequence: Sequence | None = None, test: Callable | None = None, apart: bool = False):
         refuse_globals(site)
+        self.apart = apart
         self.site = site
         self.body = body
         self.sequence = sequence
@@ -111,6 +116,8 @@ class Staging:
             self.make_buffers_traced()
             self.guess()
             final = self.trace_until_stable()
+            if self.apart and self.staled:
+                raise Apart
             return self.record(final, entry)
         except BaseException:
             saved.restore()

@@ -14,12 +14,12 @@ from jitad.frontend.cells import is_traced, wrap
 from jitad.frontend.control.bodies import Pass, State
 from jitad.frontend.control.branches import branch, chosen_arm, decided, signal_left
 from jitad.frontend.control.iterables import SHORT, Sequence, Unroll, is_long, sequence_of
-from jitad.frontend.control.loops import Staging
+from jitad.frontend.control.loops import Apart, Staging
 from jitad.frontend.control.pictures import ShapesDiffer, StructuresDiffer
 from jitad.frontend.control.signals import BREAK, Signal, after_loop, at_end_of_trip, is_none
 from jitad.frontend.control.state import Site
 from jitad.frontend.lists import Growth
-from jitad.frontend.trace import current_trace
+from jitad.frontend.trace import current_trace, runs_apart
 from jitad.ir import errors
 from jitad.ir.program import count
 from jitad.ir.recorder import current
@@ -27,6 +27,7 @@ from jitad.ir.recorder import current
 FALLBACK = 2000  # trips up to which a loop that cannot be staged is run trip by trip
 PATIENCE = 250  # equations that the trips of a short loop may record
 FEW = 3  # trips that are not worth staging
+MOST_APART = 4  # first trips that are run apart: as many as there may be arrays that change places
 
 
 def for_loop(iterable, body: Callable, otherwise: Callable | None, site: tuple, else_site: tuple) -> Signal | None:
@@ -132,13 +133,23 @@ def guarded(signal: Signal, body: Callable, item, site: Site) -> Signal:
     return chosen_arm(is_none(signal), [lambda: signal_left(signal), lambda: at_end_of_trip(body(item))], State((body,), (site,)))
 
 
-def staged_or_unrolled(sequence: Sequence, body: Callable, site: Site) -> Signal | None:
-    """Stage a loop of known length, from its second trip if the first one changes what is carried; or run it trip by trip."""
-    staging = Staging(site, body, sequence=sequence)
+def staged_or_unrolled(sequence: Sequence, body: Callable, site: Site, apart: int = MOST_APART) -> Signal | None:
+    """Stage a loop of known length, from its second trip if the first one changes what is carried; or run it trip by trip.
+
+    Where that is asked for, up to `apart` first trips are run by themselves that change arrays which have no name in the loop afterwards.
+    """
+    apart = apart if apart and runs_apart() and not is_traced(sequence.length) and sequence.length > 1 else 0
+    staging = Staging(site, body, sequence=sequence, apart=apart > 0)
     state = State((body,), (site,))
     saved = state.save()
     try:
         return staging.run()
+    except Apart:
+        saved.restore()
+        signal = at_end_of_trip(body(sequence.element(0)))
+        if signal is None:
+            return staged_or_unrolled(sequence.from_second(), body, site, apart - 1)
+        return signal if signal.known else Staging(site, body, sequence=sequence.from_second()).run(signal)
     except (ShapesDiffer, StructuresDiffer, UnboundLocalError, NameError) as error:
         saved.restore()
         if is_traced(sequence.length):
