@@ -1,7 +1,10 @@
 """Time loops over stencils: a step is one pass over its arrays, forward, however sources, receivers and damping are written."""
 
+import importlib.util
+
 import numpy as np
 import pytest
+from random_stencils import Stencils
 
 import jitad
 from jitad.lower.loops import Nest, Repeat
@@ -128,3 +131,33 @@ def test_the_adjoint_of_a_step_has_no_guards():
     interiors = [max(nest.regions, key=lambda region: np.prod([high - low + 1 for low, high in region.ranges]))
                  for nest in leaves(loop.steps) if isinstance(nest, Nest) and nest.trips > N * M // 2]  # fmt: skip
     assert interiors and not any(expr.op in ("in_range", "clamp") for region in interiors for expr in expressions(region))
+
+
+def check_stencils(seed, folder):
+    """The value is NumPy's, and the slope along a way the same forward and in reverse."""
+    drawn = Stencils(seed)
+    path = folder / f"stencils_{seed}.py"
+    path.write_text(drawn.source)
+    spec = importlib.util.spec_from_file_location(path.stem, path)
+    spec.loader.exec_module(module := importlib.util.module_from_spec(spec))
+    rng = np.random.default_rng(seed)
+    fields, ways = (rng.random((2, len(drawn.names), *drawn.shape)) for _ in range(2))
+    with np.errstate(all="ignore"):
+        wanted = module.program(*fields[0].copy())
+    if not abs(wanted) < 1e8:
+        return
+    value, slopes = jitad.value_and_grad(module.program, argnums=tuple(range(len(drawn.names))))(*fields[0])
+    assert value == pytest.approx(wanted, rel=1e-9), drawn.source
+    _, forward = jitad.jit(lambda fields, ways: jitad.jvp(lambda *x: module.program(*x), tuple(fields), tuple(ways)))(list(fields[0]), list(ways[0]))
+    assert np.sum(np.multiply(slopes, ways[0])) == pytest.approx(forward, rel=1e-8, abs=1e-8 * max(1, abs(wanted))), drawn.source
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_random_stencils(seed, tmp_path):
+    check_stencils(seed, tmp_path)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", range(6, 90))
+def test_many_random_stencils(seed, tmp_path):
+    check_stencils(seed, tmp_path)

@@ -44,8 +44,9 @@ def share_halos(program: Program) -> Program:
         for equation in program.equations:
             recorder.source = equation.source
             source = scaled(equation.inputs[0])[0] if equation in factors else None
-            if source in rims:
-                value = shifted(padded[source], rims[source], equation, demands.get(equation.outputs[0]))
+            box = demands.get(equation.outputs[0])
+            if source in rims and box is not None:
+                value = shifted(padded[source], rims[source], equation, box)
                 for factor in factors[equation]:
                     value = mul(value, factor)
                 env[equation.outputs[0]] = value
@@ -96,9 +97,8 @@ def pad(x: Atom, rim: Box) -> Atom:
     return embed(x, start=tuple([before for before, _ in rim]), step=(1,) * len(rim), shape=shape)
 
 
-def shifted(x: Atom, rim: Box, equation: Equation, box: Box | None) -> Atom:
+def shifted(x: Atom, rim: Box, equation: Equation, box: Box) -> Atom:
     """Return what is needed of the result of an equation, between zeros, as a slice of its operand `x` with a rim."""
-    box = box or tuple([(0, 0)] * x.ndim)
     lows = [low for low, _ in box]
     start = tuple([low - first + before for low, first, (before, _) in zip(lows, equation.params["start"], rim, strict=True)])
     taken = slice_(x, start=start, shape=tuple([high - low + 1 for low, high in box]), step=(1,) * len(box))
