@@ -37,27 +37,22 @@ def has_bodies(equation: Equation) -> bool:
 
 def prune(program: Program) -> Program:
     """Return `program` with loops and branches that compute only what is used."""
-    if not any(map(has_bodies, program.equations)):
-        return program
-    used = {atom for equation in program.equations for atom in equation.inputs} | set(program.outputs)
-
-    def rule(equation: Equation, inputs: list[Atom]):
-        if equation.primitive.prune is None:
-            return None
-        return equation.primitive.prune(inputs, [var in used for var in equation.outputs], **equation.params)
-
-    return rewrite(program, rule)
+    return rewritten_for_use(program, "prune")
 
 
 def delay(program: Program) -> Program:
     """Return `program` with loops that compute at the beginning of a trip what need not be stored at the end of the one before."""
-    if all(equation.primitive.delay is None for equation in program.equations):
+    return rewritten_for_use(program, "delay")
+
+
+def rewritten_for_use(program: Program, slot: str) -> Program:
+    """Return `program` with its equations rewritten by a slot of their primitives that takes which of the results are used."""
+    if all(getattr(equation.primitive, slot) is None for equation in program.equations):
         return program
     used = {atom for equation in program.equations for atom in equation.inputs} | set(program.outputs)
 
     def rule(equation: Equation, inputs: list[Atom]):
-        if equation.primitive.delay is None:
-            return None
-        return equation.primitive.delay(inputs, [var in used for var in equation.outputs], **equation.params)
+        change = getattr(equation.primitive, slot)
+        return None if change is None else change(inputs, [var in used for var in equation.outputs], **equation.params)
 
     return rewrite(program, rule)
