@@ -19,6 +19,7 @@ from jitad.codegen.kernel import Kernel
 from jitad.frontend.array import Array
 from jitad.frontend.captures import Captures, overlap
 from jitad.frontend.cells import stale
+from jitad.frontend.printing import printed
 from jitad.frontend.programs import Leaf, Static, Traced, check_results, describe, trace_function
 from jitad.frontend.trace import Concretize, Trace, tracing
 from jitad.frontend.trees import LEAF, TreeDef, flatten, unflatten
@@ -53,7 +54,8 @@ class Entry:
     Attributes
     ----------
     traced
-        The Program and the structure of its results: the function's, then the new values of what it changed in place.
+        The Program and the structure of its results: the function's, then the new values of what it changed in place, and the log of what it
+        has printed.
     treedef
         The structure of the function's own result.
     inputs
@@ -120,7 +122,7 @@ class Entry:
     def write_back(self, leaves: list, outputs) -> None:
         """Copy what the function changed in place to where it came from."""
         targets = [*[leaves[number] for number in self.changed], *self.written]
-        for target, value in zip(targets, outputs[self.treedef.size :], strict=True):
+        for target, value in zip(targets, outputs[self.treedef.size :], strict=False):
             target[...] = value
 
 
@@ -255,7 +257,7 @@ class Compiled:
             changed[:] = [k for k, x in enumerate(arguments) if isinstance(x, Array) and not x.scalar and x.cell.version]
             structures[:] = [flatten(result)[1]]
             written = [traced for _, traced in captures.written()]
-            return result, [arguments[k] for k in changed], written
+            return result, [arguments[k] for k in changed], written, printed()
 
         config.counters.traces += 1
         with Captures() as captures:

@@ -29,6 +29,9 @@ class Executable:
         if entry.changed or entry.written:
             raise errors.NotImplementedError(f"{function!r} changes arrays in place that it does not own, which no compiled caller expects; "
                                              "return the new values instead")
+        if len(entry.traced.results) > entry.treedef.size:
+            raise errors.NotImplementedError(f"{function!r} prints, which its compiled callers cannot wait for: they may run it in threads; "
+                                             "return the values instead")
         self.function = function
         self.compiled = entry.kernel
         self.bound = [shared(array, dtype) for array, dtype in entry.captured]

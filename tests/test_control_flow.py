@@ -632,20 +632,6 @@ def test_scan_without_xs():
     np.testing.assert_allclose(ys, 0.9 ** np.arange(20))
 
 
-def test_print_tells_that_it_is_run_while_tracing(capsys):
-    def f(x):
-        total = 0.0
-        for i in range(30):
-            total += x[i]
-            print("step", i, total)
-        return total
-
-    compiled = jitad.jit(f)
-    assert np.isclose(compiled(X), compiled(X))
-    (line,) = set(capsys.readouterr().out.splitlines())
-    assert line.startswith("step Array(i64[]) Array(f64[]) [shown once, while test_control_flow.py:")
-
-
 def test_a_return_in_the_else_of_a_loop():
     def f(x):
         for i in range(30):

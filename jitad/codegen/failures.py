@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple, NoReturn
 
+from jitad.codegen import printing
 from jitad.ir import errors
 from jitad.ir.source import Source
 from jitad.lower.loops import Call, Loops, Tape
@@ -12,6 +13,7 @@ from jitad.lower.walk import leaves, tapes
 FIRST_CALL, FIRST_TAPE = 1_000_000, 2_000_000
 LIBRARY_MESSAGES = {
     "lu_solve": "Singular matrix", "triangular_solve": "Singular matrix", "cholesky": "Matrix is not positive definite",
+    "print": "a line could not be written",
 }  # fmt: skip
 
 
@@ -27,6 +29,7 @@ class Failure(NamedTuple):
         return getattr(errors, self.exception)
 
     def throw(self) -> NoReturn:
+        printing.raise_again()
         raise self.cls(self.message, self.source)
 
 

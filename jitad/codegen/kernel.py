@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from llvmlite import ir
 
-from jitad.codegen import blas, elementary, entry, machine, tapes, team
+from jitad.codegen import blas, elementary, entry, machine, printing, tapes, team
 from jitad.codegen.failures import Failure, failures
 from jitad.codegen.module import emit_body
 from jitad.ir.types import ArrayType
@@ -105,6 +105,7 @@ class Kernel:
         entry.provide_symbols()
         tapes.provide(self.code.content)
         team.provide(self.code.content)
+        printing.provide_for(self.code.content)
         for routine in self.code.routines:
             blas.register(routine)
         return machine.load(self.code.content, [self.code.name, self.code.body_name])

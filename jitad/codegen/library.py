@@ -13,7 +13,7 @@ from collections.abc import Callable
 import numpy as np
 from llvmlite import ir
 
-from jitad.codegen import blas
+from jitad.codegen import blas, printing
 from jitad.codegen.emission import copy_bytes, room, room_for
 from jitad.codegen.failures import call_number
 from jitad.codegen.nests import Loop
@@ -224,7 +224,11 @@ def emit_table(builder, call: Call, pointer: Pointer) -> None:
     copy_bytes(builder, pointer(call.outputs[0]), table, call.outputs[0].nbytes)
 
 
+def emit_line(builder, call: Call, pointer: Pointer) -> ir.Value:
+    return printing.emit_print(builder, call, pointer, call_number(call))
+
+
 ROUTINES = {
     "gemm": emit_gemm, "lu": emit_lu, "lu_solve": emit_lu_solve, "triangular_solve": emit_triangular_solve, "cholesky": emit_cholesky,
-    "argsort": emit_argsort, "table": emit_table,
+    "argsort": emit_argsort, "table": emit_table, "print": emit_line,
 }  # fmt: skip

@@ -17,6 +17,7 @@ import numpy as np
 from jitad.frontend.cells import View, is_traced, wrap
 from jitad.frontend.concrete import value, value_needed, values
 from jitad.frontend.indexing import axis_number, fitted, getitem, setitem
+from jitad.frontend.printing import can_be_marked, marked
 from jitad.frontend.promotion import cast, promote, to_atom
 from jitad.frontend.ufunc_methods import METHODS
 from jitad.frontend.ufuncs import binary, unary
@@ -202,15 +203,15 @@ class Array(View):
         return bool((self == element).any())
 
     def __repr__(self) -> str:
-        return f"Array({self.type})"
+        return marked(self, "r") if can_be_marked(self) else f"Array({self.type})"
 
     def __str__(self) -> str:
-        if self.origins:
-            raise value_needed(self, "str()")
-        return repr(self)
+        return format(self)
 
     def __format__(self, spec: str) -> str:
-        return str(self)
+        if self.origins:
+            raise value_needed(self, "str()")
+        return marked(self, "", spec) if can_be_marked(self) else repr(self)
 
     def __getattr__(self, name: str):
         unknown = "; jitad does not know this one of ndarray's" if hasattr(np.ndarray, name) else ""

@@ -26,6 +26,7 @@ from jitad.frontend.numpy_api import BUILTINS, REDIRECTS
 from jitad.frontend.numpy_api.nests import reading_lists
 from jitad.frontend.numpy_api.special import special_function
 from jitad.frontend.operators import class_attribute, is_users
+from jitad.frontend.printing import method_of_stream
 from jitad.frontend.promotion import contains_traced
 from jitad.frontend.sources import NoSource
 from jitad.frontend.trace import home_trace
@@ -127,6 +128,9 @@ def find_form(captures: Captures, function: types.FunctionType):
 
 
 def builtin(captures: Captures, function):
+    writing = method_of_stream(function)
+    if writing is not None:
+        return writing
     check_deterministic(captures, function)
     return replacement(captures, function)
 

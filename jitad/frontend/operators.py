@@ -11,6 +11,8 @@ import types
 from collections.abc import Callable
 
 from jitad.frontend.captures import Captures, active
+from jitad.frontend.printing import printf
+from jitad.frontend.promotion import contains_traced
 from jitad.ir.libraries import is_library
 
 BINARY = {
@@ -97,5 +99,13 @@ for _name, _method in BINARY.items():
     setattr(Operators, _name, binary_method(getattr(operator, _name), _method, in_place=False))
     _in_place = f"i{_method}"
     setattr(Operators, _in_place, binary_method(getattr(operator, _in_place), _method, in_place=True))
+
+
+def modulo(self, left, right):
+    """The operator ``%``, which formats strings too."""
+    return printf(left, right) if isinstance(left, str) and contains_traced(right) else ordinary_modulo(self, left, right)
+
+
+ordinary_modulo, Operators.mod = Operators.mod, modulo
 for _name in UNARY:
     setattr(Operators, _name, unary_method(getattr(operator, _name), f"__{_name}__"))

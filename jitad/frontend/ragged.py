@@ -15,6 +15,7 @@ from numpy.lib.mixins import NDArrayOperatorsMixin
 
 from jitad.frontend.cells import View, wrap
 from jitad.frontend.extents import Extent, opaque
+from jitad.frontend.printing import can_be_marked, mark
 from jitad.frontend.promotion import as_operand, to_atom
 from jitad.frontend.views import Permutation
 from jitad.ir import errors
@@ -142,7 +143,14 @@ class Ragged(NDArrayOperatorsMixin):
         put(self.values, self.extents, key, value)
 
     def __repr__(self) -> str:
-        return f"Ragged({self.values.type})"
+        return self.marked("r") if can_be_marked(self.values) else f"Ragged({self.values.type})"
+
+    def __str__(self) -> str:
+        return self.marked("") if can_be_marked(self.values) else repr(self)
+
+    def marked(self, conversion: str, kind: str = "array") -> str:
+        """Return a string in which a mark stands for the elements."""
+        return mark(self.values.type, [self.values.atom, *[extent.atom() for extent in self.extents]], kind, conversion)
 
     # --- methods ----------------------------------------------------------------------------------------------------------------------
 

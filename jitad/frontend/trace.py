@@ -59,6 +59,12 @@ def outermost_trace() -> Trace | None:
     return _stack.traces[0] if _stack.traces else None
 
 
+def trace_around(trace: Trace) -> Trace | None:
+    """Return the trace of this thread in which another one runs, None if there is none."""
+    place = _stack.traces.index(trace)
+    return _stack.traces[place - 1] if place else None
+
+
 def tracing() -> bool:
     """Return whether a trace is running in this thread."""
     return bool(_stack.traces)
@@ -87,12 +93,17 @@ class Trace:
         Cells that were made stale.
     room
         How many times as many elements as usual lists of unknown length have room for.
+    marks, log
+        The marks that stand for values in text (on the outermost only), and the cell with the log of what was printed (on those of functions),
+        None as long as nothing was: see `jitad.frontend.printing`.
     apart
         Whether first trips of loops that change arrays from before, under names that have others later, are run apart. Also on the outermost.
     """
 
     def __init__(self, room: int = 1, apart: bool = False):
         self.apart = apart
+        self.marks: list = []
+        self.log = None
         self.home: Trace = self
         self.staled: list = []
         self.appended: list = []

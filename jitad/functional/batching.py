@@ -7,12 +7,14 @@ from collections.abc import Callable
 import numpy as np
 
 from jitad.frontend.array import to_atom, wrap
-from jitad.frontend.programs import Leaf, describe, trace_function
+from jitad.frontend.printing import continue_log
+from jitad.frontend.programs import Leaf, describe
 from jitad.frontend.trees import LEAF, TreeDef, flatten, leaf_paths, parts_of, unflatten
-from jitad.functional.inner import present, private
+from jitad.functional.inner import present, private, trace_printing
 from jitad.ir import errors
 from jitad.ir.program import Atom
 from jitad.ir.types import ArrayType
+from jitad.primitives.control.printing import log_of
 from jitad.primitives.shaping import transpose
 from jitad.transform.batch import push_batch, spread
 
@@ -39,9 +41,13 @@ def vmap(function: Callable, in_axes, out_axes, args: tuple, kwargs: dict):
         named, names = flatten(kwargs)
         return function(*unflatten(treedef, rest), **unflatten(names, list(map(private, named))))
 
-    traced = trace_function(call, members, flatten(tuple(inputs))[1])
+    traced, prints = trace_printing(call, members, flatten(tuple(inputs))[1])
     where = [axis for _, axis in mapped] + [None] * len(traced.free)
     outputs, out = push_batch(traced.program, [*inputs, *traced.free], where, size)
+    if prints:
+        *outputs, log = outputs
+        continue_log(log_of(log))
+        out = out[:-1]
     targets = prefix_axes(out_axes, traced.treedef, "out_axes")
     return unflatten(traced.treedef, [
         wrap(place_axis(spread(x, axis, size), target), scalar=False) if target is not None else common(x, axis, leaf)

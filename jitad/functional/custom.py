@@ -11,9 +11,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from jitad.frontend.array import Array, to_atom
-from jitad.frontend.programs import Leaf, Traced, describe, trace_function
+from jitad.frontend.printing import begin_log, continue_log, log_cell
+from jitad.frontend.programs import Leaf, Traced, describe
 from jitad.frontend.trees import TreeDef, flatten, unflatten
-from jitad.functional.inner import like, present
+from jitad.functional.inner import like, present, trace_printing
 from jitad.ir import errors
 from jitad.ir.program import Atom
 from jitad.ir.recorder import inline
@@ -38,30 +39,46 @@ class Arguments:
         return unflatten(treedef, [next(values) if isinstance(x, Array) else x for x in leaves])
 
 
-def trace_leaves(function: Callable, leaves: Sequence[Leaf]) -> Traced:
-    """Trace ``function(*arrays)``."""
-    return trace_function(function, leaves, flatten((0,) * len(leaves))[1])
+def trace_leaves(function: Callable, leaves: Sequence[Leaf]) -> tuple[Traced, bool]:
+    """Trace ``function(*arrays)``; return also whether it prints."""
+    return trace_printing(function, leaves, flatten((0,) * len(leaves))[1])
 
 
-def apply(function: Callable, kinds: Sequence[Leaf], atoms: Sequence[Atom]) -> list[Atom]:
-    """Record ``function(*arrays)`` on atoms and return the leaves of its result."""
-    traced = trace_leaves(function, kinds)
-    return inline(traced.program, [*atoms, *traced.free])
+def apply(function: Callable, kinds: Sequence[Leaf], atoms: Sequence[Atom], log: Atom | None = None) -> tuple[list[Atom], Atom | None]:
+    """Record ``function(*arrays)`` on atoms; return the leaves of its result, and the log, which it may go on with if there is one."""
+    def call(*values):
+        if log is not None:
+            begin_log(log)
+        return function(*values)
+
+    traced, prints = trace_leaves(call, kinds)
+    if prints and log is None:
+        raise errors.NotImplementedError("print in a derivative rule, where what is written has no place; print in the function that it "
+                                         "belongs to, or return the values")
+    results = inline(traced.program, [*atoms, *traced.free])
+    return (results[:-1], results[-1]) if prints else (results, log)
 
 
 def record(function: Callable, arguments: Arguments, name: str, make_jvp: Callable[[Traced], Callable]):
     """Record the call of a function with the rule ``make_jvp(primal)``."""
     leaves = arguments.traced
-    primal = trace_leaves(lambda *values: function(*arguments.filled(values)), [describe(x) for x in leaves])
+    log = log_cell().atom
+    primal, prints = trace_leaves(lambda *values: function(*arguments.filled(values)), [describe(x) for x in leaves])
     rule = make_jvp(primal)
 
     def jvp(inputs, tangents):
         if not all(map(is_zero, tangents[len(leaves) :])):
             raise errors.TypeError(f"{name} has a derivative rule, but uses a differentiated value that is not among its arguments; "
                                    "pass that value as an argument")
-        return rule(list(inputs), list(tangents))
+        if not prints:
+            return rule(list(inputs), list(tangents), None)[:2]
+        start = inputs[len(leaves) + primal.free.index(log)] if log in primal.free else log
+        outputs, dots, end = rule(list(inputs), list(tangents), start)
+        return [*outputs, end], [*dots, Zero(end.type)]
 
     outputs = custom_call(*map(to_atom, leaves), *primal.free, program=primal.program, jvp=jvp, name=name)
+    if prints:
+        continue_log(outputs.pop())
     return unflatten(primal.treedef, [present(x, leaf) for x, leaf in zip(outputs, primal.results, strict=True)])
 
 
@@ -93,11 +110,11 @@ def call_with_jvp(function: Callable, rule: Callable, name: str, args: tuple):
             check_structure(result[1], primal.treedef, name, "tangent")
             return result
 
-        def jvp(inputs, tangents):
+        def jvp(inputs, tangents, log):
             dots = [full(0, inputs[k].type) if is_zero(tangents[k]) else tangents[k] for k in moving]
-            results = apply(both, [*kinds, *[kinds[k] for k in moving]], [*inputs[: len(kinds)], *dots])
+            results, log = apply(both, [*kinds, *[kinds[k] for k in moving]], [*inputs[: len(kinds)], *dots], log)
             outputs, moved = results[: len(primal.results)], results[len(primal.results) :]
-            return outputs, [dot if x.type.differentiable else Zero(x.type) for x, dot in zip(outputs, moved, strict=True)]
+            return outputs, [dot if x.type.differentiable else Zero(x.type) for x, dot in zip(outputs, moved, strict=True)], log
 
         return jvp
 
@@ -112,6 +129,7 @@ def call_with_vjp(function: Callable, forward: Callable, backward: Callable, nam
     def make_jvp(primal: Traced) -> Callable:
         total = len(primal.results)
         residuals: list = []
+        log: list = []
 
         def first(*values):
             result, kept = pair(forward(*arguments.filled(values)), name, "(result, residuals)")
@@ -129,15 +147,21 @@ def call_with_vjp(function: Callable, forward: Callable, backward: Callable, nam
             return [x for arg, ct in zip(args, result, strict=True) for x in cotangents_of(arg, ct, name)]
 
         def forward_atoms(inputs):
-            results = apply(first, kinds, inputs[: len(kinds)])
+            results, log[0] = apply(first, kinds, inputs[: len(kinds)], log[0])
             return results[:total], results[total:]
 
         def backward_atoms(held, cotangents):
             held_kinds = [describe(x) for x in Arguments((residuals[0],)).traced]
-            results = apply(second, [*held_kinds, *primal.results], [*held, *cotangents])
+            results, _ = apply(second, [*held_kinds, *primal.results], [*held, *cotangents])
             return [*results, *[Zero(var.type) for var in primal.free]]
 
-        return reverse_only(forward_atoms, backward_atoms, name)
+        rule = reverse_only(forward_atoms, backward_atoms, name)
+
+        def jvp(inputs, tangents, start):
+            log[:] = [start]
+            return *rule(inputs, tangents), log[0]
+
+        return jvp
 
     return record(function, arguments, name, make_jvp)
 

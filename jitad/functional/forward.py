@@ -11,7 +11,7 @@ from jitad.ir.recorder import Recorder, inline
 from jitad.ir.symbolic import Zero
 from jitad.primitives.declare import instantiate
 from jitad.transform.jvp import push_forward
-from jitad.transform.linearize import LinearMap, linearize, residuals
+from jitad.transform.linearize import LinearMap, residuals
 
 
 def jvp(function: Callable, primals: tuple, tangents: tuple):
@@ -21,7 +21,8 @@ def jvp(function: Callable, primals: tuple, tangents: tuple):
     inner = trace_inner(lambda chosen: function(*chosen), tuple(primals))
     dots = tangent_atoms(tuple(tangents), tuple(primals), "a tangent")
     outputs, moved = push_forward(inner.traced.program, inner.operands, [*dots, *[Zero(x.type) for x in inner.free]])
-    return inner.restore(outputs), inner.restore(list(map(instantiate, moved)))
+    outputs = inner.results(outputs)
+    return inner.restore(outputs), inner.restore(list(map(instantiate, moved[: len(outputs)])))
 
 
 def check_pairs(primals, tangents) -> None:
@@ -33,7 +34,7 @@ def linear_function(function: Callable, primals: tuple):
     """Return (result, the derivative at `primals` as a function of tangents)."""
     check_differentiable(primals, range(len(primals)), "linearize")
     inner = trace_inner(lambda chosen: function(*chosen), primals)
-    outputs, linear = linearize(inner.traced.program, inner.operands, inner.active)
+    outputs, linear = inner.linearized(inner.traced.program)
 
     def apply(*tangents):
         dots = tangent_atoms(tangents, primals, "a tangent")

@@ -14,14 +14,16 @@ from typing import Any
 import numpy as np
 
 from jitad.frontend.array import Array, to_atom, wrap
+from jitad.frontend.printing import continue_log, printed
 from jitad.frontend.programs import Leaf, Traced, check_results, describe, trace_function
 from jitad.frontend.trees import LEAF, TreeDef, flatten, leaf_paths, unflatten
 from jitad.ir import errors
-from jitad.ir.program import Atom
+from jitad.ir.program import Atom, Program
 from jitad.ir.source import Source
 from jitad.optimize.invariants import hoist
 from jitad.primitives.complexes import convert
 from jitad.primitives.declare import full
+from jitad.transform.linearize import LinearMap, linearize
 
 
 @dataclass(frozen=True)
@@ -34,10 +36,13 @@ class Inner:
         Its Program takes `inputs`, then `free`.
     inputs, free
         Atoms of the current recorder.
+    prints
+        Whether the last output of the Program is not one of the results, but the log of what the function has printed.
     """
 
     traced: Traced
     inputs: list[Atom]
+    prints: bool = False
 
     @property
     def free(self) -> list[Atom]:
@@ -50,6 +55,18 @@ class Inner:
     @property
     def active(self) -> list[bool]:
         return [True] * len(self.inputs) + [False] * len(self.free)
+
+    def results(self, outputs: Sequence[Atom]) -> list[Atom]:
+        """Return those of the Program's outputs that are results; what was printed belongs to the log of the function that is traced."""
+        if not self.prints:
+            return list(outputs)
+        continue_log(outputs[-1])
+        return list(outputs[:-1])
+
+    def linearized(self, program: Program) -> tuple[list[Atom], LinearMap]:
+        """Record `program`, a form of the function's, and return its results and their derivative."""
+        outputs, linear = linearize(program, self.operands, self.active)
+        return self.results(outputs), replace(linear, outputs=linear.outputs[: len(self.traced.results)])
 
     def restore(self, atoms: Sequence[Atom]) -> Any:
         """Return outputs in the structure of the function's result."""
@@ -67,8 +84,18 @@ def trace_inner(function: Callable, tree: Any) -> Inner:
     What does not change in a loop is computed before it: so is then what the chain rule makes of it.
     """
     leaves, treedef = flatten((tree,))
-    traced = trace_function(function, [describe(x) for x in leaves], treedef)
-    return Inner(replace(traced, program=hoist(traced.program)), list(map(to_atom, leaves)))
+    traced, prints = trace_printing(function, [describe(x) for x in leaves], treedef)
+    return Inner(replace(traced, program=hoist(traced.program)), list(map(to_atom, leaves)), prints)
+
+
+def trace_printing(function: Callable, leaves: Sequence[Leaf], treedef: TreeDef) -> tuple[Traced, bool]:
+    """Trace a function; return also whether it prints: the Program then has the log as its last output, after the results."""
+    def call(*args):
+        return function(*args), printed()
+
+    traced = trace_function(call, leaves, treedef)
+    own, log = traced.treedef.children
+    return replace(traced, treedef=own, results=traced.results[: own.size]), bool(log.size)
 
 
 def private(x):

@@ -19,7 +19,7 @@ from jitad.ir.types import ArrayType
 from jitad.primitives.declare import instantiate
 from jitad.primitives.shaping import reshape, slice_, transpose
 from jitad.transform.batch import push_batch, spread
-from jitad.transform.linearize import LinearMap, linearize
+from jitad.transform.linearize import LinearMap
 from jitad.transform.transpose import pull_back
 
 
@@ -38,7 +38,7 @@ def jacobian(function: Callable, argnums, mode: str | None, args: tuple, kwargs:
             raise errors.TypeError(f"{name} needs real floating-point arguments and results, not {type.dtype}; "
                                    "take real and imaginary parts, or use jvp and vjp")
     forward = sum(type.size for type in ins) < sum(type.size for type in outs) if mode is None else mode == "forward"
-    _, linear = linearize(within(None if forward else budget, inner), inner.operands, inner.active)
+    _, linear = inner.linearized(within(None if forward else budget, inner))
     blocks = forward_blocks(linear, ins, outs) if forward else reverse_blocks(linear, ins, outs)
     rows = []
     for row in blocks:

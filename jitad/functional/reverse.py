@@ -22,7 +22,6 @@ from jitad.ir.program import Program
 from jitad.ir.symbolic import Zero
 from jitad.primitives.declare import full, instantiate
 from jitad.transform.budget import fit
-from jitad.transform.linearize import linearize
 from jitad.transform.transpose import pull_back
 
 
@@ -52,7 +51,7 @@ def value_and_grad(function: Callable, argnums, has_aux: bool, name: str, args: 
     inner = trace_inner(call, chosen)
     parts = Parts(inner, structures)
     check_scalar(parts.value, name, function)
-    outputs, linear = linearize(within(budget, inner), inner.operands, inner.active)
+    outputs, linear = inner.linearized(within(budget, inner))
     seeds = [full(1, outputs[0].type), *[Zero(atom.type) for atom in outputs[1:]]]
     cotangents = list(map(instantiate, pull_back(linear, seeds)))
     gradient = like(chosen, cotangents)
@@ -67,7 +66,7 @@ def vjp(function: Callable, primals: tuple, has_aux: bool = False, budget: Budge
     call, structures = split_aux(lambda chosen: function(*chosen), has_aux, "vjp", function)
     inner = trace_inner(call, primals)
     parts = Parts(inner, structures)
-    outputs, linear = linearize(within(budget, inner), inner.operands, inner.active)
+    outputs, linear = inner.linearized(within(budget, inner))
     result = parts.value.restore(outputs[: parts.main])
 
     def pullback(cotangents):

@@ -84,6 +84,8 @@ class Primitive:
         Whether the result is zero beyond extents that are only known when the kernel runs.
     fails
         The exception that it may raise when the kernel runs, because of what its operands hold.
+    effect
+        It does something when the kernel runs besides giving its results, which are its first operands.
     pointwise
         Each element of the result depends on the operands' elements at the same index alone.
     structural
@@ -121,6 +123,7 @@ class Primitive:
     expand: Callable | None = None
     confines: Callable = lambda equation: False
     fails: str = ""
+    effect: bool = False
     pointwise: bool = False
     structural: bool = False
     selecting: bool = False

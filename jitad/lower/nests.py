@@ -389,6 +389,17 @@ def build_call(context: Context, group: Group) -> list[Call]:
     routine = "gemm" if matrices else equation.primitive.lower.routine
     operands = [matrices[0].base, matrices[1].base] if matrices else equation.inputs
     params = {"x": matrices[0], "y": matrices[1]} if matrices else equation.params
-    inputs = [context.buffer_of(x) for x in operands]
+    numbers = {x: context.new_buffer(x.type) for x in operands if isinstance(x, Literal) or x in context.counters}
+    inputs = [numbers[x] if x in numbers else context.buffer_of(x) for x in operands]
     outputs = [context.buffers[x] for x in equation.outputs]
-    return [Call(routine, outputs, inputs, [x.type for x in equation.outputs], [x.type for x in operands], params, equation.source)]
+    call = Call(routine, outputs, inputs, [x.type for x in equation.outputs], [x.type for x in operands], params, equation.source)
+    return [*[stored_number(context, group, x, buffer) for x, buffer in numbers.items()], call]
+
+
+def stored_number(context: Context, group: Group, x: Atom, buffer: Buffer) -> Nest:
+    """Return the step that puts a number, which has no place in memory, into a buffer."""
+    def body_of(ranges):
+        body = Body(context, group, ranges)
+        return body.builder, stores(buffer, linear_position((), ()), body.value(x, ()))
+
+    return Nest((), [], cut((), body_of))

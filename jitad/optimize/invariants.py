@@ -56,7 +56,7 @@ def size_of(x: Var) -> int:
 
 def movable(equation: Equation, certain: bool) -> bool:
     primitive = equation.primitive
-    if has_bodies(equation) or primitive.lower is None or isinstance(primitive.lower, Undefined):
+    if has_bodies(equation) or primitive.effect or primitive.lower is None or isinstance(primitive.lower, Undefined):
         return False
     return certain or not primitive.fails
 

@@ -21,7 +21,9 @@ from __future__ import annotations
 
 import math
 from collections import deque
+from collections.abc import Sequence
 
+from jitad.ir.effects import silent
 from jitad.ir.lowering import Control, Pointwise, Pull
 from jitad.ir.passes import PASSES
 from jitad.ir.program import Atom, Equation, Literal, Program, Var
@@ -32,7 +34,9 @@ TIE = 1e-3  # in favour of keeping what is read itself
 
 
 class Linear(Recorder):
-    """The recorder of a linear part. `prices` are those of values at hand, in bytes; other known values cost their size.
+    """The recorder of a linear part; what it runs again has no effects.
+
+    `prices` are those of values at hand, in bytes; other known values cost their size.
 
     `lasting` is what loops and branches in it can read from arrays of loops around it, in their last states.
     """
@@ -41,6 +45,9 @@ class Linear(Recorder):
         super().__init__()
         self.lasting = lasting
         self.prices = None if prices is None else dict(prices)
+
+    def record(self, primitive, inputs: Sequence, params: dict) -> tuple[Var, ...]:
+        return super().record(primitive, inputs, silent(params))
 
     def price(self, atom: Atom) -> float:
         """Return how many bytes it takes to have a known value where the linear part runs: it is kept, or computed again."""

@@ -296,6 +296,14 @@ class Appended(Growable):
     def copy(self) -> Appended:
         return self[:]
 
+    def __repr__(self) -> str:
+        store = self.store
+        if not is_traced(store.count):
+            return repr(list(self))
+        if store.treedef is not LEAF or store.columns[0].ndim > 1:
+            self.unreadable()
+        return store.cut(store.columns[0]).marked("r", f"list of {store.kinds[0].kind}")
+
     def __add__(self, other) -> Appended:
         result = self.copy()
         result.extend(other)

@@ -348,7 +348,7 @@ class Staging:
         state = State((self.test,), ())
         run = Pass(decide, state, self.saved, enter)
         if run.trace.written != dict(zip(self.cells, self.cell_inputs, strict=True)):
-            raise errors.ControlFlowError("the condition of this loop changes an array in place; do that in its body")
+            raise errors.ControlFlowError("the condition of this loop changes an array in place, or prints; do that in its body")
         return Program([], run.equations, [self.test_atom])
 
     def emit(self, inputs, starts, outputs, equations, test: Program | None, ends: bool) -> list[Atom]:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from jitad.frontend.array import Array, to_atom, wrap
 from jitad.frontend.guards import same
 from jitad.frontend.lists import Growable
+from jitad.frontend.printing import united
 from jitad.frontend.programs import Leaf, Static, describe
 from jitad.frontend.promotion import KINDS, cast, result_type
 from jitad.frontend.ragged import Ragged
@@ -101,6 +102,9 @@ def joined_leaf(x: Leaf | Static, y: Leaf | Static) -> Leaf | Static:
     if isinstance(x, Static) or isinstance(y, Static):
         if isinstance(x, Static) and isinstance(y, Static) and same(x.value, y.value):
             return x
+        text = united(x.value, y.value) if isinstance(x, Static) and isinstance(y, Static) else None
+        if text is not None:
+            return Static(text)
         raise StructuresDiffer(f"{kind_text(x)} and {kind_text(y)}")
     if x.type.shape != y.type.shape:
         raise ShapesDiffer(f"shapes {x.type.shape} and {y.type.shape}")

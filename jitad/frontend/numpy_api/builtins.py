@@ -18,10 +18,10 @@ import numpy as np
 
 from jitad.frontend.array import Array, is_traced, to_atom, wrap
 from jitad.frontend.numpy_api.operands import asarray
+from jitad.frontend.printing import shown
 from jitad.frontend.promotion import cast, contains_traced, whole
 from jitad.frontend.ragged import Ragged
 from jitad.ir import errors
-from jitad.ir.source import user_source
 from jitad.ir.types import BOOL
 from jitad.primitives.declare import from_scipy
 
@@ -274,12 +274,6 @@ def quantifier(function: Callable, decisive: bool) -> None:
     BUILTINS[function] = quantified
 
 
-@replaces(print)
-def shown(*values, **options):
-    """``print`` of what has no values yet: the types, and when and where they are shown."""
-    note = f"[shown once, while {user_source().short} is traced: values are known when the compiled function runs; return them to print them]"
-    print(*values, note, **options)
-
-
+BUILTINS[print] = shown
 quantifier(any, True)
 quantifier(all, False)

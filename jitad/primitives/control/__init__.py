@@ -10,6 +10,7 @@ the carried values, of unchanged types. An array that a body updates (`scatter`)
 
 from jitad.primitives.control.branches import cond
 from jitad.primitives.control.loops import loop
+from jitad.primitives.control.printing import print_
 from jitad.primitives.control.recomputation import checkpoint, recompute
 from jitad.primitives.control.replays import replay, replayed
 from jitad.primitives.control.reversal import transpose_sweeps  # noqa: F401
@@ -17,4 +18,4 @@ from jitad.primitives.control.sweeps import sweeps
 from jitad.primitives.control.undefined import empty
 from jitad.primitives.control.whiles import while_
 
-__all__ = ["checkpoint", "cond", "empty", "loop", "recompute", "replay", "replayed", "sweeps", "while_"]
+__all__ = ["checkpoint", "cond", "empty", "loop", "print_", "recompute", "replay", "replayed", "sweeps", "while_"]

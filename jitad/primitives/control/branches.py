@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from jitad.ir import errors
+from jitad.ir.effects import has_effects
 from jitad.ir.interpreter import evaluate
 from jitad.ir.lowering import Control
 from jitad.ir.passes import PASSES
@@ -17,6 +18,7 @@ from jitad.ir.symbolic import Zero, is_zero
 from jitad.ir.types import BOOL, INT, ArrayType
 from jitad.primitives.comparisons import select
 from jitad.primitives.control.bodies import batched_body, chosen, moved_body, needed, reduced, unite, widen_mask
+from jitad.primitives.control.printing import one_by_one
 from jitad.primitives.declare import full, instantiate, is_linear, sample, to_front
 
 
@@ -124,6 +126,8 @@ def batch_cond(size, inputs, axes, branches):
         results = [any(column) for column in zip(*[batched_body(branch, size, batched, None)[1] for branch in branches], strict=True)]
         programs, free = unite([batched_body(branch, size, batched, results)[0] for branch in branches])
         return cond(index, *free, *operands, branches=programs), [0 if moves else None for moves in results]
+    if any(map(has_effects, branches)):
+        return one_by_one(cond, size, inputs, axes, {"branches": branches})
     everywhere = [True] * len(branches[0].outputs)
     found = [inline(batched_body(branch, size, batched, everywhere)[0], operands) for branch in branches]
     outputs = found[0]

@@ -9,6 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from jitad.ir import errors
+from jitad.ir.effects import has_effects
 from jitad.ir.interpreter import evaluate
 from jitad.ir.lowering import Control
 from jitad.ir.passes import PASSES
@@ -21,6 +22,7 @@ from jitad.primitives.control.bodies import COUNTER, batched_body, batched_opera
 from jitad.primitives.control.delays import advance, advanced_body, delayed_body
 from jitad.primitives.control.invariants import recorded_before, without
 from jitad.primitives.control.lasting import Lasting, lasting, loop_level
+from jitad.primitives.control.printing import one_by_one
 from jitad.primitives.control.undefined import empty
 from jitad.primitives.declare import full, instantiate, is_linear, sample
 from jitad.primitives.indexing import gather, scatter
@@ -152,6 +154,9 @@ def batch_loop(size, inputs, axes, body, length, consts, reverse):
     """All members run as many trips as the one that runs most; a member keeps its values in trips that are not its own."""
     (count, *inputs), (several, *axes) = inputs, axes
     if several is not None:
+        if has_effects(body):
+            return one_by_one(loop, size, [count, *inputs], [several, *axes],
+                              {"body": body, "length": length, "consts": consts, "reverse": reverse})
         body, consts, inputs, axes = limited(body, len(body.outputs)), consts + 1, [count, *inputs], [several, *axes]
         count = reduce_max(count, axes=(0,))
     held = [axis is not None for axis in axes[:consts]]

@@ -9,6 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from jitad.ir import errors
+from jitad.ir.effects import has_effects
 from jitad.ir.interpreter import evaluate
 from jitad.ir.lowering import Control
 from jitad.ir.passes import PASSES
@@ -33,6 +34,7 @@ from jitad.primitives.control.bodies import (
     widened,
 )
 from jitad.primitives.control.invariants import recorded_before, without
+from jitad.primitives.control.printing import one_by_one
 from jitad.primitives.control.sweeps import sweeps
 from jitad.primitives.declare import instantiate, sample
 from jitad.primitives.reductions import reduce_max, reduce_or
@@ -98,6 +100,8 @@ def split_while(inputs, unknown, linear, test, body, length, consts):
 def batch_while(size, inputs, axes, test, body, length, consts):
     """All members go on until the last is done; those that are done keep their values."""
     (limit, *inputs), (several, *axes) = inputs, axes
+    if has_effects(body):
+        return one_by_one(while_, size, [limit, *inputs], [several, *axes], {"test": test, "body": body, "length": length, "consts": consts})
     if several is not None:
         test, body = below(test), Program([body.inputs[0], Var(COUNTER), *body.inputs[1:]], body.equations, body.outputs)
         consts, inputs, axes = consts + 1, [limit, *inputs], [several, *axes]

@@ -1,0 +1,45 @@
+"""What Programs do besides giving their results.
+
+In: a Program. Out: whether it does anything else; the same Program without that, for what reverse mode runs again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from jitad.ir.program import Atom, Equation, Program, programs_in
+from jitad.ir.recorder import current, rewrite
+
+
+def has_effects(program: Program) -> bool:
+    """Return whether an equation has an effect, here or in the Programs in the parameters."""
+    return any(equation.primitive.effect or any(map(has_effects, bodies(equation.params))) for equation in program.equations)
+
+
+def bodies(params: dict) -> list[Program]:
+    return [program for value in params.values() for program in programs_in(value)]
+
+
+def silent(params: dict) -> dict:
+    """Return parameters in which Programs have no effects."""
+    if not any(map(has_effects, bodies(params))):
+        return params
+    return {name: within(value) for name, value in params.items()}
+
+
+def within(value):
+    if isinstance(value, Program):
+        return without_effects(value)
+    return tuple(map(without_effects, value)) if programs_in(value) else value
+
+
+def without_effects(program: Program) -> Program:
+    """Return `program` with what has effects replaced by its first operands, which its results are when nothing is done."""
+
+    def rule(equation: Equation, inputs: list[Atom]) -> Sequence[Atom] | None:
+        if equation.primitive.effect:
+            return inputs[: len(equation.outputs)]
+        params = silent(equation.params)
+        return None if params is equation.params else current().record(equation.primitive, inputs, params)
+
+    return rewrite(program, rule)
