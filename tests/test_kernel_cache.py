@@ -5,6 +5,9 @@ import collections
 import dataclasses
 import functools
 import gc
+import os
+import subprocess
+import sys
 import threading
 import types
 from concurrent.futures import ThreadPoolExecutor
@@ -597,3 +600,18 @@ def test_the_collector_is_as_it_was():
     with pytest.raises(ZeroDivisionError):
         jitad.jit(function)(np.ones(2))
     assert gc.get_threshold() == before and all(during[2] > 10**6 for during in seen)
+
+
+def test_functions_of_kernels_outlive_the_tables_that_made_them():
+    """As when a process ends: what they were made of must not be freed before them."""
+    program = """
+import jitad, numpy as np
+from jitad.codegen import entry
+function = jitad.jit(lambda x: np.sin(x))
+function(np.ones(3))
+entry._methods.clear()
+bytes(32), [bytearray(32) for _ in range(1000)]
+print(function(np.zeros(3)))
+"""
+    run = subprocess.run([sys.executable, "-c", program], env=os.environ | {"PYTHONMALLOC": "debug"}, capture_output=True, text=True)
+    assert run.returncode == 0 and run.stdout == "[0. 0. 0.]\n"

@@ -6,7 +6,10 @@ All samples of a primitive, over all its dtypes, are the equations of one Progra
 import numpy as np
 import pytest
 
+import jitad
 from jitad import primitives  # noqa: F401
+from jitad.codegen import nests, parts
+from jitad.codegen.kernel import Kernel, compile_loops
 from jitad.ir.interpreter import evaluate
 from jitad.ir.program import Program, Var
 from jitad.ir.recorder import Recorder
@@ -14,7 +17,8 @@ from jitad.ir.registry import REGISTRY
 from jitad.ir.source import Source
 from jitad.ir.types import ArrayType
 from jitad.ir.verifier import verify
-from jitad.pipeline import to_kernel
+from jitad.lower import splitting
+from jitad.pipeline import to_kernel, to_loops
 from jitad.runtime.execute import as_input, runner
 
 SAMPLED = sorted(name for name, primitive in REGISTRY.items() if primitive.samples)
@@ -48,3 +52,29 @@ def test_kernel_agrees_with_the_interpreter(name):
         precise = want.dtype.char in "dD" or want.dtype.kind in "iub"
         np.testing.assert_allclose(got, want, rtol=1e-12 if precise else 2e-5, atol=1e-13 if precise else 1e-6,
                                    err_msg=repr(equation_output.equation))
+
+
+def unrolled(x, places):
+    table, scale = np.zeros(4), x[0]
+    for k in range(5):
+        scale = np.sin(scale) * x[k] + 0.5 * k
+        table[places[k]] = scale
+        x = x + np.roll(x, k) * np.sum(table)
+    return np.sum(x) * scale
+
+
+def test_bodies_in_parts_that_find_single_elements_in_the_workspace(monkeypatch):
+    """As those of thousands of nests are."""
+    monkeypatch.setattr(nests, "MOST_POINTERS", 0)
+    monkeypatch.setattr(parts, "LONGEST", 2)
+    monkeypatch.setattr(splitting, "LONGEST", 3)
+    x, places = np.array([0.3, 0.7, 1.1, -0.4, 0.2]), np.array([0, 3, 1, 1, 2])
+    program = jitad.trace(jitad.value_and_grad(unrolled))(x, places)
+    code = compile_loops(to_loops(program), "jitad_kernel_in_parts")
+    kernel = runner(Kernel(code, program.input_types, program.output_types))
+    value, slope = kernel(x, places)
+    assert value == pytest.approx(unrolled(x, places), rel=1e-14)
+    steps = 1e-6 * np.eye(x.size)
+    np.testing.assert_allclose(slope, [(unrolled(x + h, places) - unrolled(x - h, places)) / 2e-6 for h in steps], rtol=1e-6)
+    with pytest.raises(IndexError, match="test_kernels.py"):
+        kernel(x, places + 1)

@@ -191,7 +191,7 @@ def test_expensive_values_are_computed_once():
 
 def test_expressions_may_be_deep():
     def repeat(x):
-        for k in jitad.unroll(range(600)):
+        for k in jitad.unroll(range(350)):
             x = 0.5 * x + k
         return np.concatenate([x, [0.0]])
 

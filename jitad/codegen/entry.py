@@ -63,6 +63,14 @@ FASTCALL = 0x0080
 _methods: dict[int, _Method] = {}
 
 
+def method_at(address: int) -> _Method:
+    """Return CPython's description of the entry at `address`. It is never freed: functions look at it when the process ends and they are."""
+    if address not in _methods:
+        _methods[address] = _Method(b"kernel", address, FASTCALL, None)
+        ctypes.pythonapi.Py_IncRef(ctypes.py_object(_methods[address]))
+    return _methods[address]
+
+
 def bind(address: int, inputs: Sequence[ArrayType], outputs: Sequence[ArrayType], fail: Callable, classes: Sequence[type] = ()) -> Callable:
     """Return the Python function of the entry at `address`.
 
@@ -76,10 +84,9 @@ def bind(address: int, inputs: Sequence[ArrayType], outputs: Sequence[ArrayType]
     classes = classes or [CLASSES[type.dtype.kind] for type in inputs]
     taken = [SUPPORTED[type.dtype] if type.ndim else cls for type, cls in zip(inputs, classes, strict=True)]
     table = (*FIXED, fail, *taken, *[SUPPORTED[type.dtype] for type in outputs])
-    method = _methods.setdefault(address, _Method(b"kernel", address, FASTCALL, None))
     create = ctypes.pythonapi.PyCMethod_New
     create.restype, create.argtypes = ctypes.py_object, [ctypes.c_void_p, ctypes.py_object, ctypes.c_void_p, ctypes.c_void_p]
-    return create(ctypes.addressof(method), table, None, None)
+    return create(ctypes.addressof(method_at(address)), table, None, None)
 
 
 def emit_entry(body: ir.Function, name: str, inputs: Sequence[ArrayType], outputs: Sequence[ArrayType], work_bytes: int, shared: bool) -> None:

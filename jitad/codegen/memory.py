@@ -18,11 +18,16 @@ MOST_SCOPES = 64
 
 
 class Places:
-    """The pointer to each buffer, the trip numbers that rows are counted by, and the alias metadata of each buffer."""
+    """The pointer to each buffer, the trip numbers that rows are counted by, and the alias metadata of each buffer.
 
-    def __init__(self, pointers: dict[Buffer, ir.Value], trips: dict[Counter, ir.Value]):
+    `fixed` are single elements that always lie where they were planned in the `workspace`, as far as that is known here.
+    """
+
+    def __init__(self, pointers: dict[Buffer, ir.Value], trips: dict[Counter, ir.Value], workspace: ir.Value | None = None):
         self.pointers = pointers
         self.trips = trips
+        self.workspace = workspace
+        self.fixed: set[Buffer] = set()
         self.scopes: dict[Buffer, dict[str, ir.MDValue]] = {}
 
     def pointer(self, b: ir.IRBuilder, buffer: Buffer) -> ir.Value:

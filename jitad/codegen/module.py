@@ -14,12 +14,13 @@ from jitad.codegen import library
 from jitad.codegen.failures import tape_number
 from jitad.codegen.memory import Places, apart, parts
 from jitad.codegen.nests import NestEmitter
+from jitad.codegen.parts import emit_part, parts_of
 from jitad.codegen.scalars import I1, I8, I32, I64, POINTER, memory_type
 from jitad.codegen.tapes import Tapes
 from jitad.codegen.tasks import FunctionsOfNests, blocks, emit_parallel
 from jitad.ir.lowering import UNBOUNDED
 from jitad.lower.loops import Buffer, Call, Choice, Counter, Loops, Nest, Parallel, Repeat, Step, Strips
-from jitad.lower.walk import children, expressions, reads, writes
+from jitad.lower.walk import buffers, children, expressions, reads, writes
 from jitad.lower.workspace import exchanged
 
 SMALL = 256  # bytes of a buffer that may lie on the stack
@@ -50,7 +51,7 @@ class BodyEmitter:
         for argument in (*pointers, self.workspace):
             argument.add_attribute("noalias")
         self.builder = ir.IRBuilder(self.function.append_basic_block("entry"))
-        self.places = Places(dict(zip(arguments, pointers, strict=True)), {})
+        self.places = Places(dict(zip(arguments, pointers, strict=True)), {}, self.workspace)
         self.functions = FunctionsOfNests(module, name, self.flags)
         self.tapes = Tapes()
         self.inlined = set(repeated(loops.steps))
@@ -58,11 +59,11 @@ class BodyEmitter:
         self.status = self.builder.alloca(I32, name="status")
         self.builder.store(ir.Constant(I32, 0), self.status)
 
-    def place_work_buffers(self, buffers: Sequence[Buffer]) -> None:
+    def place_work_buffers(self, work: Sequence[Buffer]) -> None:
         """Small ones that loops use lie on the stack, where LLVM makes registers of them; the others in the workspace."""
         used = {buffer for nest in self.inlined for buffer in reads(nest) | writes(nest)}
         large, taped, room = [], [], STACK
-        for buffer in buffers:
+        for buffer in work:
             if buffer.kind == "tape":
                 taped.append([buffer])
             elif buffer in used and buffer.nbytes <= min(SMALL, room):
@@ -74,12 +75,26 @@ class BodyEmitter:
                 large.append(buffer)
                 offset = ir.Constant(I64, buffer.offset)
                 self.places.pointers[buffer] = self.builder.gep(self.workspace, [offset], source_etype=I8)
-        self.places.separate(self.function.module, self.name, [*apart(large, exchanged(self.loops.steps)), *taped])
+        moving = exchanged(self.loops.steps)
+        self.moving = set(work).difference(large).union(*moving)
+        self.places.fixed = {buffer for buffer in large if parts(buffer) == 1 and buffer.place is buffer and buffer not in self.moving}
+        self.places.separate(self.function.module, self.name, [*apart(large, moving), *taped])
 
     def emit(self) -> ir.Function:
-        self.emit_steps(self.loops.steps)
+        for own, steps in parts_of(self.loops.steps, self.is_plain):
+            if own:
+                arguments = [*self.loops.inputs, *self.loops.outputs]
+                part = emit_part(self.function.function_type, arguments, steps, self.functions, self.places.fixed, bool(self.loops.checks))
+                status = self.builder.call(part, self.function.args)
+                self.return_failure(status if self.loops.checks else None)
+            else:
+                self.emit_steps(steps)
         self.builder.ret(ir.Constant(I32, 0))
         return self.function
+
+    def is_plain(self, step: Step) -> bool:
+        """Whether a step is a nest that works on memory whose place does not depend on the steps before."""
+        return isinstance(step, Nest) and self.moving.isdisjoint(buffer.place for buffer in buffers(step))
 
     @property
     def pointers(self) -> dict[Buffer, ir.Value]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from contextlib import nullcontext
 
 from llvmlite import ir
@@ -28,36 +28,42 @@ COMBINE = {"add": "add", "mul": "mul", "max": "maximum", "min": "minimum", "and"
 FEW, MANY = 4, 64  # trips of an innermost loop that LLVM would unroll completely, but that is long enough to be vectorised
 CHUNK = 2048  # terms that are summed up at a time
 LEAST_CHUNK = 64
+MOST_POINTERS = 32
 
 
 def emit_function(
-    module: ir.Module, name: str, nest: Nest, flags: tuple[str, ...], known: dict[tuple, ir.Function], cut: int | None
-) -> tuple[ir.Function, list[Buffer], list[Counter]]:
+    module: ir.Module, name: str, nest: Nest, flags: tuple[str, ...], known: dict[tuple, ir.Function], cut: int | None,
+    fixed: Collection[Buffer],
+) -> tuple[ir.Function, list[Buffer | None], list[Counter]]:
     """Return the function of a nest, and the buffers and counters it takes; then, if a dimension is `cut`, the first and the last of its
     iterations to run.
 
-    `known` are the functions that are there, by the form of their nests.
+    `known` are the functions that are there, by the form of their nests. If there are many buffers, those in `fixed` are found from where the
+    workspace is, which is passed as the buffer None: LLVM takes time that grows with the square of the number of pointers.
     """
     used, trips = list(dict.fromkeys(buffer.place for buffer in buffers(nest))), counters(nest)
-    key = cut, form(nest, used, trips)
+    found = [buffer for buffer in used if buffer in fixed] if len(used) > MOST_POINTERS else []
+    taken = [*[buffer for buffer in used if buffer not in fixed], None] if found else used
+    key = cut, form(nest, used, trips), tuple([buffer.offset if buffer in fixed else None for buffer in used] if found else ())
     if key in known:
-        return known[key], used, trips
-    function = ir.Function(module, ir.FunctionType(I32, [POINTER] * len(used) + [I64] * (len(trips) + 2 * (cut is not None))), name)
+        return known[key], taken, trips
+    function = ir.Function(module, ir.FunctionType(I32, [POINTER] * len(taken) + [I64] * (len(trips) + 2 * (cut is not None))), name)
     function.linkage = "internal"
     function.attributes.add("noinline")
     function.attributes.add("nounwind")
-    pointers = function.args[: len(used)]
-    for argument in pointers:
+    pointers = dict(zip(taken, function.args, strict=False))
+    for argument in pointers.values():
         argument.add_attribute("noalias")
     builder = ir.IRBuilder(function.append_basic_block("entry"))
     status = builder.alloca(I32, name="status")
     builder.store(ir.Constant(I32, 0), status)
-    places = Places(dict(zip(used, pointers, strict=True)), dict(zip(trips, function.args[len(used) :], strict=False)))
+    pointers |= {buffer: builder.gep(pointers[None], [ir.Constant(I64, buffer.offset)], source_etype=I8) for buffer in found}
+    places = Places(pointers, dict(zip(trips, function.args[len(taken) :], strict=False)))
     rows = () if cut is None else function.args[-2:]
     NestEmitter(builder, nest, flags, places, status, rows, cut or 0).emit()
     builder.ret(builder.load(status, typ=I32))
     known[key] = function
-    return function, used, trips
+    return function, taken, trips
 
 
 class NestEmitter:

@@ -36,8 +36,11 @@ class FunctionsOfNests:
 
         `rows` are the first and the last iteration to run of the dimension that is `cut`, if not all of them.
         """
-        function, used, counted = emit_function(self.module, self.next_name(), nest, self.flags, self.known, cut if rows else None)
-        pointers = [places.pointer(b, buffer) if buffer.rows is None else places.first_row(b, buffer, rows[0]) for buffer in used]
+        function, used, counted = emit_function(self.module, self.next_name(), nest, self.flags, self.known, cut if rows else None, places.fixed)
+        pointers = [
+            places.workspace if buffer is None else places.pointer(b, buffer) if buffer.rows is None else places.first_row(b, buffer, rows[0])
+            for buffer in used
+        ]
         return b.call(function, [*pointers, *[places.trips[counter] for counter in counted], *rows])
 
     def task(self, step: Parallel, captured: Sequence[Buffer], trips: Sequence[Counter]) -> ir.Function:

@@ -11,7 +11,9 @@ whose recomputation would cost more than `STORE` additions per element over comp
 from __future__ import annotations
 
 import math
+from bisect import bisect_left, bisect_right
 from collections import Counter, defaultdict
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from jitad.ir.lowering import Pointwise, Pull, Reduce, Scatter
@@ -353,6 +355,7 @@ def delay(
     for var, (box, level) in groups.items():
         runs[box].add(level)
         read[box, level] |= loads[var] if loads else frozenset()
+    ascending = {box: sorted(found) for box, found in runs.items()}
     levels, end = dict(earliest), max(earliest.values(), default=0) + 1
     overwritten = readers_of_overwritten(program, roots)
     written = {equation.inputs[0]: earliest[equation.outputs[0]] for equation in program.equations if overwrites(equation)}
@@ -369,12 +372,12 @@ def delay(
                 if math.prod(box) == 1:
                     levels[var] = min(limit, end)
                 else:
-                    levels[var] = max(level for level in runs[box] if earliest[var] <= level <= limit)
+                    levels[var] = next(latest(ascending[box], earliest[var], limit))
             elif kind == "inline" and loads is not None:
                 limit = min([here[var], anywhere[var] - 1, *[written[base] - 1 for base in overwritten.get(var, ())]])
                 box, _ = groups[var]
-                later = [level for level in runs[box] if earliest[var] < level <= limit and loads[var] and loads[var] <= read[box, level]]
-                levels[var] = max(later, default=earliest[var])
+                later = latest(ascending[box], earliest[var] + 1, limit) if loads[var] else iter(())
+                levels[var] = next((level for level in later if loads[var] <= read[box, level]), earliest[var])
             here[var], anywhere[var] = levels[var], math.inf
         for x in equation.inputs:
             if isinstance(x, Literal):
@@ -384,3 +387,9 @@ def delay(
             else:
                 anywhere[x] = min(anywhere[x], here[var], anywhere[var])
     return levels
+
+
+def latest(levels: Sequence[int], first: int, last: float) -> Iterator[int]:
+    """Iterate over those of ascending `levels` that are neither before `first` nor after `last`, the latest first."""
+    for place in reversed(range(bisect_left(levels, first), bisect_right(levels, last))):
+        yield levels[place]

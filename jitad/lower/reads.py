@@ -143,11 +143,13 @@ class Reads:
 
     def __init__(self, program: Program):
         self.memo: dict[tuple, bool] = {}
+        self.loops_of: dict[Equation, Box] = {}
+        self.frame_of: dict[Equation, Box] = {}
         inner = [equation for equation in program.equations if kind_of(equation) in ("inline", "nest")]
         boxes = [iteration_box(equation) for equation in inner]
         spelled = sum(math.prod([n for axis, n in enumerate(box) if axis not in loop_axes(box, SHORT)]) for box in boxes)
         self.short = SHORT if spelled <= MOST_PLACES else 1
-        self.frames = frames([self.loop_box(box) for box in boxes])
+        self.frames = frames([self.loop_box(box) for box in set(boxes)])
         self.offsets = offsets(inner, self)
 
     def loop_box(self, box: Box) -> Box:
@@ -156,12 +158,16 @@ class Reads:
 
     def frame(self, equation: Equation) -> Box:
         """Return the loops of the nest that an equation would share."""
-        box = self.loops(equation)
-        return self.frames.get(box, box)
+        if equation not in self.frame_of:
+            box = self.loops(equation)
+            self.frame_of[equation] = self.frames.get(box, box)
+        return self.frame_of[equation]
 
     def loops(self, equation: Equation) -> Box:
         """Return the extents of the loops that an equation needs."""
-        return self.loop_box(iteration_box(equation))
+        if equation not in self.loops_of:
+            self.loops_of[equation] = self.loop_box(iteration_box(equation))
+        return self.loops_of[equation]
 
     def offset(self, equation: Equation) -> Box:
         """Return where in its frame an equation's loops begin."""

@@ -20,8 +20,8 @@ PATHS = 12
 
 def sample_apart(program: Program) -> Program:
     """Return `program` with the equations that lead to few elements repeated for these."""
-    stored = {x for x in program.outputs if isinstance(x, Var)}
-    chains = {equation: chain for equation in program.equations if (chain := chain_to(equation, stored))}
+    stored, least = {x for x in program.outputs if isinstance(x, Var)}, least_costs(program)
+    chains = {equation: chain for equation in program.equations if (chain := chain_to(equation, stored, least))}
     if not chains:
         return program
     env = Env({var: var for var in program.inputs})
@@ -34,12 +34,23 @@ def sample_apart(program: Program) -> Program:
     return Program(program.inputs, recorder.equations, env.read_all(program.outputs))
 
 
-def chain_to(equation: Equation, stored: set[Var]) -> list[Equation]:
+def least_costs(program: Program) -> dict[Var, float]:
+    """Return what an element of each Var costs at least that is computed as the bodies of nests are."""
+    found: dict[Var, float] = {}
+    for equation in program.equations:
+        if kind_of(equation) == "inline":
+            operands = max([found.get(x, 0.0) for x in equation.inputs if isinstance(x, Var)], default=0.0)
+            cost = getattr(equation.primitive.lower, "cost", 0.0) + operands
+            found.update((var, cost) for var in equation.outputs if var.type.size > 1)
+    return found
+
+
+def chain_to(equation: Equation, stored: set[Var], least: dict[Var, float]) -> list[Equation]:
     """Return the equations to repeat, in order: those that lead to an array that `equation` reads few elements of, if one of them is stored."""
     if not isinstance(equation.primitive.lower, Pull) or not equation.primitive.selecting:
         return []
     base, few = equation.inputs[0], equation.outputs[0].type.size
-    if not isinstance(base, Var) or base in stored or few * PART > base.type.size:
+    if not isinstance(base, Var) or base in stored or max(PART, least.get(base, 0.0)) * few > base.type.size:
         return []
     found: dict[Equation, None] = {}
     cost = collect(base, found, base.type.size / max(few, 1))
@@ -58,16 +69,15 @@ def most_paths(base: Var, found: dict[Equation, None]) -> int:
 
 def collect(atom: Atom, found: dict[Equation, None], most: float) -> float:
     """Add the equations that compute `atom` element by element, operands first; return what an element costs, or more than `most`."""
-    pending, cost = [(atom, False)], 0.0
+    pending, seen, cost = [(atom, False)], set(), 0.0
     while pending and cost <= most:
         x, ready = pending.pop()
         equation = x.equation if isinstance(x, Var) else None
-        if equation is None or x.type.size == 1 or equation in found or kind_of(equation) != "inline":
-            continue
         if ready:
             found[equation] = None
-            cost += equation.primitive.lower.cost if hasattr(equation.primitive.lower, "cost") else most
-        else:
+        elif equation is not None and x.type.size > 1 and equation not in seen and kind_of(equation) == "inline":
+            seen.add(equation)
+            cost += getattr(equation.primitive.lower, "cost", most)
             pending.append((x, True))
             pending.extend((operand, False) for operand in equation.inputs)
     return cost if not pending else 2 * most

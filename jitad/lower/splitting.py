@@ -1,12 +1,14 @@
 """Splitting nests with long bodies, which LLVM would take more than proportionally long to compile.
 
 In: a nest of element rules and reductions. Out: nests that do the same, one after another, none of which computes more than `LONGEST` scalars.
-Invariant: a scalar that a later nest needs is stored in a buffer of its own, unless it is a number, an index or a load, which are had
-again.
+Invariant: a scalar that a later nest needs is stored, unless it is a number, an index or a load, which are had again. Large arrays of
+them have buffers of their own; small ones that one nest makes and the same nest is the last to need share one, since each buffer is a pointer
+to pass.
 """
 
 from __future__ import annotations
 
+import math
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
@@ -18,7 +20,8 @@ from jitad.lower.loops import Accumulate, Buffer, Nest, Reduction, Region, Store
 from jitad.lower.scalars import Builder, Expr
 from jitad.lower.walk import expressions, operands, terms
 
-LONGEST = 1200
+LONGEST = 800
+TOGETHER = 4096  # bytes of an array of scalars that shares a buffer
 LIGHT = {"const", "zero", "load", "in_range"}
 
 
@@ -51,13 +54,13 @@ def split_region(region: Region, new_buffer: Callable[[ArrayType], Buffer], earl
     own: list[list] = [[] for _ in range(last + 1)]
     for statement in region.statements:
         own[ready[target_of(statement)]].append(statement)
-    handed: dict[Expr, Store] = {}
+    rooms = Rooms(region.ranges, new_buffer)
     found: list[Region] = []
     for k in reversed(range(last + 1)):
-        kept = [expr for expr in handed if stage[expr] == k]
-        copy = Copy(region.ranges, [expr for expr in stage if stage[expr] == k], handed, new_buffer)
+        kept = [expr for expr in rooms.handed if stage[expr] == k]
+        copy = Copy(region.ranges, [expr for expr in stage if stage[expr] == k], lambda expr, last=k: rooms.of(expr, (stage[expr], last)))
         statements = [copy.statement(s) for s in own[k]]
-        stores = [replace(handed[expr], value=copy.value(expr)) for expr in kept]
+        stores = [replace(rooms.handed[expr], value=copy.value(expr)) for expr in kept]
         found.append(Region(region.ranges, (*stores, *statements)))
     return found[::-1]
 
@@ -89,12 +92,36 @@ def roots_of(statement) -> list[Expr]:
     return [statement.value, *terms(statement.position)]
 
 
-class Copy:
-    """Makes the scalars of one stage again. What it needs of earlier ones it loads; `handed` tells where they have to store it."""
+class Rooms:
+    """Where nests over `ranges` store the scalars that later ones need: `handed` tells."""
 
-    def __init__(self, ranges: Sequence[Range], own: Iterable[Expr], handed: dict[Expr, Store], new_buffer: Callable[[ArrayType], Buffer]):
-        self.builder, self.own = Builder(ranges), set(own)
-        self.handed, self.new_buffer = handed, new_buffer
+    def __init__(self, ranges: Sequence[Range], new_buffer: Callable[[ArrayType], Buffer]):
+        extents = [high - low + 1 for low, high in ranges]
+        self.place = linear([loop_variable(dim) - low for dim, (low, _) in enumerate(ranges)], extents)
+        self.extents, self.new_buffer = extents, new_buffer
+        self.handed: dict[Expr, Store] = {}
+        self.shared: dict[tuple, Buffer] = {}
+
+    def of(self, expr: Expr, ends: tuple[int, int]) -> Store:
+        """Return where a scalar is stored that the nests numbered `ends` are the first and the last to use."""
+        if expr not in self.handed:
+            size = math.prod(self.extents)
+            if size * expr.dtype.itemsize > TOGETHER:
+                self.handed[expr] = Store(self.new_buffer(ArrayType(expr.dtype, tuple(self.extents))), self.place, None)
+            else:
+                key = expr.dtype, ends
+                buffer = self.shared[key] = self.shared.get(key) or self.new_buffer(ArrayType(expr.dtype, (0, *self.extents)))
+                (count, *_) = buffer.type.shape
+                buffer.type = ArrayType(expr.dtype, (count + 1, *self.extents))
+                self.handed[expr] = Store(buffer, self.place + count * size, None)
+        return self.handed[expr]
+
+
+class Copy:
+    """Makes the scalars of one stage again. What it needs of earlier ones it loads from where `room` says that they store it."""
+
+    def __init__(self, ranges: Sequence[Range], own: Iterable[Expr], room: Callable[[Expr], Store]):
+        self.builder, self.own, self.room = Builder(ranges), set(own), room
         self.made: dict[Expr, Expr] = {}
 
     def statement(self, statement):
@@ -133,9 +160,5 @@ class Copy:
         return x
 
     def loaded(self, expr: Expr) -> Expr:
-        if expr not in self.handed:
-            extents = [high - low + 1 for low, high in self.builder.ranges]
-            index = [loop_variable(dim) - low for dim, (low, _) in enumerate(self.builder.ranges)]
-            self.handed[expr] = Store(self.new_buffer(ArrayType(expr.dtype, tuple(extents))), linear(index, extents), None)
-        store = self.handed[expr]
+        store = self.room(expr)
         return self.builder.make("load", (store.buffer, store.position), expr.dtype)
