@@ -17,11 +17,12 @@ from jitad.transform.budget import programs_in, text
 
 
 class Kept(NamedTuple):
-    """An array that a loop fills, `depth` loops or branches down, and the loop's place in the source."""
+    """An array that a loop fills, `depth` loops or branches down, the loop's place in the source, and whether its rows are snapshots."""
 
     source: str
     type: ArrayType
     depth: int
+    snapshots: bool
 
     @property
     def nbytes(self) -> int:
@@ -30,14 +31,14 @@ class Kept(NamedTuple):
     @property
     def row(self) -> str:
         shape = self.type.shape
-        return f"{shape[0]} x {self.type.with_shape(shape[1:])}"
+        return f"{shape[0]} x {self.type.with_shape(shape[1:])}{', snapshots' if self.snapshots else ''}"
 
 
 def kept(program: Program, depth: int = 0) -> Iterator[Kept]:
     """Iterate over the arrays that the loops of a Program fill."""
     for equation in program.equations:
         for x in started_empty(equation):
-            yield Kept(equation.source.short, x.type, depth)
+            yield Kept(equation.source.short, x.type, depth, runs_itself(equation))
         for _, body in programs_in(equation):
             yield from kept(body, depth + 1)
 
@@ -49,6 +50,11 @@ def started_empty(equation: Equation) -> list[Var]:
         return []
     initial = equation.inputs[len(equation.inputs) - len(body.outputs) :]
     return [x for x in initial if isinstance(x, Var) and x.equation and isinstance(x.equation.primitive.lower, Undefined)]
+
+
+def runs_itself(equation: Equation) -> bool:
+    """Whether the trips of a loop run stretches of the loop that stands in the source, so that what it fills are snapshots between them."""
+    return any(inner.params.get("body") and inner.source == equation.source for inner in equation.params["body"].equations)
 
 
 def account(program: Program) -> str:

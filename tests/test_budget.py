@@ -224,6 +224,19 @@ def test_loops_in_loops_and_beside_one_another():
     assert "kept by loops" in text
 
 
+def test_what_decides_which_branch_is_taken_is_found_again():
+    def f(x, source):
+        x = x.copy()
+        for t in range(TRIPS):
+            for j in range(len(x) - 1):
+                if x[j] * source[t] > x[j + 1]:
+                    x[j], x[j + 1] = x[j + 1] * 1.1, x[j]
+        return np.sum(x * np.arange(len(x)))
+
+    for found, value in zip(slopes(f, memory="3kB"), slopes(f), strict=True):
+        np.testing.assert_allclose(found, value, rtol=1e-13)
+
+
 def test_a_budget_that_cannot_be_met_says_what_would_do():
     with pytest.raises(errors.MemoryError, match=r"1 kB cannot be met.* takes [\d.]+ kB, .* again [\d.]+ kB") as caught:
         jitad.grad(waves, memory="1kB")(X, SOURCE)

@@ -106,15 +106,18 @@ class Cost(NamedTuple):
         """The choice that takes the least memory."""
         return min((Choice(segment, 1) for segment in segments(self.loop.trips)), key=self.bytes)
 
-    def best(self, limit: float) -> Choice | None:
-        """Return the choice with the fewest trips, of these that with the fewest bytes, that takes at most `limit` of them, if any does."""
+    def best(self, limit: float, order: Callable[[Loop, Choice], int] = Loop.trips_run) -> Choice | None:
+        """Return the choice that comes first in `order`, of these that with the fewest bytes, that takes at most `limit` of them, if any does.
+
+        Segments that are all of the same length are preferred.
+        """
         found: list[Choice] = []
         for segment in segments(self.loop.trips):
             most = -(-self.loop.trips // segment)
             rest = limit - self.bytes(Choice(segment, 1))
             if rest >= 0:
                 found.append(Choice(segment, min(most, 1 + int(rest / self.per_snapshot)) if self.per_snapshot > 0 else most))
-        return min(found, key=lambda choice: (self.loop.trips_run(choice), self.bytes(choice)), default=None)
+        return min(found, key=lambda choice: (order(self.loop, choice), self.loop.trips % choice.segment > 0, self.bytes(choice)), default=None)
 
 
 def segments(trips: int) -> Iterator[int]:

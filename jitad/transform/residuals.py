@@ -13,8 +13,8 @@ whichever takes least; and what depends on constants and counters alone is never
 What a loop reads from an array that it updates in place, and does not overwrite later, is read again from the array that it leaves
 (`jitad.primitives.control.lasting`), which costs what keeping that array costs, once for the loop: a quarter of its bytes where it is there
 anyway. Factorisations by rows, columns or elements keep nothing else. Where the elements read are overwritten later, as by reflections that
-change all that remains, they are kept, in each trip anew; a memory budget bounds that (`jitad.transform.budget`). Updates are not undone by
-computing backwards, since that would round.
+change all that remains, they are kept, in each trip anew, unless that is so much that an outermost loop is run again instead
+(`jitad.transform.snapshots`). Updates are not undone by computing backwards, since that would round.
 """
 
 from __future__ import annotations
@@ -28,6 +28,9 @@ from jitad.ir.lowering import Control, Pointwise, Pull
 from jitad.ir.passes import PASSES
 from jitad.ir.program import Atom, Equation, Literal, Program, Var
 from jitad.ir.recorder import Recorder
+from jitad.primitives.control.bodies import pruned
+from jitad.transform.budget import Choice
+from jitad.transform.snapshots import choose
 
 BYTE = 4.0
 TIE = 1e-3  # in favour of keeping what is read itself
@@ -38,12 +41,14 @@ class Linear(Recorder):
 
     `prices` are those of values at hand, in bytes; other known values cost their size.
 
-    `lasting` is what loops and branches in it can read from arrays of loops around it, in their last states.
+    `lasting` is what loops and branches in it can read from arrays of loops around it, in their last states. If it is `free`, loops in it may
+    be run again rather than keeping anything of their trips.
     """
 
-    def __init__(self, prices: dict[Var, float] | None, lasting=None):
+    def __init__(self, prices: dict[Var, float] | None, lasting=None, free: bool = True):
         super().__init__()
         self.lasting = lasting
+        self.free = free and prices is None
         self.prices = None if prices is None else dict(prices)
 
     def record(self, primitive, inputs: Sequence, params: dict) -> tuple[Var, ...]:
@@ -60,6 +65,13 @@ class Linear(Recorder):
     def price_of_last(self, array: Atom) -> float:
         """Return how many bytes it takes to have the last state of an array that a loop updates."""
         return size(array) / (4 if self.prices is None else 1)
+
+    def choose_replay(self, trips: int, kept: Sequence[Var], anew: set[Var], state: Sequence[Var], trip: list[Equation]) -> Choice | None:
+        """Return how a loop that would keep `kept` of each trip is run again; None where it keeps it. It computes those in `anew` each time."""
+        if not self.free:
+            return None
+        copied = [x for x in kept if x not in anew]
+        return choose(trips, sum(map(size, kept)), sum(map(size, copied)), sum(map(size, state)), trip)
 
     def found_price(self, atom: Var) -> float:
         kept = float(size(atom))
@@ -149,18 +161,6 @@ def repeated(known: list[Equation], again: set[Var], kept: set[Var], prices: dic
         found.append(equation)
         wanted.update(x for x in equation.inputs if isinstance(x, Var) and x not in prices)
     return found[::-1]
-
-
-def pruned(equation: Equation, used: list[bool]) -> Equation:
-    """Return an equation that gives the same Vars, but only those that are used, from the operands that these need."""
-    if equation.primitive.prune is None:
-        return equation
-    with Recorder(equation.source) as recorder:
-        if equation.primitive.prune(equation.inputs, used, **equation.params) is None:
-            return equation
-    (smaller,) = recorder.equations
-    smaller.outputs = tuple([var for var, keep in zip(equation.outputs, used, strict=True) if keep])
-    return smaller
 
 
 class Network:

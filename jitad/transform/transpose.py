@@ -252,12 +252,12 @@ def known_masks(equation: Equation, ct: Cotangent, inputs) -> list[np.ndarray] |
 
 
 def pull_back_body(body: Program, flags: Sequence[bool], operands: Sequence[Atom | None], cotangents: Sequence[Atom],
-                   sums: Sequence[Atom | None] = ()) -> list[Atom | Zero]:  # fmt: skip
+                   sums: Sequence[Atom | None] = (), free: bool = True) -> list[Atom | Zero]:  # fmt: skip
     """Record the transpose of a body that is linear in the inputs in `flags`, given the others, and return the cotangents of those.
 
-    They are added to `sums`, one for each of those inputs or None.
+    They are added to `sums`, one for each of those inputs or None. What loops in it need is kept, if they are not `free` to run again.
     """
-    parts = partition(body, flags)
+    parts = partition(body, flags, free=free)
     env = Env({var: x for var, x in zip(body.inputs, operands, strict=True) if x is not None})
     for equation in parts.known:
         env.update(zip(equation.outputs, current().repeat(equation, env.read_all(equation.inputs)), strict=True))

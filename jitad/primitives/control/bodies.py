@@ -36,6 +36,35 @@ def fixpoint(flags: Sequence[bool], step: Callable[[list[bool]], Sequence[bool]]
         current = following
 
 
+def leading(body: Program, known: Sequence[int], moving: Sequence[int], consts: int) -> list[int]:
+    """Return which of the known carried values those that move depend on, in the same trip or a later one."""
+    places = range(consts, len(body.inputs) - 1)
+    wanted = fixpoint([k in moving for k in places], lambda flags: read_by(body, flags)[1 + consts :])
+    return [k for k, reached in zip(places, wanted, strict=True) if reached and k in known]
+
+
+def read_by(program: Program, outputs: Sequence[bool]) -> list[bool]:
+    """Return which inputs of a body the `outputs` depend on, loops and branches in it taken apart."""
+    wanted = {x for x, keep in zip(program.outputs, outputs, strict=True) if keep}
+    for equation in reversed(program.equations):
+        used = [var in wanted for var in equation.outputs]
+        if any(used):
+            wanted.update(pruned(equation, used).inputs)
+    return [var in wanted for var in program.inputs]
+
+
+def pruned(equation: Equation, used: Sequence[bool]) -> Equation:
+    """Return an equation that gives the same Vars, but only those that are used, from the operands that these need."""
+    if equation.primitive.prune is None:
+        return equation
+    with Recorder(equation.source) as recorder:
+        if equation.primitive.prune(equation.inputs, used, **equation.params) is None:
+            return equation
+    (smaller,) = recorder.equations
+    smaller.outputs = tuple([var for var, keep in zip(equation.outputs, used, strict=True) if keep])
+    return smaller
+
+
 def unite(programs: Sequence[Program], place: int = 0) -> tuple[tuple[Program, ...], list[Var]]:
     """Return Programs closed over the same free Vars, which come before input `place`."""
     free = list(dict.fromkeys(var for program in programs for var in program.free_vars()))

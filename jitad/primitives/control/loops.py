@@ -11,14 +11,25 @@ import numpy as np
 from jitad.ir import errors
 from jitad.ir.effects import has_effects
 from jitad.ir.interpreter import evaluate
-from jitad.ir.lowering import Control
+from jitad.ir.lowering import Control, Scatter
 from jitad.ir.passes import PASSES
 from jitad.ir.primitive import Primitive
-from jitad.ir.program import Literal, Program, Var
-from jitad.ir.recorder import Recorder, build, inline
+from jitad.ir.program import Atom, Literal, Program, Var, literal
+from jitad.ir.recorder import Recorder, build, current, inline
 from jitad.ir.symbolic import Zero, is_zero
-from jitad.ir.types import ArrayType
-from jitad.primitives.control.bodies import COUNTER, batched_body, batched_operands, close, fixpoint, limited, moved_body, prune_repeated
+from jitad.ir.types import INT, ArrayType
+from jitad.primitives.control.bodies import (
+    COUNTER,
+    batched_body,
+    batched_operands,
+    close,
+    fixpoint,
+    leading,
+    limited,
+    live,
+    moved_body,
+    prune_repeated,
+)
 from jitad.primitives.control.delays import advance, advanced_body, delayed_body
 from jitad.primitives.control.invariants import recorded_before, without
 from jitad.primitives.control.lasting import Lasting, lasting, loop_level
@@ -85,12 +96,19 @@ def split_loop(inputs, unknown, linear: Recorder, body, length, consts, reverse)
     prices |= {inside.states[array]: price / trips for array, price in left.items()}
     parts = PASSES["partition"](body, [False, *flags], carry, prices, inside)
     kept, again = PASSES["economize"](inside.reread(parts.known, parts.names), parts.residuals, prices)
+    kept = [x for x in kept if x not in prices]
+    if isinstance(count, Literal):
+        state = leading(body, known, moving, consts)
+        trip = Program(body.inputs, parts.known, [parts.outputs[k - consts] for k in state])
+        anew = {variables[k] for k in known if is_made_anew(parts.outputs[k - consts])}
+        choice = linear.choose_replay(length, kept, anew, [variables[k] for k in state], live(trip, [True] * len(state)))
+        if choice is not None:
+            return split_again(inputs, unknown[1:], linear, choice, body=body, length=length, consts=consts, reverse=reverse)
     ends = [parts.outputs[k - consts] for k in moving]
     read = {x for equation in (*again, *parts.linear) for x in equation.inputs} | set(ends)
     held = [k for k in range(consts) if not flags[k]]
     held_again = [k for k in held if variables[k] in read]
     last = [array for array, state in inside.states.items() if state in read]
-    kept = [x for x in kept if x not in prices]
 
     stacks = [Var(x.type.with_shape((length, *x.shape))) for x in kept]
     with Recorder() as recorder:
@@ -112,6 +130,20 @@ def split_loop(inputs, unknown, linear: Recorder, body, length, consts, reverse)
                       consts=len(at_hand) + len(stacks) + len(moving_consts), reverse=reverse)
     found = dict(zip(known, results, strict=False)) | dict(zip(moving, finals, strict=True))
     return [found[k] for k in range(consts, len(inputs))]
+
+
+def is_made_anew(x: Atom) -> bool:
+    """Whether a value is computed, rather than an array changed in place."""
+    equation = getattr(x, "equation", None)
+    return equation is not None and not isinstance(equation.primitive.lower, Scatter | Control)
+
+
+def split_again(inputs, unknown, linear: Recorder, choice, **params):
+    """Cut a loop that is run again from snapshots rather than keeping anything of each trip."""
+    with Recorder(current().source) as recorder:
+        loop.replay([literal(params["length"], INT), *inputs], *choice, **params)
+    (equation,) = recorder.equations
+    return equation.primitive.split(list(equation.inputs), unknown, linear, **equation.params)
 
 
 def unstack(body: Program, places: range, length: int) -> Program:

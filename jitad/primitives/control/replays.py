@@ -16,7 +16,7 @@ from jitad.ir.recorder import Recorder, build, current, inline
 from jitad.ir.symbolic import Zero, is_zero
 from jitad.ir.types import INT
 from jitad.primitives.comparisons import minimum
-from jitad.primitives.control.bodies import COUNTER, close, fixpoint
+from jitad.primitives.control.bodies import COUNTER, close, leading
 from jitad.primitives.control.loops import evaluate_loop, loop
 from jitad.primitives.control.schedules import Schedule, schedule
 from jitad.primitives.control.undefined import empty
@@ -77,7 +77,7 @@ def split_replayed(inputs, unknown, linear: Recorder, body, length, consts, segm
     moving_consts = [k for k in range(consts) if flags[k]]
     known = [k for k in range(consts, len(inputs)) if not flags[k]]
     moving = [k for k in range(consts, len(inputs)) if flags[k]]
-    states = [k for k in known if k in leading(body, known, moving, consts)]
+    states = leading(body, known, moving, consts)
 
     parts = PASSES["partition"](body, [False, *flags])
     step = Program([counter, *[variables[k] for k in (*held, *known)]], parts.known, [parts.outputs[k - consts] for k in known])
@@ -103,17 +103,6 @@ def split_replayed(inputs, unknown, linear: Recorder, body, length, consts, segm
 
 def chosen_at(items: Sequence, places: Sequence[int]) -> list:
     return [items[k] for k in places]
-
-
-def leading(body: Program, known: Sequence[int], moving: Sequence[int], consts: int) -> set[int]:
-    """Return which of the known carried values those that move depend on, in the same trip or a later one."""
-    reached = {}
-    for k in known:
-        flags = PASSES["depends"](body, [var is body.inputs[k + 1] for var in body.inputs])
-        reached[k] = {consts + place for place, moves in enumerate(flags) if moves}
-    wanted = fixpoint([k in moving for k in range(len(body.inputs) - 1)], lambda flags: [
-        any(flags[place] for place in reached.get(k, ())) for k in range(len(flags))])
-    return {k for k in known if wanted[k]}
 
 
 def first_run(step: Program, held, carried, states: Sequence[int], length: int, segment: int, steps: Schedule):
@@ -220,7 +209,7 @@ def transpose_replay(cotangents, inputs, sums, body, length, held, states, const
         state, stacks = tables.find(j, given, step, before, stacks, length)
         operands = [j, *before, *[None] * consts, *state, *[None] * (len(cts) - consts)]
         pulled = PASSES["pull_back_body"](one_segment(body, length, held + consts, segment), flags, operands,
-                                          [*[full(0, x.type) for x in state], *cts[consts:]], cts[:consts])
+                                          [*[full(0, x.type) for x in state], *cts[consts:]], cts[:consts], free=segment == 1)
         return [*stacks, *map(instantiate, pulled)]
 
     start = [full(0, x.type) if s is None else s for x, s in zip(linear[:consts], sums, strict=False)]
@@ -243,6 +232,8 @@ def cut(items: Sequence, *counts: int) -> list[list]:
 
 def one_segment(body: Program, length: int, consts: int, segment: int) -> Program:
     """Return the Program of segment `j` of a loop, its first input; the last segment may be shorter."""
+    if segment == 1:
+        return body
 
     def run(j, *operands):
         def trip(i, j, *atoms):

@@ -1,0 +1,174 @@
+"""Loops that would keep much of their trips run again from snapshots, without being told to."""
+
+import numpy as np
+import pytest
+from staged import check
+
+import jitad
+from jitad.frontend.control import statements as staging
+from jitad.pipeline import bytes_taken
+from jitad.transform import snapshots
+
+
+@pytest.fixture(autouse=True)
+def no_unrolling(monkeypatch):
+    """A loop that cannot be staged fails, rather than being run trip by trip."""
+    monkeypatch.setattr(staging, "FALLBACK", 0)
+
+
+@pytest.fixture
+def frugal(monkeypatch):
+    """Small loops run again too."""
+    monkeypatch.setattr(snapshots, "PLENTY", 0)
+    monkeypatch.setattr(snapshots, "STATES", 0)
+    monkeypatch.setattr(snapshots, "RATE", np.inf)
+
+
+def matrix(n):
+    rng = np.random.default_rng(0)
+    b = rng.normal(size=(n, n))
+    return b @ b.T / n + 2 * np.eye(n)
+
+
+# --- factorisations whose updates change all that remains --------------------------------------------------------------------------------
+
+
+def reflections(A):
+    """QR after Householder."""
+    A = A.copy()
+    for k in range(A.shape[1]):
+        v = A[k:, k].copy()
+        v[0] += np.where(v[0] >= 0, 1.0, -1.0) * np.sqrt(np.sum(v * v))
+        v /= np.sqrt(np.sum(v * v))
+        A[k:, k:] -= 2 * np.outer(v, v @ A[k:, k:])
+    return np.sum(np.triu(A) ** 3)
+
+
+def gram_schmidt(A):
+    Q, n = A.copy(), A.shape[1]
+    R = np.zeros((n, n))
+    for k in range(n):
+        R[k, k] = np.sqrt(np.sum(Q[:, k] ** 2))
+        Q[:, k] /= R[k, k]
+        for j in range(k + 1, n):
+            R[k, j] = np.dot(Q[:, k], Q[:, j])
+            Q[:, j] -= R[k, j] * Q[:, k]
+    return np.sum(R**3) + np.sum(np.sin(Q))
+
+
+def rotations(A):
+    """QR after Givens."""
+    A, (m, n) = A.copy(), A.shape
+    for j in range(n):
+        for i in range(m - 1, j, -1):
+            r = np.sqrt(A[i - 1, j] ** 2 + A[i, j] ** 2)
+            c, s = A[i - 1, j] / r, A[i, j] / r
+            t = c * A[i - 1, j:] + s * A[i, j:]
+            A[i, j:] = c * A[i, j:] - s * A[i - 1, j:]
+            A[i - 1, j:] = t
+    return np.sum(np.triu(A) ** 3)
+
+
+def inverse(A):
+    """Elimination after Gauss and Jordan, row by row."""
+    n = A.shape[0]
+    M = np.zeros((n, 2 * n))
+    M[:, :n], M[:, n:] = A, np.eye(n)
+    for k in range(n):
+        M[k] /= M[k, k]
+        for i in range(n):
+            if i != k:
+                M[i] -= M[i, k] * M[k]
+    return np.sum(np.sin(M[:, n:]))
+
+
+def hessenberg(A):
+    A, n = A.copy(), A.shape[0]
+    for k in range(n - 2):
+        v = A[k + 1 :, k].copy()
+        v[0] += np.where(v[0] >= 0, 1.0, -1.0) * np.sqrt(np.sum(v * v))
+        v /= np.sqrt(np.sum(v * v))
+        A[k + 1 :, k:] -= 2 * np.outer(v, v @ A[k + 1 :, k:])
+        A[:, k + 1 :] -= 2 * np.outer(A[:, k + 1 :] @ v, v)
+    return np.sum(np.triu(A, -1) ** 3)
+
+
+FACTORISATIONS = [reflections, gram_schmidt, rotations, inverse, hessenberg]
+
+
+@pytest.mark.parametrize("function", FACTORISATIONS)
+def test_memory_of_factorisations(function):
+    """Keeping all would take 200 to 800 matrices."""
+    A = matrix(200)
+    assert bytes_taken(jitad.trace(jitad.grad(function))(A)) < 16e6 + 20 * A.nbytes
+
+
+@pytest.mark.parametrize("function", FACTORISATIONS[:3])
+def test_derivatives_of_factorisations(function, frugal):
+    A, gradient = matrix(17), jitad.grad(function)
+    check(function, A)
+    assert ", snapshots" in jitad.show(gradient, A)
+    v = np.random.default_rng(1).normal(size=A.shape)
+    slope = (gradient(A + 1e-6 * v) - gradient(A - 1e-6 * v)) / 2e-6
+    np.testing.assert_allclose(jitad.hvp(function, (A,), (v,)), slope, rtol=1e-6, atol=1e-6 * np.abs(slope).max())
+
+
+def test_few_matrices_stay_enough_as_they_grow(monkeypatch):
+    """The memory grows with the matrix, as do the trips run; how often one is run grows like a logarithm."""
+    monkeypatch.setattr(snapshots, "PLENTY", 0)
+    found = [bytes_taken(jitad.trace(jitad.grad(reflections))(matrix(n))) / matrix(n).nbytes for n in (60, 240)]
+    assert max(found) < 48
+
+
+def test_what_decides_is_kept(frugal):
+    """Which branch is taken, and how many trips an inner loop makes, may depend on values that nothing moves with."""
+    def f(x):
+        a, steps = x.copy(), np.zeros(len(x))
+        for t in range(9):
+            for j in range(len(a) - 1):
+                if a[j] > a[j + 1]:
+                    a[j], a[j + 1] = a[j + 1], a[j]
+                    steps[j] += 1
+            if steps[t % len(x)] > 1:
+                a = a * 1.1
+        return np.sum(a * np.arange(len(a)))
+
+    check(f, np.array([3.0, 1.2, 2.5, 0.3, 1.7]))
+
+
+# --- the decision ------------------------------------------------------------------------------------------------------------------------
+
+
+def shown(function, *args) -> str:
+    """The gradient's Program, traced afresh."""
+    return jitad.show(jitad.grad(lambda *xs: function(*xs)), *args)
+
+
+def is_run_again(function, *args) -> bool:
+    return ", snapshots" in shown(function, *args)
+
+
+def test_what_is_little_cheap_to_keep_or_dear_to_compute_is_kept(monkeypatch):
+    def waves(x):
+        """What the loop carries is kept where it is computed."""
+        for _ in range(100):
+            x = x * x[::-1] + 0.1
+        return np.sum(x)
+
+    def dear(A):
+        A = A.copy()
+        for k in range(60):
+            A[k:] *= np.exp(np.sin(A[k:]))
+        return np.sum(A)
+
+    assert not is_run_again(reflections, matrix(60))
+    monkeypatch.setattr(snapshots, "PLENTY", 0)
+    assert is_run_again(reflections, matrix(60))
+    assert not is_run_again(waves, np.linspace(0, 1, 50))
+    assert not is_run_again(dear, matrix(60))
+
+
+def test_what_is_run_again_keeps_what_its_segments_need(monkeypatch):
+    """A segment is not run again from snapshots of its own."""
+    monkeypatch.setattr(snapshots, "PLENTY", 0)
+    assert shown(reflections, matrix(60)).count(", snapshots") == 1
