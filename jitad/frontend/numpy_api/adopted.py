@@ -16,7 +16,7 @@ from jitad.frontend.numpy_api.table import implements, named
 
 NAMES = """
     angle append apply_over_axes array_split atleast_1d atleast_2d atleast_3d column_stack corrcoef cov diag_indices_from diff
-    dsplit dstack expand_dims fft.fftshift fft.ifftshift flip fliplr flipud hsplit hstack i0 iscomplex isreal linalg.cross
+    dsplit dstack expand_dims fft.fftshift fft.ifftshift flip fliplr flipud hsplit hstack i0 iscomplex isreal ix_ linalg.cross
     linalg.matrix_norm linalg.matrix_power linalg.matrix_transpose linalg.multi_dot linalg.tensorinv linalg.vector_norm
     matrix_transpose moveaxis poly polyadd polyder polyint polysub polyval put_along_axis rollaxis rot90 split stack
     take_along_axis trapezoid tril_indices_from triu_indices_from unstack unwrap vsplit vstack
