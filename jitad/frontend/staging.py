@@ -18,7 +18,7 @@ import numpy as np
 
 from jitad.frontend.captures import CONTAINERS, Captures, active
 from jitad.frontend.cells import is_traced, wrap
-from jitad.frontend.control import bodies, branches, comprehensions, handlers, signals, statements
+from jitad.frontend.control import bodies, branches, comparisons, comprehensions, handlers, signals, statements
 from jitad.frontend.guards import same
 from jitad.frontend.lists import Growable
 from jitad.frontend.operators import Operators, class_attribute, is_users
@@ -139,7 +139,7 @@ class Stage(Operators):
     # --- control flow ------------------------------------------------------------------------------------------------------------
 
     branch, after, result, choose = map(staticmethod, (branches.branch, branches.after, branches.result, branches.choose))
-    all_of, any_of, not_, chain = map(staticmethod, (branches.all_of, branches.any_of, branches.not_, branches.chain))
+    all_of, any_of, not_, chain = map(staticmethod, (branches.all_of, branches.any_of, branches.not_, comparisons.chain))
     assertion, while_loop, returning = map(staticmethod, (branches.assertion, statements.while_loop, signals.returning))
 
     def for_loop(self, iterable, body: Callable, otherwise: Callable | None, site: tuple, else_site: tuple):

@@ -14,19 +14,16 @@ from typing import NamedTuple
 import numpy as np
 
 from jitad.frontend.cells import KINDS, View, wrap
-from jitad.frontend.concrete import value_needed
 from jitad.frontend.indexing import fitted
+from jitad.frontend.powers import known_exponent, power_atom, python_power
 from jitad.frontend.promotion import PYTHON_DTYPES, as_operand, atom_of, cast, kind_of
-from jitad.frontend.rules import RULES, ByKind, module_of, rule_of
+from jitad.frontend.rules import ByKind, module_of, rule_of
 from jitad.ir import errors
-from jitad.ir.program import Atom, Literal, literal
+from jitad.ir.program import Atom, literal
 from jitad.ir.types import BOOL, broadcast_shapes, check_dtype
-from jitad.primitives.arithmetic import reciprocal, sqrt, square
 from jitad.primitives.comparisons import select
-from jitad.primitives.powers import integer_pow
 from jitad.primitives.shaping import broadcast, shape_text
 
-HIGHEST_POWER = 64
 PREFIXES = {"numpy": "np.", "scipy.special": "scipy.special.", None: ""}
 NO_OUT = ("the array given as out= was made outside of the traced function and cannot hold a traced result; use the value that the "
           "function returns")
@@ -110,32 +107,6 @@ def power(ufunc: np.ufunc, xs: tuple) -> View:
     return finished(power_atom(*xs, plan.inputs[0]), xs)
 
 
-def power_atom(x, y, dtype: np.dtype) -> Atom:
-    """Return a power computed in `dtype`; small integer exponents that are known become products, 1/2 a square root."""
-    base, exponent = atom_of(x, dtype), known_exponent(y)
-    if exponent is None:
-        return RULES[np.power](base, atom_of(y, dtype))
-    if dtype.kind in "iu" and exponent < 0:
-        raise errors.ValueError("Integers to negative integer powers are not allowed.")
-    if abs(exponent) <= HIGHEST_POWER and exponent == int(exponent):
-        return integer_power(base, int(exponent))
-    return sqrt(base) if exponent == 0.5 else RULES[np.power](base, atom_of(y, dtype))
-
-
-def known_exponent(y):
-    """Return a real exponent that is known at trace time, else None."""
-    if isinstance(y, View):
-        y = y.atom.value if isinstance(y.atom, Literal) else None
-    return y.item() if isinstance(y, np.generic) and y.dtype.kind != "c" else y if isinstance(y, int | float) else None
-
-
-def integer_power(base: Atom, n: int) -> Atom:
-    special_cases = {1: lambda x: x, 2: square}
-    if base.dtype.kind in "fc":
-        special_cases[-1] = reciprocal
-    return special_cases[n](base) if n in special_cases else integer_pow(base, n=n)
-
-
 def scalar_power(ufunc: np.ufunc, xs: tuple) -> View:
     """Return ``xs[0] ** xs[1]`` for scalars of Python, where an int to a negative int is a float."""
     x, y = xs
@@ -143,7 +114,7 @@ def scalar_power(ufunc: np.ufunc, xs: tuple) -> View:
     if cls is int:
         exponent = known_exponent(y)
         if exponent is None:
-            raise value_needed(y, "a power of integers")
+            return finished(python_power(x, y), xs, cls)
         cls = int if exponent >= 0 else float
     return finished(power_atom(x, y, PYTHON_DTYPES[cls]), xs, cls)
 

@@ -1,4 +1,4 @@
-"""Branches: `if` statements and expressions, `and`, `or`, `not`, chained comparisons.
+"""Branches: `if` statements and expressions, `and`, `or`, `not`.
 
 In: a condition and two bodies. Out: what the one that is chosen does; if the condition is only known when the compiled function runs,
 both are traced, and each value that either changes becomes a choice between the two. Invariant: an operand or arm that is not
@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import contextlib
 import functools
-import operator
 from collections.abc import Callable, Sequence
 
 from jitad.frontend.array import Array, to_atom, wrap
@@ -42,8 +41,6 @@ from jitad.ir.source import user_source
 from jitad.ir.types import BOOL, INT
 
 NO_SITE = Site(())
-COMPARE = {"lt": operator.lt, "le": operator.le, "gt": operator.gt, "ge": operator.ge, "eq": operator.eq, "ne": operator.ne,
-           "is_": operator.is_, "is_not": operator.is_not, "in_": lambda x, y: x in y, "not_in": lambda x, y: x not in y}  # fmt: skip
 
 
 def truth(test):
@@ -287,15 +284,6 @@ def same(x):
 def not_(x):
     holds = decided(x)
     return wrap(~condition(x), weak=True) if holds is None else not holds
-
-
-def chain(left, names: tuple[str, ...], *operands: Callable):
-    """``left < operands[0]() < ...``."""
-    right = operands[0]()
-    compared = COMPARE[names[0]](left, right)
-    if len(names) == 1:
-        return compared
-    return all_of(compared, lambda: chain(right, names[1:], *operands[1:]))
 
 
 def assertion(test) -> bool:

@@ -7,7 +7,7 @@ In: the syntax tree of a function. Out: the tree of the same function, with the 
     while c: A else: B            ->  def body(): A; STAGE.while_loop(lambda: c, body, otherwise, site)
     a if c else b                 ->  STAGE.choose(c, lambda: a, lambda: b)
     a and b, a or b, not a        ->  STAGE.all_of(a, lambda: b), STAGE.any_of(a, lambda: b), STAGE.not_(a)
-    a < b < c                     ->  STAGE.chain(a, ("lt", "lt"), lambda: b, lambda: c)
+    a < b < c, a in b             ->  STAGE.chain(a, ("lt", "lt"), lambda: b, lambda: c), STAGE.chain(a, ("in_",), lambda: b)
     [a for x, y in xs if c]       ->  STAGE.collected(lambda out: STAGE.each(xs, (None, None), lambda x, y:
                                       STAGE.when(c, lambda: STAGE.collect(out, a))))
     sum(a for x in xs), ...       ->  sum([a for x in xs]), ...
@@ -46,7 +46,12 @@ def stage_flow(node, class_name: str | None):
 def is_staged(node) -> bool:
     """Return whether a node decides something."""
     return isinstance(node, STAGED) or isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.Not) or (
-        isinstance(node, ast.Compare) and len(node.ops) > 1) or is_list(node) or consumes(node)
+        isinstance(node, ast.Compare) and compares(node)) or is_list(node) or consumes(node)
+
+
+def compares(node) -> bool:
+    """Return whether a comparison is one of several terms, or looks for an element in a container."""
+    return len(node.ops) > 1 or isinstance(node.ops[0], ast.In | ast.NotIn)
 
 
 def is_list(node) -> bool:
@@ -363,7 +368,7 @@ class Flow:
         return stage_call(node, method, first, *map(delay, others))
 
     def comparison(self, node):
-        if len(node.ops) == 1:
+        if not compares(node):
             return node
         names = constant(node, tuple(COMPARISONS[type(op)] for op in node.ops))
         return stage_call(node, "chain", node.left, names, *map(delay, node.comparators))

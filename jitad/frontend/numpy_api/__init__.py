@@ -17,6 +17,7 @@ from jitad.frontend.numpy_api import (
     nan_reductions,  # noqa: F401
     numerical,  # noqa: F401
     padding,  # noqa: F401
+    places,  # noqa: F401
     products,  # noqa: F401
     reductions,  # noqa: F401
     selection,  # noqa: F401

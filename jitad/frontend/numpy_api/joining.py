@@ -10,7 +10,7 @@ from numpy.lib.array_utils import normalize_axis_index, normalize_axis_tuple
 from jitad.frontend.array import Array, to_atom, wrap
 from jitad.frontend.numpy_api.operands import asarray, concrete, flat_unless, rearranged
 from jitad.frontend.numpy_api.table import implements
-from jitad.frontend.promotion import cast
+from jitad.frontend.promotion import cast, from_nest
 from jitad.ir import errors
 from jitad.primitives.shaping import concatenate as join
 
@@ -69,17 +69,22 @@ def joined(x, depth: int, ndim: int) -> Array:
 @implements(np.roll)
 def roll(a, shift, axis=None):
     a = asarray(a)
-    concrete(shift, "np.roll", "shift")
     if axis is None:
         return np.roll(a.ravel(), shift, 0).reshape(a.shape)
     axes = normalize_axis_tuple(axis, a.ndim, allow_duplicate=True)
-    pairs = np.broadcast(shift, axes)
-    if pairs.ndim > 1:
+    distances = np.atleast_1d(from_nest(shift))
+    if distances.ndim > 1:
         raise errors.ValueError("'shift' and 'axis' should be scalars or 1D sequences")
-    for distance, k in pairs:
-        if a.shape[k] and distance % a.shape[k]:
-            a = rearranged(a, np.roll(np.arange(a.shape[k]), distance), int(k))
+    for place, k in np.broadcast(np.arange(len(distances)), axes):
+        a = rolled(a, distances[place], int(k))
     return a
+
+
+def rolled(a: Array, distance, axis: int) -> Array:
+    extent = a.shape[axis]
+    if isinstance(distance, Array):
+        return np.take(a, np.arange(extent) - distance, axis, mode="wrap")
+    return rearranged(a, np.roll(np.arange(extent), distance), axis) if extent and distance % extent else a
 
 
 @implements(np.repeat)

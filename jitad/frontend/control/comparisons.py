@@ -1,0 +1,71 @@
+"""Comparisons: chains of them, and ``in`` and ``not in``.
+
+In: operands, in a chain all but the first as functions without arguments. Out: what Python gives, traced if it is only known when the
+compiled function runs. Invariant: an operand is computed at most once, and only if those before it leave the comparison open.
+"""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Callable, Iterable
+
+import numpy as np
+
+from jitad.frontend.cells import View
+from jitad.frontend.control.branches import all_of, decided, not_
+from jitad.frontend.promotion import contains_traced, whole
+from jitad.frontend.ragged import Ragged
+
+SEQUENCES = (list, tuple)
+KEYED = (dict, set, frozenset)
+
+
+def contains(element, container):
+    """``element in container``."""
+    container = whole(container)
+    traced = contains_traced(element)
+    if isinstance(container, View | Ragged) or traced and isinstance(container, np.ndarray):
+        return np.any(container == element)
+    if traced and isinstance(container, range):
+        low, high = sorted((container[0], container[-1])) if container else (1, 0)
+        return (element >= low) & (element <= high) & ((element - low) % abs(container.step) == 0)
+    if isinstance(container, SEQUENCES) and (traced or contains_traced(container)) or traced and isinstance(container, KEYED):
+        return either(equal(element, item) for item in container)
+    return element in container
+
+
+def lacks(element, container):
+    """``element not in container``."""
+    return not_(contains(element, container))
+
+
+def equal(x, y):
+    """Return whether an element is another one, or equal to it."""
+    if x is y:
+        return True
+    if isinstance(x, SEQUENCES) and type(x) is type(y) and contains_traced((x, y)):
+        return len(x) == len(y) and not_(either(not_(equal(a, b)) for a, b in zip(x, y, strict=True)))
+    return x == y
+
+
+def either(found: Iterable):
+    """Return whether one of some comparisons holds; what holds already decides."""
+    result = False
+    for one in found:
+        if decided(one):
+            return True
+        result = result if decided(one) is False else one if result is False else result | one
+    return result
+
+
+COMPARE = {"lt": operator.lt, "le": operator.le, "gt": operator.gt, "ge": operator.ge, "eq": operator.eq, "ne": operator.ne,
+           "is_": operator.is_, "is_not": operator.is_not, "in_": contains, "not_in": lacks}  # fmt: skip
+
+
+def chain(left, names: tuple[str, ...], *operands: Callable):
+    """``left < operands[0]() < ...``."""
+    right = operands[0]()
+    compared = COMPARE[names[0]](left, right)
+    if len(names) == 1:
+        return compared
+    return all_of(compared, lambda: chain(right, names[1:], *operands[1:]))
