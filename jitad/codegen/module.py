@@ -20,6 +20,7 @@ from jitad.codegen.tapes import Tapes
 from jitad.codegen.tasks import FunctionsOfNests, blocks, emit_parallel
 from jitad.ir.lowering import UNBOUNDED
 from jitad.lower.loops import Buffer, Call, Choice, Counter, Loops, Nest, Parallel, Repeat, Step, Strips
+from jitad.lower.splitting import runs_of_regions
 from jitad.lower.walk import buffers, children, expressions, reads, writes
 from jitad.lower.workspace import exchanged
 
@@ -127,11 +128,11 @@ class BodyEmitter:
         """Run a nest; `rows` is the range of its outermost dimension, if that is not all of it."""
         if nest in self.inlined:
             NestEmitter(self.builder, nest, self.flags, self.places, self.status).emit()
-            status = self.builder.load(self.status, typ=I32) if has_checks(nest) else None
-        else:
-            status = self.functions.call(self.builder, nest, self.places, rows)
-        if self.loops.checks:
-            self.return_failure(status)
+            self.return_failure(self.builder.load(self.status, typ=I32) if has_checks(nest) else None)
+            return
+        for part in runs_of_regions(nest):
+            status = self.functions.call(self.builder, part, self.places, rows)
+            self.return_failure(status if self.loops.checks else None)
 
     def emit_strips(self, step: Strips) -> None:
         with blocks(self.builder, step, ir.Constant(I64, 0), ir.Constant(I64, step.rows - 1)) as rows:

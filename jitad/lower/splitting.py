@@ -1,7 +1,6 @@
 """Splitting nests with long bodies, which LLVM would take more than proportionally long to compile.
 
-In: a nest of element rules and reductions. Out: nests that do the same, one after another, none of which computes more than `LONGEST` scalars,
-nor has that many in regions of a single iteration.
+In: a nest of element rules and reductions. Out: nests that do the same, one after another, none of which computes more than `LONGEST` scalars.
 Invariant: a scalar that a later nest needs is stored, unless it is a number, an index or a load, which are had again. Large arrays of
 them have buffers of their own; small ones that one nest makes and the same nest is the last to need share one, since each buffer is a pointer
 to pass.
@@ -28,11 +27,16 @@ LIGHT = {"const", "zero", "load", "in_range"}
 
 def split(nest: Nest, new_buffer: Callable[[ArrayType], Buffer]) -> list[Nest]:
     """Return the nests that take the place of a nest."""
-    return [part for run in runs_of_regions(nest) for part in split_bodies(run, new_buffer)]
+    if not any(len(expressions(region)) > LONGEST and not has_limits(region) for region in nest.regions):
+        return [nest]
+    parts = [split_region(region, new_buffer, early=len(nest.regions) == 1) for region in nest.regions]
+    first = [Nest(nest.box, reductions_of(region), [region]) for found in parts for region in found[:-1]]
+    taken = {reduction for earlier in first for reduction in earlier.reductions}
+    return [*first, Nest(nest.box, [r for r in nest.reductions if r not in taken], [found[-1] for found in parts])]
 
 
 def runs_of_regions(nest: Nest) -> list[Nest]:
-    """Return nests of some of the regions each: single iterations are emitted one after another, as one long body."""
+    """Return nests of some of the regions each, to be emitted one after another: those of a single iteration are one long body together."""
     if nest.reductions:  # they end with the nest
         return [nest]
     runs: list[list[Region]] = [[]]
@@ -45,16 +49,6 @@ def runs_of_regions(nest: Nest) -> list[Nest]:
         size += own
         runs[-1].append(region)
     return [replace(nest, regions=run) for run in runs]
-
-
-def split_bodies(nest: Nest, new_buffer: Callable[[ArrayType], Buffer]) -> list[Nest]:
-    """Return nests none of which has a long region."""
-    if not any(len(expressions(region)) > LONGEST and not has_limits(region) for region in nest.regions):
-        return [nest]
-    parts = [split_region(region, new_buffer, early=len(nest.regions) == 1) for region in nest.regions]
-    first = [Nest(nest.box, reductions_of(region), [region]) for found in parts for region in found[:-1]]
-    taken = {reduction for earlier in first for reduction in earlier.reductions}
-    return [*first, Nest(nest.box, [r for r in nest.reductions if r not in taken], [found[-1] for found in parts])]
 
 
 def reductions_of(region: Region) -> list[Reduction]:
