@@ -22,6 +22,7 @@ from jitad.optimize.expand import expand
 from jitad.optimize.invariants import hoist
 from jitad.optimize.registers import sum_in_registers
 from jitad.optimize.simplify import simplify
+from jitad.optimize.sums import sum_operands
 from jitad.optimize.writes import choose_written
 from jitad.runtime import kernels
 from jitad.runtime.config import config
@@ -42,7 +43,7 @@ def bodies(program: Program) -> Program:
 
 
 PASSES: list[Callable[[Program], Program]] = [
-    eliminate_dead_code, expand, prune, eliminate_dead_code, simplify, bodies, hoist, prune, eliminate_dead_code,
+    eliminate_dead_code, expand, prune, eliminate_dead_code, simplify, eliminate_dead_code, sum_operands, bodies, hoist, prune, eliminate_dead_code,
     add_in_branches, prune, eliminate_dead_code, delay, choose_written, eliminate_dead_code,
 ]  # fmt: skip
 

@@ -13,7 +13,7 @@ from collections.abc import Callable
 import numpy as np
 from llvmlite import ir
 
-from jitad.codegen import blas, printing
+from jitad.codegen import blas, inner_products, printing
 from jitad.codegen.emission import copy_bytes, room, room_for
 from jitad.codegen.failures import call_number
 from jitad.codegen.nests import Loop
@@ -57,7 +57,10 @@ def emit_gemm(builder, call: Call, pointer: Pointer) -> None:
             for buffer, m in zip(call.inputs, (x, y), strict=True)
         )
         out = offset(builder, pointer(call.outputs[0]), builder.mul(k, ir.Constant(I64, x.rows * y.columns)), dtype)
-        product(builder, dtype, x, y, left, right, out)
+        if dtype.kind == "f" and inner_products.tile(x, y):
+            inner_products.emit_product(builder, dtype, x, y, left, right, out)
+        else:
+            product(builder, dtype, x, y, left, right, out)
 
 
 def product(builder, dtype, x: Matrix, y: Matrix, left, right, out) -> None:

@@ -8,26 +8,27 @@ from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import nullcontext
 
 from llvmlite import ir
 
-from jitad.codegen.memory import Places, allocate
+from jitad.codegen.accumulators import CHUNK, Accumulators, Copy, identity
+from jitad.codegen.elementary.arithmetic import Arithmetic, Scalar
+from jitad.codegen.elementary.division import Divisor
+from jitad.codegen.memory import Places
 from jitad.codegen.scalars import I1, I8, I32, I64, POINTER, ScalarEmitter, constant, register_type
-from jitad.ir.types import real_dtype
 from jitad.lower.index import Index
 from jitad.lower.likeness import form
 from jitad.lower.loops import Accumulate, Buffer, Counter, Nest, Reduction, Region, ScatterStore, Store
 from jitad.lower.regions import Ranges
 from jitad.lower.scalars import Expr
-from jitad.lower.walk import buffers, counters, reachable, roots, terms
-
-COMBINE = {"add": "add", "mul": "mul", "max": "maximum", "min": "minimum", "and": "and", "or": "or"}
+from jitad.lower.walk import buffers, counters, reachable, roots, terms, varying, writes
 
 FEW, MANY = 4, 64  # trips of an innermost loop that LLVM would unroll completely, but that is long enough to be vectorised
-CHUNK = 2048  # terms that are summed up at a time
+FLAT = 256  # iterations of loops that LLVM may unroll all of
 LEAST_CHUNK = 64
+LONG = 16  # trips of a loop in which numbers are divided by one that is the same for all
 MOST_POINTERS = 32
 
 
@@ -77,18 +78,11 @@ class NestEmitter:
         self.builder, self.nest, self.flags, self.cut = builder, nest, flags, cut
         self.places, self.status, self.rows = places, status, rows
         self.scalars = ScalarEmitter(builder, flags)
+        self.written = writes(nest)
+        self.variables: dict[int, ir.Value] = {}
+        self.accumulators = Accumulators(self)
 
     def emit(self) -> None:
-        self.registers = {
-            r: [allocate(self.builder, self.register(r), name="sum") for _ in range(r.width)]
-            for r in self.nest.reductions
-            if r.inner < len(self.nest.box) or not self.nest.box
-        }
-        self.errors = {
-            r: [tuple([allocate(self.builder, self.register(r), name=name) for name in ("total", "error")]) for _ in range(r.width)]
-            for r in self.registers
-            if r.combine == "add" and r.buffer.type.dtype.kind in "fc" and self.nest.trips > CHUNK
-        }
         for buffer, reduction in {r.buffer: r for r in self.nest.reductions if r.partial and not r.filled}.items():
             with self.at_first_row() if buffer.memory.rows is None else nullcontext():
                 self.fill(buffer, reduction)
@@ -98,12 +92,30 @@ class NestEmitter:
     def at_first_row(self):
         return self.builder.if_then(self.builder.icmp_signed("==", self.rows[0], ir.Constant(I64, 0))) if self.rows else nullcontext()
 
+    def fill(self, buffer: Buffer, reduction: Reduction) -> None:
+        """Set a whole buffer, or what it holds of a block, to the identity of its reduction."""
+        if buffer.type.size == 0:
+            return
+        place, b, values = buffer.place, self.builder, identity(reduction)
+        first = b.mul(self.rows[0], ir.Constant(I64, place.pitch)) if place.rows else ir.Constant(I64, 0)
+        with Loop(b, 0, place.nbytes // buffer.type.dtype.itemsize - 1) as i:
+            for k, value in enumerate(values):
+                position = b.add(b.mul(i, ir.Constant(I64, len(values))), ir.Constant(I64, k))
+                self.write(buffer, b.add(first, position), value)
+
+    # --- loops ----------------------------------------------------------------------------------------------------------
+
     def emit_rows(self, group: Sequence[Region]) -> None:
         """Emit the part of regions that lies in the rows of a block; if they are several, one after another in each iteration of the loops
         around the innermost one."""
         self.group_spans = [self.confined(self.bounds(region.ranges)) for region in group]
         self.spans = self.group_spans[0]
-        self.emit_regions(group)
+        self.jam = dict(self.nest.jam) if len(group) == 1 else {}
+        self.updates = {s.reduction: s.parts for region in group for s in region.statements if isinstance(s, Accumulate)}
+        jammed = [place for place, dim in enumerate(self.nest.loops) if dim in self.jam]
+        folded = self.accumulators.begin(self.updates, jammed)
+        self.level, self.length = chunks(trips_of(self.nest, group)) if folded else (-1, 0)
+        self.emit_loops(group, 0, [Copy({}, ())])
 
     def confined(self, spans: list[tuple]) -> list[tuple]:
         """Return the bounds of loops, with those of the dimension that is cut confined to `rows`."""
@@ -114,64 +126,60 @@ class NestEmitter:
             spans[self.cut] = (low, high)
         return spans
 
-    def register(self, reduction: Reduction) -> ir.Type:
-        return register_type(real_dtype(reduction.buffer.type.dtype))
-
-    def fill(self, buffer: Buffer, reduction: Reduction) -> None:
-        """Set a whole buffer, or what it holds of a block, to the identity of its reduction."""
-        if buffer.type.size == 0:
-            return
-        place, b, values = buffer.place, self.builder, self.identity(reduction)
-        first = b.mul(self.rows[0], ir.Constant(I64, place.pitch)) if place.rows else ir.Constant(I64, 0)
-        with Loop(b, 0, place.nbytes // buffer.type.dtype.itemsize - 1) as i:
-            for k, value in enumerate(values):
-                position = b.add(b.mul(i, ir.Constant(I64, len(values))), ir.Constant(I64, k))
-                self.write(buffer, b.add(first, position), value)
-
-    def identity(self, reduction: Reduction) -> list[ir.Value]:
-        dtype = real_dtype(reduction.buffer.type.dtype)
-        return [constant(value, dtype) for value in (reduction.identity, 0)[: reduction.width]]
-
-    def emit_regions(self, group: Sequence[Region]) -> None:
-        self.variables: dict[int, ir.Value] = {}
-        updates = {s.reduction: s.parts for region in group for s in region.statements if isinstance(s, Accumulate)}
-        level, length = chunks(trips_of(self.nest, group)) if self.errors.keys() & updates.keys() else (-1, 0)
-        self.emit_loops(group, updates, 0, level, length)
-
-    def emit_loops(self, group: Sequence[Region], updates, place: int, level: int, length: int) -> None:
+    def emit_loops(self, group: Sequence[Region], place: int, copies: Sequence[Copy]) -> None:
         """Emit the loops from the `place`-th on; the one at `level` in pieces of `length` trips, unless that is 0, after each of which sums
         are folded."""
-        self.start_registers(updates, place)
+        sums = self.accumulators
+        sums.start(place, copies)
         if place == len(self.nest.loops):
-            self.emit_body(group[0])
+            self.emit_body(group[0], copies)
             if place == 0:
-                self.flush_registers(updates, 0)
+                sums.flush(0, copies)
             return
         low, high = self.spans[self.nest.loops[place]]
         if len(group) > 1 and place == len(self.nest.loops) - 1:
             for region, spans in zip(group, self.group_spans, strict=True):
-                self.emit_loop([region], updates, place, level, length, spans[self.nest.loops[place]])
-            if place == level:
-                self.fold(updates, place)
-        elif place == level and length and isinstance(low, int):
-            b = self.builder
+                self.emit_loop([region], place, spans[self.nest.loops[place]], copies)
+            if place == self.level:
+                sums.fold(place, copies)
+        elif place == self.level and self.length and isinstance(low, int):
+            b, length = self.builder, self.length
             with Loop(b, 0, (high - low) // length) as number:
                 first = b.add(ir.Constant(I64, low), b.mul(number, ir.Constant(I64, length)))
                 last = b.add(first, ir.Constant(I64, length - 1))
                 last = b.select(b.icmp_signed("<", last, ir.Constant(I64, high)), last, ir.Constant(I64, high))
-                self.emit_loop(group, updates, place, level, length, (first, last))
-                self.fold(updates, place)
+                self.emit_loop(group, place, (first, last), copies)
+                sums.fold(place, copies)
         else:
-            self.emit_loop(group, updates, place, level, length, (low, high))
-            if place == level:
-                self.fold(updates, place)
-        self.flush_registers(updates, place)
+            self.emit_loop(group, place, (low, high), copies)
+            if place == self.level:
+                sums.fold(place, copies)
+        sums.flush(place, copies)
 
-    def emit_loop(self, group: Sequence[Region], updates, place: int, level: int, length: int, bounds: tuple) -> None:
+    def emit_loop(self, group: Sequence[Region], place: int, bounds: tuple, copies: Sequence[Copy]) -> None:
         low, high = bounds
-        inner = place == len(self.nest.loops) - 1 and isinstance(low, int) and isinstance(high, int)
-        with Loop(self.builder, low, high, kept=inner and FEW < high - low < MANY) as self.variables[self.nest.loops[place]]:
-            self.emit_loops(group, updates, place + 1, level, length)
+        dim, b = self.nest.loops[place], self.builder
+        step = self.jam.get(dim, 1)
+        if step > 1:
+            known = isinstance(low, int) and isinstance(high, int)
+            first = ir.Constant(I64, low) if isinstance(low, int) else low
+            last = ir.Constant(I64, high) if isinstance(high, int) else high
+            count = (high - low + 1) // step if known else b.sdiv(b.add(b.sub(last, first), ir.Constant(I64, 1)), ir.Constant(I64, step))
+            end = count - 1 if known else b.sub(count, ir.Constant(I64, 1))
+            if not known or count:
+                with Loop(b, 0 if known else ir.Constant(I64, 0), end) as number:
+                    start = b.add(first, b.mul(number, ir.Constant(I64, step)), flags=("nsw",))
+                    numbers = [start, *[b.add(start, ir.Constant(I64, k), flags=("nsw",)) for k in range(1, step)]]
+                    self.emit_loops(group, place + 1, [copy.at(dim, i, k) for copy in copies for k, i in enumerate(numbers)])
+            low = low + count * step if known else b.add(first, b.mul(count, ir.Constant(I64, step)))
+            if known and low > high:
+                return
+        if place == len(self.nest.loops) - 1:
+            kept = isinstance(low, int) and isinstance(high, int) and FEW < high - low < MANY
+        else:
+            kept = math.prod(self.nest.box[dim] for dim in self.nest.loops[place:]) > FLAT
+        with Loop(b, low, high, kept=kept) as i:
+            self.emit_loops(group, place + 1, [copy.at(dim, i, 0) if step > 1 else copy.with_variable(dim, i) for copy in copies])
 
     def bounds(self, ranges: Ranges) -> list[tuple]:
         """Return the bounds of the loops of a region, numbers or values."""
@@ -192,70 +200,36 @@ class NestEmitter:
         self.evaluate(reachable(terms(limit)))
         return self.index(limit)
 
-    def fold(self, updates, place: int) -> None:
-        """Add each sum so far to a total that keeps what rounding loses (Knuth's two-sum), and start it anew."""
-        b = self.builder
-        for reduction in updates:
-            if reduction in self.errors and reduction.inner <= place:
-                type = self.register(reduction)
-                for slot, (total, error), zero in zip(self.registers[reduction], self.errors[reduction], self.identity(reduction), strict=True):
-                    x, y = b.load(total, typ=type), b.load(slot, typ=type)
-                    s = b.fadd(x, y)
-                    z = b.fsub(s, x)
-                    lost = b.fadd(b.fsub(x, b.fsub(s, z)), b.fsub(y, z))
-                    b.store(s, total)
-                    b.store(b.fadd(b.load(error, typ=type), lost), error)
-                    b.store(zero, slot)
+    # --- bodies ---------------------------------------------------------------------------------------------------------
 
-    def start_registers(self, updates, place: int) -> None:
-        for reduction in updates:
-            if reduction.inner == place and reduction in self.registers:
-                for slot, value in zip(self.registers[reduction], self.identity(reduction), strict=True):
-                    self.builder.store(value, slot)
-                for pair in self.errors.get(reduction, ()):
-                    for slot in pair:
-                        self.builder.store(ir.Constant(self.register(reduction), 0.0), slot)
+    def emit_body(self, region: Region, copies: Sequence[Copy]) -> None:
+        """Emit an iteration of each copy: first what they compute, then what they write."""
+        exprs = reachable(roots(region))
+        apart = varying(exprs, [dim for dim in self.nest.loops if dim in self.jam], self.written) if len(copies) > 1 else set()
+        computed = []
+        for number, copy in enumerate(copies):
+            self.variables = copy.variables
+            self.evaluate(exprs if number == 0 else [expr for expr in exprs if expr.number in apart], computed[0] if number else {})
+            computed.append(self.values)
+        for copy, self.values in zip(copies, computed, strict=True):
+            self.variables = copy.variables
+            for statement in region.statements:
+                self.emit_statement(statement, copy)
 
-    def flush_registers(self, updates, place: int) -> None:
-        for reduction in updates:
-            if reduction.inner == place and reduction in self.registers:
-                self.finish(reduction, self.totals(reduction))
+    def emit_statement(self, statement, copy: Copy) -> None:
+        if isinstance(statement, Store):
+            self.write(statement.buffer, self.index(statement.buffer.located(statement.position)), self.values[statement.value.number])
+        elif isinstance(statement, ScatterStore):
+            self.scatter(statement, self.values[statement.value.number])
+        else:
+            self.accumulators.accumulate(statement.reduction, [self.values[part.number] for part in statement.parts], copy)
 
-    def totals(self, reduction: Reduction) -> list[ir.Value]:
-        """Return the results of a reduction; infinite ones leave no meaningful error."""
-        b, parts, type = self.builder, self.held(reduction), self.register(reduction)
-        for k, (total, error) in enumerate(self.errors.get(reduction, ())):
-            lost = b.load(error, typ=type)
-            whole = b.fadd(b.load(total, typ=type), parts[k])
-            parts[k] = b.select(b.fcmp_ordered("==", lost, lost), b.fadd(whole, lost), whole)
-        return parts
-
-    def held(self, reduction: Reduction) -> list[ir.Value]:
-        return [self.builder.load(slot, typ=self.register(reduction)) for slot in self.registers[reduction]]
-
-    def finish(self, reduction: Reduction, parts: list[ir.Value]) -> None:
-        """Bring a value to its place in memory."""
-        buffer, width = reduction.buffer, reduction.width
-        positions = [self.index(buffer.located(reduction.position * width + k)) for k in range(width)]
-        if reduction.partial:
-            parts = self.combine(reduction, [self.read(buffer, position) for position in positions], parts)
-        for position, part in zip(positions, parts, strict=True):
-            self.write(buffer, position, part)
-
-    def emit_body(self, region: Region) -> None:
-        self.evaluate(reachable(roots(region)))
-        for statement in region.statements:
-            if isinstance(statement, Store):
-                self.write(statement.buffer, self.index(statement.buffer.located(statement.position)), self.values[statement.value.number])
-            elif isinstance(statement, ScatterStore):
-                self.scatter(statement, self.values[statement.value.number])
-            else:
-                self.accumulate(statement.reduction, [self.values[part.number] for part in statement.parts])
-
-    def evaluate(self, exprs: Sequence[Expr]) -> None:
+    def evaluate(self, exprs: Sequence[Expr], known: Mapping[int, ir.Value] | None = None) -> None:
         """Emit expressions, operands first; the outcomes of index checks are combined, so that they do not keep a loop from vectorising."""
-        self.values = {}
+        self.values = dict(known or {})
+        self.divisors: dict[int, Divisor] = {}
         self.outcomes: list[ir.Value] = []
+        self.changing = varying(exprs, self.nest.loops[-1:], self.written) if exprs else set()
         for expr in exprs:
             self.values[expr.number] = self.expression(expr)
         if self.outcomes:
@@ -265,14 +239,6 @@ class NestEmitter:
     def larger(self, x: ir.Value, y: ir.Value) -> ir.Value:
         return self.builder.select(self.builder.icmp_signed(">", x, y), x, y)
 
-    def accumulate(self, reduction: Reduction, parts: list[ir.Value]) -> None:
-        slots = self.registers.get(reduction)
-        if slots is None:
-            self.finish(reduction, parts)
-        else:
-            for slot, value in zip(slots, self.combine(reduction, self.held(reduction), parts), strict=True):
-                self.builder.store(value, slot)
-
     def scatter(self, statement: ScatterStore, value: ir.Value) -> None:
         position = self.index(statement.buffer.located(statement.position))
         if statement.combine == "add":
@@ -280,26 +246,6 @@ class NestEmitter:
             value = self.builder.or_(before, value) if value.type == I1 else (
                 self.builder.fadd if statement.value.dtype.kind == "f" else self.builder.add)(before, value)
         self.write(statement.buffer, position, value)
-
-    def combine(self, reduction: Reduction, x: list[ir.Value], y: list[ir.Value]) -> list[ir.Value]:
-        """Combine two partial results; sums and products may be reassociated, so that they vectorise."""
-        if reduction.combine == "mul" and reduction.width == 2:
-            b, (xr, xi), (yr, yi) = self.builder, x, y
-            return [b.fsub(b.fmul(xr, yr), b.fmul(xi, yi)), b.fadd(b.fmul(xr, yi), b.fmul(xi, yr))]
-        return [self.combine_real(reduction, *pair) for pair in zip(x, y, strict=True)]
-
-    def combine_real(self, reduction: Reduction, x: ir.Value, y: ir.Value) -> ir.Value:
-        b, dtype = self.builder, real_dtype(reduction.buffer.type.dtype)
-        name = COMBINE[reduction.combine]
-        if dtype.kind == "f":
-            if name in ("add", "mul"):
-                return (b.fadd if name == "add" else b.fmul)(x, y, flags=(*self.flags, "reassoc"))
-            function = b.module.declare_intrinsic(f"llvm.{name}", [x.type], ir.FunctionType(x.type, [x.type] * 2))
-            return b.call(function, [x, y])
-        if name in ("maximum", "minimum"):
-            greater = self.scalars.compare(">", dtype.kind, x, y)
-            return b.select(greater, x, y) if name == "maximum" else b.select(greater, y, x)
-        return {"add": b.add, "mul": b.mul, "and": b.and_, "or": b.or_}[name](x, y)
 
     # --- expressions and memory -----------------------------------------------------------------------------------------
 
@@ -319,7 +265,20 @@ class NestEmitter:
             index, outcome = self.scalars.checked(self.values[args[0].number], args[1].number, args[1].extent)
             self.outcomes.append(outcome)
             return index
+        if op == "div" and self.divides_many(expr):
+            return self.divided(*args)
         return self.scalars.emit(expr, [self.values[x.number] for x in args])
+
+    def divides_many(self, expr: Expr) -> bool:
+        """Whether the divisor is the same in all trips of an innermost loop that is long."""
+        long = self.nest.loops and self.nest.box[self.nest.loops[-1]] >= LONG
+        return bool(long and "contract" in self.flags and expr.dtype.kind == "f" and expr.args[1].number not in self.changing)
+
+    def divided(self, x: Expr, y: Expr) -> ir.Value:
+        m = Arithmetic(self.builder, register_type(y.dtype))
+        if y.number not in self.divisors:
+            self.divisors[y.number] = Divisor(m, Scalar(m, self.values[y.number]))
+        return self.divisors[y.number].divide(Scalar(m, self.values[x.number])).value
 
     def index_operation(self, op: str, i: ir.Value, extent: int) -> ir.Value:
         b, n = self.builder, ir.Constant(I64, extent)

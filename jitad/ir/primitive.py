@@ -78,6 +78,11 @@ class Primitive:
         carries, None if there is nothing of the kind; results that are not in `used` may be anything.
     add_into : ``(equation, x) -> atom | None``
         ``x + result`` without forming the result of `equation`, where that is cheaper.
+    through : ``(inputs, alone, **params) -> atom | None``
+        The operation carried out on the operands of what gives its operand, where that is cheaper; ``alone(atom)`` says that a single equation
+        uses an atom.
+    summed : ``(equation, axes, alone) -> atom | None``
+        The sum of the result of `equation` along axes from its operands, where that is cheaper than summing the result up.
     expand : ``(inputs, **params) -> list of atoms``
         What is left of the operation when all derivatives have been taken, where that is simpler.
     confines : ``(equation) -> bool``
@@ -120,6 +125,8 @@ class Primitive:
     hoist: Callable | None = None
     delay: Callable | None = None
     add_into: Callable | None = None
+    through: Callable | None = None
+    summed: Callable | None = None
     expand: Callable | None = None
     confines: Callable = lambda equation: False
     fails: str = ""

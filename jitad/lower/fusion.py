@@ -29,6 +29,7 @@ MOST = 1e4
 CONTEXTS = 12
 DEEPEST = 24
 ROUNDS = 3
+MOST_MEMBERS = 64  # of a group, one of which may move alone
 
 
 @dataclass(eq=False)
@@ -340,13 +341,20 @@ def loads(program: Program, roots: set[Var]) -> dict[Var, frozenset[Var]]:
     return {var: found[var] for var in roots}
 
 
+def reads_alone(var: Var, groups: dict[Var, tuple], members: dict[tuple, list[Var]], loads: dict[Var, frozenset[Var]]) -> bool:
+    """Whether a root is computed from arrays that no other one of its group is computed from."""
+    others = members[groups[var]]
+    return len(others) <= MOST_MEMBERS and not any(loads[var] <= loads[x] for x in others if x is not var)
+
+
 def delay(
     program: Program, reads: Reads, roots: set[Var], earliest: dict[Var, int], groups: dict[Var, tuple], movable: set[tuple],
     loads: dict[Var, frozenset[Var]] | None = None,
 ) -> dict:
     """Move the roots of `movable` groups to the latest level that has a nest with their box and precedes their readers.
 
-    Of other groups, those move alone that the nest they move to has all the `loads` for: they then more often overwrite what they succeed.
+    Of other groups, those move alone that the nest they move to has all the `loads` for: they then more often overwrite what they succeed, and
+    what is reduced is read once.
     A nest of one iteration costs next to nothing: it may stand at any level, so that it does not hold up what it reads.
     `here` is the first level at which a Var is read at the index of the nest that may compute it, `anywhere` that of all other reads.
     """
@@ -356,6 +364,9 @@ def delay(
         runs[box].add(level)
         read[box, level] |= loads[var] if loads else frozenset()
     ascending = {box: sorted(found) for box, found in runs.items()}
+    members: dict[tuple, list[Var]] = defaultdict(list)
+    for var, group in groups.items():
+        members[group].append(var)
     levels, end = dict(earliest), max(earliest.values(), default=0) + 1
     overwritten = readers_of_overwritten(program, roots)
     written = {equation.inputs[0]: earliest[equation.outputs[0]] for equation in program.equations if overwrites(equation)}
@@ -373,11 +384,14 @@ def delay(
                     levels[var] = min(limit, end)
                 else:
                     levels[var] = next(latest(ascending[box], earliest[var], limit))
-            elif kind == "inline" and loads is not None:
-                limit = min([here[var], anywhere[var] - 1, *[written[base] - 1 for base in overwritten.get(var, ())]])
+            elif kind in ("inline", "nest") and loads is not None:
+                nearest = here[var] if kind == "inline" else here[var] - 1
+                limit = min([nearest, anywhere[var] - 1, *[written[base] - 1 for base in overwritten.get(var, ())]])
                 box, _ = groups[var]
-                later = latest(ascending[box], earliest[var] + 1, limit) if loads[var] else iter(())
-                levels[var] = next((level for level in later if loads[var] <= read[box, level]), earliest[var])
+                moves = loads[var] and (kind == "inline" or reads_alone(var, groups, members, loads))
+                later = latest(ascending[box], earliest[var] + 1, limit) if moves else iter(())
+                found = (level for level in later if loads[var] <= read[box, level])
+                levels[var] = next(found, earliest[var]) if kind == "inline" else min(found, default=earliest[var])
             here[var], anywhere[var] = levels[var], math.inf
         for x in equation.inputs:
             if isinstance(x, Literal):

@@ -165,12 +165,16 @@ class Region:
 
 @dataclass(eq=False)
 class Nest:
-    """Loops over the `regions` of `box`, one after another; `order` names their dimensions from the outermost, if not 0, 1, ..."""
+    """Loops over the `regions` of `box`, one after another; `order` names their dimensions from the outermost, if not 0, 1, ...
+
+    `jam` are pairs of a dimension and how many iterations of it are run side by side in the loops within.
+    """
 
     box: tuple[int, ...]
     reductions: list[Reduction]
     regions: list[Region]
     order: tuple[int, ...] = ()
+    jam: tuple[tuple[int, int], ...] = ()
 
     @property
     def loops(self) -> tuple[int, ...]:

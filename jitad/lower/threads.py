@@ -16,6 +16,7 @@ from jitad.ir.registry import REGISTRY
 from jitad.ir.types import ArrayType, real_dtype
 from jitad.lower.index import Index, is_invariant, linear, loop_variable, structure
 from jitad.lower.layout import positions
+from jitad.lower.loop_order import arrange
 from jitad.lower.loops import Accumulate, Buffer, Counter, Nest, Parallel, Reduction, Region, Repeat, Row, ScatterStore, Step, Strips
 from jitad.lower.nests import stores
 from jitad.lower.regions import Ranges
@@ -32,7 +33,8 @@ MOST_PIECES = 64
 ENOUGH_PIECES = 8  # of an outer loop, so that inner ones need not be cut
 GRAIN = 64  # elements that stay together, so that threads do not write to the same cache lines
 SCRATCH = 2**20  # bytes that each thread has of its own
-SHARE = 64  # how many times more elements than results are to be reduced
+LEAST_ROW = 16  # elements of results that are combined piece by piece
+SHARE = 1024  # how many times more work than results a piece has
 
 
 def share_out(steps: Sequence[Step], in_loop: bool = False) -> list[Step]:
@@ -68,9 +70,9 @@ def shared(step: Nest | Strips, least: int) -> list[Step]:
 def block_of(step: Nest | Strips, nests: Sequence[Nest], cost: int, dim: int) -> int:
     """Return how many iterations of a dimension make a piece that pays."""
     pieces = min(MOST_PIECES, cost // PIECE_WORK)
-    results = max([r.buffer.type.size for nest in nests for r in nest.reductions if is_summed(r, dim)], default=0)
+    results = sum({r.buffer: r.buffer.type.size for nest in nests for r in nest.reductions if is_summed(r, dim)}.values())
     if results:
-        pieces = min(pieces, sum(nest.trips for nest in nests) // (SHARE * results))
+        pieces = min(pieces, cost // (SHARE * results))
     inside = math.prod(step.box[k] for k in step.loops[step.loops.index(dim) + 1 :]) if isinstance(step, Nest) else 1
     grain = step.block if isinstance(step, Strips) else -(-GRAIN // inside)
     block = -(-nests[0].box[dim] // max(pieces, 1))
@@ -237,7 +239,7 @@ def fill(buffer: Buffer, reduction: Reduction) -> Nest:
 
 
 def combine(stack: Buffer, reduction: Reduction, pieces: int) -> Nest:
-    """Return the nest that reduces the results of pieces, in their order."""
+    """Return the nest that reduces the results of pieces, in their order: if these are long, piece by piece, as they lie in memory."""
     buffer, width = reduction.buffer, reduction.width
     shape = buffer.type.shape
     ranges = Ranges([(0, extent - 1) for extent in (*shape, pieces)])
@@ -246,4 +248,8 @@ def combine(stack: Buffer, reduction: Reduction, pieces: int) -> Nest:
     start = loop_variable(len(shape)) * (buffer.type.size * width)
     values = [builder.make("load", (stack, start + buffer.located(position * width + k)), part) for k in range(width)]
     total = replace(reduction, inner=len(shape), partial=False, position=position, filled=False)
-    return Nest((*shape, pieces), [total], [Region(ranges, (Accumulate(total, tuple(values)),))])
+    nest = Nest((*shape, pieces), [total], [Region(ranges, (Accumulate(total, tuple(values)),))])
+    if buffer.type.size >= LEAST_ROW:
+        nest.order = (len(shape), *range(len(shape)))
+        arrange(total, nest)
+    return nest

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 
 from jitad.lower.index import Index
 from jitad.lower.loops import Accumulate, Buffer, Call, Choice, Counter, Nest, Parallel, Region, Repeat, Step, Strips, Tape
@@ -32,6 +32,25 @@ def operands(expr: Expr) -> list[Expr]:
 def terms(index: Index) -> list[Expr]:
     """Return the scalar expressions in an index."""
     return [term for term, _ in index.terms if isinstance(term, Expr)]
+
+
+def varying(exprs: Iterable[Expr], dims: Collection[int], written: Collection[Buffer]) -> set[int]:
+    """Return the numbers of the expressions, operands first, that may differ between iterations of some loops.
+
+    Nothing is known of memory in `written`. Checks are to be made in each iteration.
+    """
+    found: set[int] = set()
+
+    def differs(x) -> bool:
+        if isinstance(x, Index):
+            return any(term.number in found if isinstance(term, Expr) else term in dims for term, _ in x.terms)
+        return isinstance(x, Expr) and x.number in found
+
+    for expr in exprs:
+        unknown = expr.op == "checked" or expr.op == "load" and expr.args[0].memory in written
+        if unknown or any(map(differs, expr.args)):
+            found.add(expr.number)
+    return found
 
 
 def roots(region: Region) -> list[Expr]:

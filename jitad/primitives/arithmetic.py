@@ -30,6 +30,7 @@ from jitad.primitives.declare import (
 )
 
 POSITIVE = (0.2, 2.5)
+SMALL_POWERS = (0.25, 0.5, 2.0, 4.0, -0.25, -0.5, -2.0, -4.0)
 
 
 def always(equation, known) -> bool:
@@ -94,7 +95,20 @@ def simplify_mul(inputs):
             return mul(Literal(-factor), negated(x))
         if factor is not None and y.ndim and x.shape == broadcast_shapes(x.shape, y.shape):
             return mul(Literal(factor), x)
+        power, rest = power_of_two(x)
+        if rest is not None and y.type.size < rest.type.size and rest.shape == broadcast_shapes(rest.shape, y.shape):
+            return mul(mul(power, y), rest)
     return None
+
+
+def power_of_two(x: Atom) -> tuple[Literal | None, Atom | None]:
+    """Return the factors of `x` if one is a small power of two: products with it are exact, so that it may be moved to other factors."""
+    equation = getattr(x, "equation", None)
+    if equation is not None and equation.primitive is mul:
+        for factor, rest in (equation.inputs, equation.inputs[::-1]):
+            if isinstance(factor, Literal) and factor.dtype.kind == "f" and factor.value in SMALL_POWERS:
+                return factor, rest
+    return None, None
 
 
 def simplify_div(inputs):

@@ -19,8 +19,8 @@ from jitad.primitives.arithmetic import mul
 from jitad.primitives.complexes import is_paired
 from jitad.primitives.declare import add_tangents, common_dtype, conj, is_linear, sample
 from jitad.primitives.indexing import move_axis
-from jitad.primitives.reductions import reduce_or
-from jitad.primitives.shaping import broadcast, reshape, shape_text, transpose
+from jitad.primitives.reductions import reduce_or, reduce_sum
+from jitad.primitives.shaping import broadcast, reshape, shape_text, summed, transpose, transposed
 
 
 def box_axes(x_ndim: int, y_ndim: int, contract, batch) -> tuple[list[int], list[int]]:
@@ -31,11 +31,11 @@ def box_axes(x_ndim: int, y_ndim: int, contract, batch) -> tuple[list[int], list
     result = x_ndim + y_ndim - 2 * len(contract[0]) - len(batch[0])
     places: list[list[int]] = []
     free = len(batch[0])
-    for ndim, summed, shared in zip((x_ndim, y_ndim), contract, batch, strict=True):
+    for ndim, paired, shared in zip((x_ndim, y_ndim), contract, batch, strict=True):
         axes = [-1] * ndim
         for k, axis in enumerate(shared):
             axes[axis] = k
-        for k, axis in enumerate(summed, result):
+        for k, axis in enumerate(paired, result):
             axes[axis] = k
         for axis in range(ndim):
             if axes[axis] < 0:
@@ -154,6 +154,34 @@ def spread(x: Atom, places: list[int], ndim: int) -> Atom:
     return moved if moved.shape == shape else reshape(moved, shape=shape)
 
 
+def summed_dot(equation, axes, alone):
+    """Sum up the operands along axes that are free: what is left is a smaller product. Axes of the stack stay for later."""
+    inputs, params = list(equation.inputs), equation.params
+    stack = len(params["batch"][0])
+    free = [axis for axis in axes if axis >= stack]
+    if not free or not params["contract"][0]:
+        return None
+    places = box_axes(*[x.ndim for x in inputs], **params)
+    pairs = {name: [list(axes) for axes in params[name]] for name in ("contract", "batch")}
+    for side, own in enumerate(places):
+        dropped = tuple(axis for axis, place in enumerate(own) if place in free)
+        if dropped:
+            inputs[side] = total(inputs[side], dropped, alone)
+            for pair in pairs.values():
+                pair[side] = [axis - sum(k < axis for k in dropped) for axis in pair[side]]
+    product = dot(*inputs, **{name: tuple(map(tuple, pair)) for name, pair in pairs.items()})
+    rest = tuple(axis for axis in axes if axis < stack)
+    return reduce_sum(product, axes=rest) if rest else product
+
+
+def total(x: Atom, axes: tuple[int, ...], alone) -> Atom:
+    """Record the sum of an array along axes."""
+    for found in (summed(x, axes, alone), transposed(x, axes, lambda y, axes: reduce_sum(y, axes=axes))):
+        if found is not None:
+            return found
+    return reduce_sum(x, axes=axes)
+
+
 DOTS = (((3,), (3,), ((0,), (0,)), ((), ())), ((2, 3), (3, 4), ((1,), (0,)), ((), ())), ((3, 2), (4, 3), ((0,), (1,)), ((), ())),
         ((2, 3), (2, 3), ((0, 1), (0, 1)), ((), ())), ((2, 3), (3, 2), ((0, 1), (1, 0)), ((), ())), ((2,), (3,), ((), ()), ((), ())),
         ((5, 2, 3), (5, 3, 2), ((2,), (1,)), ((0,), (0,))), ((2, 5, 3, 1), (3, 4, 5), ((2,), (0,)), ((1,), (2,))),
@@ -172,6 +200,7 @@ dot = Primitive(
                                 for x, y, contract, batch in DOTS],
     nonnegative=dot_is_nonnegative,
     simplify=simplify_dot,
+    summed=summed_dot,
     dtypes="dfDl",
 )
 

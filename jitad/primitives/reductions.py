@@ -21,7 +21,7 @@ from jitad.primitives.comparisons import both, eq, select
 from jitad.primitives.complexes import convert
 from jitad.primitives.declare import common_dtype, linear, sample, to_front
 from jitad.primitives.recurrences import cumprod, previous
-from jitad.primitives.shaping import broadcast, reshape, transpose
+from jitad.primitives.shaping import broadcast, reshape, summed, transpose, transposed
 
 CASES = (((2, 3), (0,)), ((2, 3), (1,)), ((2, 3), (0, 1)), ((2, 3, 4), (0, 2)), ((2, 3), ()), ((), ()), ((3, 0), (0,)),
          ((2, 3, 1), (2,)))
@@ -55,10 +55,11 @@ def reduction(name: str, evaluate: Callable, combine: str, kinds: str, empty: st
         return [primitive(to_front(inputs[0], where[0]), axes=tuple(axis + 1 for axis in axes))], [0]
 
     def simplify(inputs, axes):
-        """A reduction of single elements is a reshape."""
+        """A reduction of single elements is a reshape; that of a transposed array runs over the array as it lies in memory."""
         (x,) = inputs
-        single = all(x.shape[axis] == 1 for axis in axes)
-        return None if not single else reshape(x, shape=type_rule(x.type, axes).shape) if axes else x
+        if all(x.shape[axis] == 1 for axis in axes):
+            return reshape(x, shape=type_rule(x.type, axes).shape) if axes else x
+        return transposed(x, axes, lambda y, axes: primitive(y, axes=axes))
 
     primitive = Primitive(
         name,
@@ -77,6 +78,7 @@ def reduction(name: str, evaluate: Callable, combine: str, kinds: str, empty: st
 
 reduce_sum = linear(reduction(
     "reduce_sum", lambda x, axes: np.sum(x, axis=axes, dtype=x.dtype), "add", "iufc", nonnegative=both, structural=True,
+    through=lambda inputs, alone, axes: summed(inputs[0], axes, alone),
     transpose=lambda cts, inputs, axes: [spread(cts[0], axes, inputs[0].type.shape)]))
 
 

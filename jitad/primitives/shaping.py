@@ -6,6 +6,7 @@ All are linear, so each carries its adjoint; all have their batch axis in front.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from math import prod
 
 import numpy as np
@@ -193,6 +194,27 @@ def simplify_transpose(inputs, axes):
     return repeated(x, tuple(x.shape[axis] for axis in axes)) if inner is None else transpose(x, axes=axes)
 
 
+def summed(x: Atom, axes: tuple[int, ...], alone: Callable[[Atom], bool]) -> Atom | None:
+    """Record the sum of `x` along axes, without forming `x`, if it is worth it and nothing else needs it."""
+    equation = getattr(x, "equation", None)
+    if equation is None or equation.primitive.summed is None or not alone(x):
+        return None
+    return equation.primitive.summed(equation, axes, alone)
+
+
+def transposed(x: Atom, axes: tuple[int, ...], reduce: Callable[[Atom, tuple[int, ...]], Atom | None]) -> Atom | None:
+    """Record ``reduce(x, axes)`` of what `x` is the transpose of, and transpose the result; None if `x` is no transpose."""
+    inner = operand_of(x, transpose)
+    if inner is None:
+        return None
+    order = x.equation.params["axes"]
+    total = reduce(inner, tuple(sorted(order[axis] for axis in axes)))
+    if total is None:
+        return None
+    kept = [order[axis] for axis in range(len(order)) if axis not in axes]
+    return transpose(total, axes=tuple(map(sorted(kept).index, kept)))
+
+
 transpose = linear(Primitive(
     "transpose",
     type=transpose_type,
@@ -205,6 +227,7 @@ transpose = linear(Primitive(
                                 for axes in ((1, 0), (2, 0, 1), (0, 2, 1), (0,))],
     nonnegative=both,
     simplify=simplify_transpose,
+    summed=lambda equation, axes, alone: transposed(equation.outputs[0], axes, lambda x, axes: summed(x, axes, alone)),
     structural=True,
     dtypes=ANY,
 ))

@@ -1,0 +1,59 @@
+"""Iterations of an outer loop side by side in the innermost one: what they share is read once (unroll-and-jam).
+
+In: steps. Out: the same steps, with `jam` set on nests that reduce. Rows that are added up share the sums, products of matrices each operand with a
+row of results. Invariant: no iteration of a nest reads what another one writes.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+
+from jitad.lower.layout import positions
+from jitad.lower.loop_order import depends_on_order
+from jitad.lower.loops import Nest, Step
+from jitad.lower.walk import expressions, leaves
+
+FACTORS = (2, 4)
+LEAST_TRIPS = 8  # of the innermost loop
+LEAST_WORK = 4096  # iterations of a nest
+REGISTERS = 25  # for results
+MOST_CODE = 120  # expressions in a body
+GAIN = 1.2
+FREE = {"const", "zero", "load", "counter", "index"}
+
+
+def jam(steps: Iterable[Step]) -> None:
+    """Choose what nests run side by side."""
+    for nest in leaves(steps):
+        if isinstance(nest, Nest) and nest.reductions and len(nest.box) > 1 and len(nest.regions) == 1:
+            nest.jam = best_jam(nest)
+
+
+def best_jam(nest: Nest) -> tuple[tuple[int, int], ...]:
+    """Return the pairs of a dimension and a number of iterations of it that save most memory accesses."""
+    (region,) = nest.regions
+    *outer, inner = nest.loops
+    if nest.box[inner] < LEAST_TRIPS or nest.trips < LEAST_WORK or region.ranges.limits or depends_on_order(nest):
+        return ()
+    size = sum(expr.op not in FREE for expr in expressions(region)) + len(region.statements)
+    touched = [set(dict(position.terms)) for buffer, position, _ in set((b, p, 0) for b, p, _ in positions(nest))]
+    touched = [dims for dims in touched if inner in dims]
+    sums = [set(dict(r.position.terms)) for r in nest.reductions for _ in range(r.width)]
+    chosen: dict[int, int] = {}
+
+    def cost(jam: dict[int, int]) -> float:
+        """Count accesses per iteration."""
+        return size / 4 + sum(1 / math.prod(f for dim, f in jam.items() if dim not in dims) for dims in touched)
+
+    def fits(jam: dict[int, int]) -> bool:
+        registers = sum(math.prod(f for dim, f in jam.items() if dim in dims) for dims in sums)
+        return registers <= REGISTERS and size * math.prod(jam.values()) <= MOST_CODE
+
+    while True:
+        options = [{**chosen, dim: f} for dim in outer if dim not in chosen for f in FACTORS if f <= nest.box[dim]]
+        options = [option for option in options if fits(option)]
+        best = min(options, key=cost, default=chosen)
+        if cost(chosen) < GAIN * cost(best):
+            return tuple(sorted(chosen.items()))
+        chosen = best

@@ -1,0 +1,53 @@
+"""Sums of products are products of sums where nothing else uses the product."""
+
+import numpy as np
+import pytest
+
+import jitad
+from jitad.pipeline import optimize
+
+RNG = np.random.default_rng(0)
+
+
+def shapes_of_products(function, *args):
+    program = optimize(jitad.trace(function)(*args))
+    return [equation.outputs[0].shape for equation in program.equations if equation.primitive.name == "dot"]
+
+
+CASES = {
+    "rows": (lambda x, y: np.sum(x @ y, axis=0), (30, 4), (4, 6), [(6,)]),
+    "columns": (lambda x, y: np.sum(x @ y, axis=1), (30, 4), (4, 6), [(30,)]),
+    "all": (lambda x, y: np.sum(x @ y), (30, 4), (4, 6), [()]),
+    "transposed": (lambda x, y: np.sum((y.T @ x.T).T, axis=0), (30, 4), (4, 6), [(6,)]),
+    "stacked": (lambda x, y: np.sum(np.einsum("bij,bjk->ibk", x, y), axis=(0, 1)), (3, 20, 4), (3, 4, 5), [(3, 5)]),
+    "product without a sum": (lambda x, y: np.sum(np.einsum("ij,kj->ikj", x, y), axis=(0, 1)), (30, 4), (6, 4), []),
+}
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_operands_are_summed(name):
+    function, x_shape, y_shape, shapes = CASES[name]
+    x, y = RNG.normal(size=x_shape), RNG.normal(size=y_shape)
+    assert shapes_of_products(function, x, y) == shapes
+    assert np.allclose(jitad.jit(function)(x, y), function(x, y), rtol=1e-13)
+
+
+def test_products_that_are_used_are_kept():
+    x, y = RNG.normal(size=(30, 4)), RNG.normal(size=(4, 6))
+
+    def function(x, y):
+        product = x @ y
+        return np.sum(product, axis=0), product
+
+    assert shapes_of_products(function, x, y) == [(30, 6)]
+
+
+def test_gradient_by_a_mean():
+    x, mean, a = RNG.normal(size=(50, 4)), RNG.normal(size=4), RNG.normal(size=(4, 4))
+
+    def distance(mean):
+        return np.sum(np.square((x - mean) @ a))
+
+    slope = jitad.grad(distance)
+    assert (50, 4) not in shapes_of_products(slope, mean)[1:]
+    jitad.testing.check_grads(distance, (mean,), order=2)
