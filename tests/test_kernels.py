@@ -3,6 +3,10 @@
 All samples of a primitive, over all its dtypes, are the equations of one Program, so that it is compiled once.
 """
 
+import os
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 
@@ -78,3 +82,22 @@ def test_bodies_in_parts_that_find_single_elements_in_the_workspace(monkeypatch)
     np.testing.assert_allclose(slope, [(unrolled(x + h, places) - unrolled(x - h, places)) / 2e-6 for h in steps], rtol=1e-6)
     with pytest.raises(IndexError, match="test_kernels.py"):
         kernel(x, places + 1)
+
+
+@pytest.mark.parametrize("linked", [True, False])
+def test_libraries_are_found_without_importing_scipy_or_else_by_it(linked):
+    program = f"""
+import sys
+import numpy as np
+import jitad
+from jitad.codegen import blas
+if not {linked}:
+    blas.shared_library = lambda module: None
+a = np.arange(16.0 * 16).reshape(16, 16) % 7 + 9 * np.eye(16)
+found = jitad.jit(lambda x: np.linalg.solve(x @ x, x))(a)
+print("scipy.linalg" in sys.modules)
+from scipy import linalg
+assert np.allclose(a @ found, np.eye(16)) and np.allclose(linalg.solve(a, a), np.eye(16))
+"""
+    run = subprocess.run([sys.executable, "-c", program], env=os.environ | {"JITAD_CACHE_DIR": ""}, capture_output=True, text=True, check=True)
+    assert run.stdout == f"{not linked}\n"

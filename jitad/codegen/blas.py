@@ -1,14 +1,17 @@
 """BLAS and LAPACK as SciPy ships them, called from LLVM IR by their Fortran interface.
 
-In: routine names without the precision letter (``gemm``) and operands. Out: calls of external functions whose addresses SciPy's
-``__pyx_capi__`` tables give. Invariant: symbols are registered with LLVM once per process, under names that do not depend on it.
+In: routine names without the precision letter (``gemm``) and operands. Out: calls of external functions in the library that SciPy is linked
+with. Invariant: symbols are registered with LLVM once per process, under names that do not depend on it.
 """
 
 from __future__ import annotations
 
 import ctypes
 import functools
+import importlib.util
 from collections.abc import Sequence
+from importlib.machinery import EXTENSION_SUFFIXES
+from pathlib import Path
 
 import llvmlite.binding as llvm
 import numpy as np
@@ -25,13 +28,40 @@ PREFIX = "scipy_"  # of their symbols
 @functools.cache
 def register(name: str) -> None:
     """Make SciPy's routine `name` (``dgemm``) known to LLVM."""
-    from scipy.linalg import cython_blas, cython_lapack
+    module = "cython_lapack" if name[1:] in LAPACK else "cython_blas"
+    llvm.add_symbol(PREFIX + name, linked_address(module, name) or exported_address(module, name))
 
-    capsule = (cython_lapack if name[1:] in LAPACK else cython_blas).__pyx_capi__[name]
+
+def linked_address(module: str, name: str) -> int | None:
+    """Return the address of a routine in the library that a module of ``scipy.linalg`` is linked with; None if it is not found there.
+
+    The module is not initialised for that, which would run the whole package: 160 ms instead of 2.
+    """
+    library = shared_library(module)
+    for symbol in (f"scipy_{name}_", f"{name}_"):
+        if library is not None and hasattr(library, symbol):
+            return ctypes.cast(getattr(library, symbol), ctypes.c_void_p).value
+    return None
+
+
+@functools.cache
+def shared_library(module: str) -> ctypes.CDLL | None:
+    package = importlib.util.find_spec("scipy")
+    folders = [Path(folder, "linalg") for folder in package.submodule_search_locations or ()] if package else []
+    files = [folder / (module + suffix) for folder in folders for suffix in EXTENSION_SUFFIXES]
+    try:
+        return next((ctypes.CDLL(str(file)) for file in files if file.exists()), None)
+    except OSError:
+        return None
+
+
+def exported_address(module: str, name: str) -> int:
+    """Return the address of a routine as SciPy tells other extension modules."""
+    capsule = importlib.import_module(f"scipy.linalg.{module}").__pyx_capi__[name]
     get_name, get_pointer = ctypes.pythonapi.PyCapsule_GetName, ctypes.pythonapi.PyCapsule_GetPointer
     get_name.restype, get_name.argtypes = ctypes.c_char_p, [ctypes.py_object]
     get_pointer.restype, get_pointer.argtypes = ctypes.c_void_p, [ctypes.py_object, ctypes.c_char_p]
-    llvm.add_symbol(PREFIX + name, get_pointer(capsule, get_name(capsule)))
+    return get_pointer(capsule, get_name(capsule))
 
 
 def routines_in(module: ir.Module) -> tuple[str, ...]:
