@@ -24,6 +24,7 @@ from jitad.runtime.execute import runner
 
 PRECISION = 200
 SIZE = 1024
+STRIDE = 1021
 DTYPES = ("float64", "float32")
 SPECIAL = (0.0, -0.0, np.inf, -np.inf, np.nan, 1.0, -1.0, 0.5, -0.5, 2.0, -2.0, 3.0, -3.0, 1e-30, -1e-30, 1e30, -1e30)
 
@@ -163,6 +164,7 @@ POSITIVE = (uniform((0, 2), (0.6, 1.6), (0, 1e3)), close_to(1.0, 2**0.5, 0.5**0.
 GROWING = (uniform((-1, 1), (-30, 30), (-711, 711), (709, 711), (88, 90)), close_to(0.0), any_bits)
 UNIT = (uniform((-1, 1), (0.4, 0.6)), close_to(0.0, 0.5, 1.0, -1.0), any_bits)
 REFLECTED = (uniform((-30, 0), (0, 3), (0, 10), (0, 1000)), close_to(0.0, 1.0, 2.0, 1.4616321449683623, -1.5, -3.0), any_bits)
+CHANGES = [k * float(mp.log(2)) / 4 for k in range(-7, 8, 2)]  # where the power of two that exp(2 x) is reduced by changes
 FUNCTIONS = {
     "exp": Function(mp.exp, 1, (uniform((-1, 1), (-746, 710), (-746, -700), (709, 710), (-104, 89)), close_to(0.0), any_bits)),
     "exp2": Function(lambda x: mpf(2) ** x, 4, (uniform((-1, 1), (-1076, 1025), (-1076, -1000), (-150, 129)), close_to(0.0), any_bits)),
@@ -184,7 +186,7 @@ FUNCTIONS = {
     "arctan2": Function(mp.atan2, 4, (pairs, lambda *draw: (any_bits(*draw), any_bits(*draw))), arity=2),
     "sinh": Function(mp.sinh, 4, GROWING),
     "cosh": Function(mp.cosh, 4, GROWING),
-    "tanh": Function(mp.tanh, 2, (uniform((-1, 1), (-3, 3), (-20, 20)), close_to(0.0), any_bits)),
+    "tanh": Function(mp.tanh, 2, (uniform((-1, 1), (-3, 3), (-20, 20)), close_to(0.0, 0.55, 0.125, 0.5, *CHANGES), any_bits)),
     "arcsinh": Function(mp.asinh, 4, (uniform((-1, 1), (-10, 10)), close_to(0.0, 2.0**30, 2.0**60), any_bits)),
     "arccosh": Function(mp.acosh, 4, (uniform((1, 2), (1, 100)), close_to(1.0, 2.0**30, 2.0**60), any_bits)),
     "arctanh": Function(mp.atanh, 4, UNIT),
@@ -283,6 +285,27 @@ def test_error_is_within_the_bound_in_the_full_sweep(name, dtype):
     worst, where = largest_error(name, dtype, 50_000)
     print(f"{name} {dtype}: {worst:.2f} at {where}")
     assert worst <= FUNCTIONS[name].bound, f"{name}{where}: {worst:.2f} ulp"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", [name for name, function in FUNCTIONS.items() if function.arity == 1 and function.terms(1.0) == 0])
+def test_errors_in_single_precision_all_over_the_number_line(name):
+    """Every `STRIDE`-th number of single precision there is, against double precision."""
+    x, info = np.arange(0, 2**32, STRIDE, dtype=np.uint32).view(np.float32), np.finfo(np.float32)
+    x = x[np.isfinite(x)]
+    with Recorder(Source("elementary functions", 1)) as recorder:
+        operand = Var(ArrayType(x.dtype, x.shape))
+        results = recorder.record(REGISTRY[name], [operand], {})
+    (got,) = runner(to_kernel(Program([operand], recorder.equations, results)))(x)
+    with np.errstate(all="ignore"):
+        exact = REGISTRY[name].evaluate(x.astype(float))
+        _, exponents = np.frexp(exact)
+        units = np.ldexp(1.0, np.maximum(exponents - info.nmant - 1, info.minexp - info.nmant))
+        largest = 2.0**info.maxexp
+        errors = np.abs(np.clip(got.astype(float), -largest, largest) - np.clip(exact, -largest, largest)) / units
+    assert np.array_equal(np.isnan(got), np.isnan(exact))
+    worst = np.argmax(np.where(np.isfinite(exact), errors, 0))
+    assert errors[worst] <= FUNCTIONS[name].bound, f"{name}({x[worst]!r}): {errors[worst]:.2f} ulp"
 
 
 @pytest.mark.parametrize("dtype", DTYPES)

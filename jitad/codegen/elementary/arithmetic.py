@@ -242,6 +242,15 @@ class Arithmetic:
         shifted = self.fma(x, factor, magic)
         return shifted - magic, self.bits(shifted)
 
+    def round_with_power(self, x: Scalar, factor: float) -> tuple[Scalar, Scalar]:
+        """The integer nearest to x * factor, as a float, and two to its power, which has to be a normal number.
+
+        The exponent's bias comes in with what is added for rounding.
+        """
+        magic = 1.5 * 2.0**self.mantissa + self.bias
+        shifted = self.fma(x, factor, magic)
+        return shifted - magic, self.from_bits(self.bits(shifted) << self.mantissa)
+
     def scale(self, x: Scalar, exponent: Scalar) -> Scalar:
         """x * 2**exponent, for an exponent from `round` between about -2 * bias and 2 * bias, rounded once; overflows to infinity.
 
