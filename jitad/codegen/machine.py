@@ -17,13 +17,13 @@ _lock = threading.RLock()
 _addresses: dict[str, int] = {}
 
 
-def create_target_machine() -> llvm.TargetMachine:
-    """Return the target: this CPU with all it can do, code for anywhere in memory."""
+def create_target_machine(level: int = 3) -> llvm.TargetMachine:
+    """Return the target: this CPU with all it can do, code for anywhere in memory; at a `level` of effort."""
     llvm.initialize_native_target()
     llvm.initialize_native_asmprinter()
     target = llvm.Target.from_triple(llvm.get_process_triple())
     relocation = "static" if target.name.startswith("x86") else "default"
-    return target.create_target_machine(cpu=llvm.get_host_cpu_name(), features=features(), opt=3, reloc=relocation, jit=True)
+    return target.create_target_machine(cpu=llvm.get_host_cpu_name(), features=features(), opt=level, reloc=relocation, jit=True)
 
 
 @functools.cache
@@ -71,9 +71,9 @@ def object_code(module: ir.Module | str) -> bytes:
 
 
 def direct_object_code(text: str) -> bytes:
-    """Return the object code of a module that is as it should be: LLVM's passes take longer than all the rest."""
+    """Return the object code of a module that is as it should be, at once: LLVM's passes, and its best code, take longer than all the rest."""
     with _lock:
-        return target_machine().emit_object(verified(text))
+        return create_target_machine(level=0).emit_object(verified(text))
 
 
 def llvm_text(module: ir.Module) -> str:

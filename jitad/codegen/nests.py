@@ -30,6 +30,8 @@ FLAT = 256  # iterations of loops that LLVM may unroll all of
 LEAST_CHUNK = 64
 LONG = 16  # trips of a loop in which numbers are divided by one that is the same for all
 MOST_POINTERS = 32
+UNROLL_DISABLE = ["llvm.loop.unroll.disable"]
+VECTORIZE_DISABLE = ["llvm.loop.vectorize.enable", ir.Constant(I1, 0)]
 
 
 def emit_function(
@@ -79,6 +81,7 @@ class NestEmitter:
         self.places, self.status, self.rows = places, status, rows
         self.scalars = ScalarEmitter(builder, flags)
         self.written = writes(nest)
+        self.plain = nest.plain
         self.variables: dict[int, ir.Value] = {}
         self.accumulators = Accumulators(self)
 
@@ -174,12 +177,21 @@ class NestEmitter:
             low = low + count * step if known else b.add(first, b.mul(count, ir.Constant(I64, step)))
             if known and low > high:
                 return
+            plain, self.plain = self.plain, True  # these are few
+            self.emit_trips(group, place, (low, high), [copy.at(dim, low, 0) for copy in copies])
+            self.plain = plain
+        else:
+            self.emit_trips(group, place, bounds, copies)
+
+    def emit_trips(self, group: Sequence[Region], place: int, bounds: tuple, copies: Sequence[Copy]) -> None:
+        """Emit a loop one iteration of which is run at a time."""
+        (low, high), dim = bounds, self.nest.loops[place]
         if place == len(self.nest.loops) - 1:
             kept = isinstance(low, int) and isinstance(high, int) and FEW < high - low < MANY
         else:
             kept = math.prod(self.nest.box[dim] for dim in self.nest.loops[place:]) > FLAT
-        with Loop(b, low, high, kept=kept) as i:
-            self.emit_loops(group, place + 1, [copy.at(dim, i, 0) if step > 1 else copy.with_variable(dim, i) for copy in copies])
+        with Loop(self.builder, low, high, kept=kept or self.plain, plain=self.plain) as i:
+            self.emit_loops(group, place + 1, [copy.with_variable(dim, i) for copy in copies])
 
     def bounds(self, ranges: Ranges) -> list[tuple]:
         """Return the bounds of the loops of a region, numbers or values."""
@@ -349,11 +361,12 @@ class Loop:
     """``with Loop(builder, low, high) as i``: emit a loop over low .. high, both included.
 
     Numbers are such that low <= high; values may be anything. A loop to be `kept` is not unrolled completely, so that it is this one that
-    LLVM vectorises, and not the loop around it.
+    LLVM vectorises, and not the loop around it; a `plain` one is not vectorised either.
     """
 
-    def __init__(self, builder: ir.IRBuilder, low: int | ir.Value, high: int | ir.Value, kept: bool = False):
-        self.builder, self.certain, self.kept = builder, isinstance(low, int), kept
+    def __init__(self, builder: ir.IRBuilder, low: int | ir.Value, high: int | ir.Value, kept: bool = False, plain: bool = False):
+        self.builder, self.certain = builder, isinstance(low, int)
+        self.hints = [UNROLL_DISABLE] * kept + [VECTORIZE_DISABLE] * plain
         self.low, self.high = (ir.Constant(I64, end) if isinstance(end, int) else end for end in (low, high))
 
     def __enter__(self) -> ir.Value:
@@ -375,14 +388,14 @@ class Loop:
         following = b.add(self.variable, ir.Constant(I64, 1), flags=("nsw", "nuw"))
         self.variable.add_incoming(following, b.block)
         branch = b.cbranch(b.icmp_signed("<=", following, self.high), self.head, self.after)
-        if self.kept:
-            branch.set_metadata("llvm.loop", loop_metadata(b.module, "llvm.loop.unroll.disable"))
+        if self.hints:
+            branch.set_metadata("llvm.loop", loop_metadata(b.module, self.hints))
         b.position_at_end(self.after)
 
 
-def loop_metadata(module: ir.Module, property: str) -> ir.MDValue:
-    """Return metadata for one loop: a node that refers to itself, and a property."""
-    text = module.add_metadata([property])
+def loop_metadata(module: ir.Module, hints: Sequence[list]) -> ir.MDValue:
+    """Return metadata for one loop: a node that refers to itself, and hints."""
+    texts = [module.add_metadata(hint) for hint in hints]
     node = ir.MDValue(module, [], name=str(len(module.metadata)))
-    node.operands = (node, text)
+    node.operands = (node, *texts)
     return node

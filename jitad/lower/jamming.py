@@ -1,20 +1,21 @@
 """Iterations of an outer loop side by side in the innermost one: what they share is read once (unroll-and-jam).
 
-In: steps. Out: the same steps, with `jam` set on nests that reduce. Rows that are added up share the sums, products of matrices each operand with a
+In: a nest that reduces. Out: its `jam`. Rows that are added up share the sums, products of matrices each operand with a
 row of results. Invariant: no iteration of a nest reads what another one writes.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
 
 from jitad.lower.layout import positions
 from jitad.lower.loop_order import depends_on_order
-from jitad.lower.loops import Nest, Step
-from jitad.lower.walk import expressions, leaves
+from jitad.lower.loops import Nest
+from jitad.lower.threads import price
+from jitad.lower.walk import expressions
 
-FACTORS = (2, 4)
+FACTORS = (2,)
+PARALLEL = 4  # additions for one access
 LEAST_TRIPS = 8  # of the innermost loop
 LEAST_WORK = 4096  # iterations of a nest
 REGISTERS = 25  # for results
@@ -23,28 +24,24 @@ GAIN = 1.2
 FREE = {"const", "zero", "load", "counter", "index"}
 
 
-def jam(steps: Iterable[Step]) -> None:
-    """Choose what nests run side by side."""
-    for nest in leaves(steps):
-        if isinstance(nest, Nest) and nest.reductions and len(nest.box) > 1 and len(nest.regions) == 1:
-            nest.jam = best_jam(nest)
-
-
 def best_jam(nest: Nest) -> tuple[tuple[int, int], ...]:
     """Return the pairs of a dimension and a number of iterations of it that save most memory accesses."""
+    if not nest.reductions or len(nest.box) < 2 or len(nest.regions) != 1:
+        return ()
     (region,) = nest.regions
     *outer, inner = nest.loops
     if nest.box[inner] < LEAST_TRIPS or nest.trips < LEAST_WORK or region.ranges.limits or depends_on_order(nest):
         return ()
     size = sum(expr.op not in FREE for expr in expressions(region)) + len(region.statements)
+    loads = sum(expr.op == "load" for expr in expressions(region))
     touched = [set(dict(position.terms)) for buffer, position, _ in set((b, p, 0) for b, p, _ in positions(nest))]
     touched = [dims for dims in touched if inner in dims]
     sums = [set(dict(r.position.terms)) for r in nest.reductions for _ in range(r.width)]
     chosen: dict[int, int] = {}
 
     def cost(jam: dict[int, int]) -> float:
-        """Count accesses per iteration."""
-        return size / 4 + sum(1 / math.prod(f for dim, f in jam.items() if dim not in dims) for dims in touched)
+        """Return about how long an iteration takes, in accesses."""
+        return (price(region) - loads) / PARALLEL + sum(1 / math.prod(f for dim, f in jam.items() if dim not in dims) for dims in touched)
 
     def fits(jam: dict[int, int]) -> bool:
         registers = sum(math.prod(f for dim, f in jam.items() if dim in dims) for dims in sums)

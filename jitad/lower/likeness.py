@@ -18,7 +18,7 @@ def form(nest: Nest, used: Sequence[Buffer], counters: Sequence[Counter]) -> tup
     writer = Writer(nest, used, counters)
     reductions = [writer.tuple_of(r.buffer, r.combine, r.identity, r.inner, r.partial, r.position, r.filled) for r in nest.reductions]
     layouts = [(buffer.rows, buffer.columns) for buffer in used]
-    return nest.box, nest.loops, nest.jam, tuple(layouts), tuple(reductions), tuple(map(writer.region, nest.regions))
+    return nest.box, nest.loops, nest.jam, nest.plain, tuple(layouts), tuple(reductions), tuple(map(writer.region, nest.regions))
 
 
 class Writer:

@@ -167,7 +167,8 @@ class Region:
 class Nest:
     """Loops over the `regions` of `box`, one after another; `order` names their dimensions from the outermost, if not 0, 1, ...
 
-    `jam` are pairs of a dimension and how many iterations of it are run side by side in the loops within.
+    `jam` are pairs of a dimension and how many iterations of it are run side by side in the loops within. A `plain` nest is one that takes
+    so little of the time that its loops need not vectorise.
     """
 
     box: tuple[int, ...]
@@ -175,6 +176,7 @@ class Nest:
     regions: list[Region]
     order: tuple[int, ...] = ()
     jam: tuple[tuple[int, int], ...] = ()
+    plain: bool = False
 
     @property
     def loops(self) -> tuple[int, ...]:

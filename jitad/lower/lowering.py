@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from jitad.ir.program import Program
 from jitad.lower.blocks import lower_block
-from jitad.lower.jamming import jam
+from jitad.lower.effort import spend_effort
 from jitad.lower.layout import turn_inputs, turn_work
 from jitad.lower.loop_order import order_loops
 from jitad.lower.loops import Buffer, Loops
@@ -33,7 +33,7 @@ def lower(program: Program) -> Loops:
     steps = strip_mine(steps, set(outputs))
     turn_work(steps, used_whole(steps).union(outputs))
     steps = turn_inputs(steps, inputs)
-    jam(steps)
+    spend_effort(steps)
     steps = share_out(steps)
     loops = Loops(inputs, outputs, steps, checks=list(context.checks.values()))
     loops.work_bytes = plan_workspace(steps)

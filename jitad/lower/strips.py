@@ -167,7 +167,7 @@ def block_of(cluster: Cluster) -> int | None:
     across = all(map(runs_across, cluster.steps))
     per_row = sum(max(strides(cluster, memory)) * part_bytes(memory) for memory in cluster.accesses if strides(cluster, memory))
     block = max((ACROSS_CACHE if across else CACHE) // max(per_row, 1), LEAST_ACROSS if across else 1)
-    block -= block % 8 if block > 8 else 0
+    block -= block % 8 if block > 8 else block % 2 if block > 1 else 0
     return block if block < cluster.rows else None
 
 
