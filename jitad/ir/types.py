@@ -85,6 +85,8 @@ def type_of(array: np.ndarray) -> ArrayType:
 
 def broadcast_shapes(*shapes: tuple[int, ...]) -> tuple[int, ...]:
     """Return the shape that NumPy broadcasts `shapes` to, or raise `ValueError` in NumPy's wording."""
+    if shapes and shapes.count(shapes[0]) == len(shapes):
+        return shapes[0]
     distinct = {shape for shape in shapes if shape}
     if len(distinct) < 2:
         return distinct.pop() if distinct else ()

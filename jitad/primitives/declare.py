@@ -68,7 +68,9 @@ def elementwise(
     code = (lambda b, *xs: b.call(element, *xs)) if isinstance(element, str) else element
 
     def type_rule(*types, **params):
-        return ArrayType(result(common_dtype(name, types, kinds)), broadcast_shapes(*[type.shape for type in types]))
+        first, dtype = types[0], result(common_dtype(name, types, kinds))
+        shape = first.shape if len(types) == 1 else broadcast_shapes(*[type.shape for type in types])
+        return first if dtype is first.dtype and shape is first.shape else ArrayType(dtype, shape)
 
     primitive = Primitive(name, type_rule, evaluate, lower=Pointwise(code, cost), pointwise=True)
     primitive.dtypes = "".join(char for char in "dfDFl?" if np.dtype(char).kind in kinds)
@@ -106,7 +108,7 @@ def before_broadcast(x: Atom) -> Atom:
 def common_dtype(name: str, types, kinds: str) -> np.dtype:
     dtype = types[0].dtype
     for type in types:
-        if type.dtype != dtype:
+        if type.dtype is not dtype and type.dtype != dtype:
             raise errors.InternalError(f"{name}: operands of dtypes {', '.join(str(type.dtype) for type in types)}")
     if dtype.kind not in kinds:
         raise errors.TypeError(f"{name} is not defined for {dtype} arrays")
