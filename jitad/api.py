@@ -17,10 +17,10 @@ from jitad.functional import batching, forward, jacobians, reverse
 from jitad.functional.inner import title
 from jitad.functional.reverse import Budget
 from jitad.ir import errors
-from jitad.pipeline import most_bytes
+from jitad.pipeline import bytes_filled, most_bytes
 from jitad.primitives.control import checkpoint as checkpoint_primitive
 from jitad.primitives.custom import stop_gradient as stop_gradient_primitive
-from jitad.pullbacks import bytes_of_pullback, linearize_concretely, vjp_concretely
+from jitad.pullbacks import bytes_of_pullback, cut_pullback, linearize_concretely, vjp_concretely
 from jitad.runtime.config import byte_count, config
 from jitad.transform.vjp import columns, rows
 from jitad.transform.vjp import gradient as gradient_program
@@ -32,13 +32,17 @@ POSITIONAL = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR
 Memory = int | str | None
 
 
-def budgeted(memory: Memory, taken: Callable) -> Callable[[], Budget | None]:
-    """Return a function that gives the budget for a derivative that takes ``taken(program, active)`` bytes, None if there is none."""
+def budgeted(memory: Memory, derivative: Callable, bytes_of: Callable = lambda count, program: count(program)) -> Callable[[], Budget | None]:
+    """Return a function that gives the budget for ``derivative(program, active)``, None if there is none.
+
+    ``bytes_of(count, derivative)`` gives the bytes in all if ``count`` gives those of a Program.
+    """
     own = None if memory is None else byte_count(memory)
 
     def budget() -> Budget | None:
         limit = byte_count(config.memory) if own is None and config.memory is not None else own
-        return None if limit is None else Budget(limit, taken)
+        counts = [lambda *known, count=count: bytes_of(count, derivative(*known)) for count in (most_bytes, bytes_filled)]
+        return None if limit is None else Budget(limit, *counts)
 
     return budget
 
@@ -144,7 +148,7 @@ def value_and_grad(function: Callable, argnums: Argnums = 0, has_aux: bool = Fal
     >>> float(value), gradient
     (5.0, array([2., 4.]))
     """
-    taken = budgeted(memory, lambda *known: most_bytes(gradient_program(*known)))
+    taken = budgeted(memory, gradient_program)
     return Compiled(
         lambda args, kwargs: reverse.value_and_grad(rewrite(function), argnums, has_aux, "value_and_grad", args, kwargs, taken()), function
     )
@@ -170,7 +174,7 @@ def grad(function: Callable, argnums: Argnums = 0, has_aux: bool = False, memory
     >>> jitad.grad(lambda x: x * jitad.grad(lambda y: x + y)(1.0))(1.0) == 1
     np.True_
     """
-    return _grad(function, argnums, has_aux, "grad", budgeted(memory, lambda *known: most_bytes(gradient_program(*known))))
+    return _grad(function, argnums, has_aux, "grad", budgeted(memory, gradient_program))
 
 
 def _grad(function: Callable, argnums: Argnums, has_aux: bool, name: str, budget: Callable[[], Budget | None] = lambda: None) -> Compiled:
@@ -234,7 +238,7 @@ def vjp(function: Callable, *primals, has_aux: bool = False, memory: Memory = No
     >>> tuple(map(float, pullback(1.0)))
     (4.0, 3.0)
     """
-    budget = budgeted(memory, bytes_of_pullback)()
+    budget = budgeted(memory, cut_pullback, bytes_of_pullback)()
     if current_trace() is not None:
         return reverse.vjp(rewrite(function), primals, has_aux, budget)
     return vjp_concretely(_cached(_plain, function), primals, has_aux, budget)
@@ -256,7 +260,7 @@ def linearize(function: Callable, *primals):
 
 
 def _jacobian(function: Callable, argnums: Argnums, mode: str | None, memory: Memory = None) -> Compiled:
-    budget = budgeted(memory, lambda *known: most_bytes(rows(*known)))
+    budget = budgeted(memory, rows)
     return Compiled(lambda args, kwargs: jacobians.jacobian(rewrite(function), argnums, mode, args, kwargs, budget()), function)
 
 
@@ -299,7 +303,7 @@ def hessian(function: Callable, argnums: Argnums = 0, memory: Memory = None) -> 
     array([[0., 6.],
            [6., 2.]])
     """
-    gradient = _grad(function, argnums, False, "hessian", budgeted(memory, lambda *known: most_bytes(columns(*known))))
+    gradient = _grad(function, argnums, False, "hessian", budgeted(memory, columns))
     return Compiled(lambda args, kwargs: jacobians.jacobian(gradient, argnums, "forward", args, kwargs), function)
 
 

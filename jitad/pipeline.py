@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 
 from jitad.codegen.kernel import Kernel, compile_loops, text_of
 from jitad.ir import errors
+from jitad.ir.lowering import Undefined
 from jitad.ir.program import Program
 from jitad.ir.verifier import verify
 from jitad.lower.loops import Loops, Repeat, Step
@@ -26,6 +27,7 @@ from jitad.optimize.sums import sum_operands
 from jitad.optimize.writes import choose_written
 from jitad.runtime import kernels
 from jitad.runtime.config import config
+from jitad.transform.budget import programs_in
 
 
 def optimize(program: Program) -> Program:
@@ -67,16 +69,34 @@ def to_text(program: Program, stage: str) -> str:
 
 def bytes_taken(program: Program) -> int:
     """Return how many bytes a call of the kernel takes beyond its arguments: its workspace and its results."""
-    loops = to_loops(program)
+    return bytes_of(to_loops(program))
+
+
+def bytes_of(loops: Loops) -> int:
     return loops.work_bytes + sum(buffer.nbytes for buffer in loops.outputs)
 
 
 def most_bytes(program: Program) -> int:
     """Return `bytes_taken`; raise if loops keep tapes besides, as long as their number of trips, which only the call knows."""
-    if any(step.tape is not None for step in repeats(to_loops(program).steps)):
+    loops = to_loops(program)
+    if any(step.tape is not None for step in repeats(loops.steps)):
         raise errors.MemoryError("a memory budget cannot be kept where reverse mode goes through a loop whose number of trips is only known "
                                  "when it runs; write a for loop over a range of known length, or leave the budget out")
-    return bytes_taken(program)
+    return bytes_of(loops)
+
+
+def bytes_filled(program: Program) -> int:
+    """Return how many bytes the arrays take that loops of the Program fill, which is most of `bytes_taken` if that is much."""
+    return undefined_bytes(eliminate_dead_code(prune(eliminate_dead_code(program))))
+
+
+def undefined_bytes(program: Program) -> int:
+    found = 0
+    for equation in program.equations:
+        if isinstance(equation.primitive.lower, Undefined):
+            found += sum(x.type.size * x.dtype.itemsize for x in equation.outputs)
+        found += sum(undefined_bytes(inner) for _, inner in programs_in(equation))
+    return found
 
 
 def repeats(steps: list[Step]) -> Iterator[Repeat]:

@@ -24,7 +24,7 @@ from jitad.functional.reverse import Budget
 from jitad.ir import errors
 from jitad.ir.program import Program, Var
 from jitad.ir.recorder import inline
-from jitad.pipeline import most_bytes, to_kernel
+from jitad.pipeline import to_kernel
 from jitad.runtime.execute import as_input, runner
 from jitad.transform.vjp import linearization, pullback
 
@@ -106,12 +106,16 @@ def pack(recorded: bool, outputs: list, structure: TreeDef, results: list[Leaf])
     return unflatten(structure, [form(x, leaf) for x, leaf in zip(outputs, results, strict=True)])
 
 
-def bytes_of_pullback(program: Program, active: Sequence[bool]) -> int:
+def cut_pullback(program: Program, active: Sequence[bool]) -> tuple[Program, Program, int]:
+    """Return the Programs of the value and of the pullback, and how many outputs of the first the second does not need."""
+    return *pullback(program, active), len(program.outputs)
+
+
+def bytes_of_pullback(count: Callable[[Program], int], parts: tuple[Program, Program, int]) -> int:
     """Return how many bytes the value and the pullback take: what is kept between them, and the kernel that takes more."""
-    first, second = pullback(program, active)
-    kept = first.output_types[len(program.outputs) :]
-    between = sum(type.size * type.dtype.itemsize for type in kept)
-    return max(most_bytes(first), most_bytes(second) + between)
+    first, second, outputs = parts
+    between = sum(type.size * type.dtype.itemsize for type in first.output_types[outputs:])
+    return max(count(first), count(second) + between)
 
 
 def vjp_concretely(compiled: Compiled, primals: tuple, has_aux: bool, budget: Budget | None = None):

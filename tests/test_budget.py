@@ -13,7 +13,7 @@ from jitad.ir.program import Program, literal
 from jitad.ir.recorder import build
 from jitad.ir.types import ArrayType
 from jitad.ir.verifier import verify
-from jitad.pipeline import bytes_taken, to_kernel
+from jitad.pipeline import bytes_filled, bytes_taken, to_kernel
 from jitad.primitives.control import loop
 from jitad.primitives.control.schedules import least_steps, repetitions, schedule
 from jitad.primitives.indexing import gather
@@ -179,7 +179,7 @@ def test_a_tenth_of_the_memory_costs_one_more_run():
         return bytes_taken(gradient(program, [True]))
 
     stored, (loop,) = taken(program), loops_of(program)
-    smaller = fit(program, stored // 10, taken)
+    smaller = fit(program, stored // 10, taken, lambda candidate: bytes_filled(gradient(candidate, [True])))
     (choice,) = [Choice(e.params["segment"], e.params["snapshots"]) for e in smaller.equations if e.primitive.name == "replayed"]
     assert taken(smaller) <= stored // 10
     assert loop.trips_run(choice) <= 1.05 * loop.trips

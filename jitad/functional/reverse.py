@@ -26,14 +26,18 @@ from jitad.transform.transpose import pull_back
 
 
 class Budget(NamedTuple):
-    """The memory that a derivative may take; ``taken(program, active)`` gives the bytes that it takes for a Program."""
+    """The memory that a derivative may take.
+
+    ``taken(program, active)`` gives the bytes that it takes for a Program, ``filled(program, active)`` those that its loops fill, in less time.
+    """
 
     limit: int
     taken: Callable[[Program, Sequence[bool]], int]
+    filled: Callable[[Program, Sequence[bool]], int]
 
     def keep(self, program: Program, active: Sequence[bool]) -> Program:
         """Return `program` in a form whose derivative keeps within the budget."""
-        return fit(program, self.limit, lambda candidate: self.taken(candidate, active))
+        return fit(program, self.limit, lambda candidate: self.taken(candidate, active), lambda candidate: self.filled(candidate, active))
 
 
 def within(budget: Budget | None, inner: Inner) -> Program:

@@ -19,7 +19,7 @@ from jitad.lower.loops import Buffer, Call, Choice, Counter, Nest, Repeat, Row, 
 from jitad.lower.nests import Body, Context, build, cut, stores, whole
 from jitad.lower.order import overwrites
 from jitad.lower.prepare import prepare
-from jitad.lower.reads import kind_of
+from jitad.lower.reads import is_undefined, kind_of
 from jitad.lower.scalars import Expr
 from jitad.lower.splitting import split
 from jitad.primitives.control.sweeps import arranged
@@ -109,11 +109,6 @@ def enter_loop(context: Context, initial: Sequence[Atom], results: Sequence[Var]
         else:
             steps.append(initialize(context, x, buffer))
     return steps, carries, fresh, [copy_nest(buffer, target) for target, buffer in zip(targets, carries, strict=True) if target is not buffer]
-
-
-def is_undefined(x: Atom) -> bool:
-    """Whether nothing is computed for an array that is written before it is read."""
-    return isinstance(x, Var) and x.equation is not None and kind_of(x.equation) == "undefined"
 
 
 def trip_count(context: Context, x: Atom) -> int | Buffer | Counter:

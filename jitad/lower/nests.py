@@ -24,7 +24,7 @@ from jitad.lower.index import linear as linear_position
 from jitad.lower.joining import joined
 from jitad.lower.loops import Accumulate, Buffer, Call, Check, Counter, Nest, Reduction, Region, ScatterStore, Store
 from jitad.lower.products import blas_matrices
-from jitad.lower.reads import SHORT, is_place, iteration_box, kind_of, loop_axes, places, reduced_box, reduced_indices
+from jitad.lower.reads import SHORT, is_place, is_undefined, iteration_box, kind_of, loop_axes, places, reduced_box, reduced_indices
 from jitad.lower.regions import Ranges, pieces_at, regions, tiles
 from jitad.lower.scalars import Builder, Complex, Expr
 
@@ -350,7 +350,7 @@ def build_recurrence(context: Context, group: Group) -> list[Nest]:
 
 
 def build_scatter(context: Context, group: Group) -> list[Nest]:
-    """Copy the base, then write the updates one after another; where the last one counts, in an order that cutting must keep."""
+    """Copy the base, if there is anything in it, then write the updates one after another; where the last counts, in an order to keep."""
     (var,) = group.roots
     equation, (base, updates, *others) = var.equation, var.equation.inputs
     buffer, record = context.buffers[var], equation.primitive.lower
@@ -380,7 +380,11 @@ def build_scatter(context: Context, group: Group) -> list[Nest]:
 
     dims = {dim for dim, axis in enumerate(loops) if axis == 0 or axis >= ordered} if ordered else None
     box = tuple([updates.shape[axis] for axis in loops])
-    return [Nest(var.shape, [], cut(whole(var.shape), copy)), Nest(box, [], cut(whole(box), write, dims))]
+    written = Nest(box, [], cut(whole(box), write, dims))
+    if is_undefined(base):
+        buffer.undefined = True
+        return [written]
+    return [Nest(var.shape, [], cut(whole(var.shape), copy)), written]
 
 
 def build_call(context: Context, group: Group) -> list[Call]:

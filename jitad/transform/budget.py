@@ -140,32 +140,52 @@ def cost_of(loop: Loop, choices: Choices, size: Callable[[Choices], int]) -> Cos
     return Cost(loop, at - per_trip * some - per_snapshot * few - TABLES * -(-loop.trips // some), per_trip, per_snapshot)
 
 
-def fit(program: Program, limit: int, measure: Callable[[Program], int]) -> Program:
-    """Return `program`, or a version of it with loops replayed, for which ``measure`` gives at most `limit` bytes."""
+def fit(program: Program, limit: int, measure: Callable[[Program], int], estimate: Callable[[Program], int]) -> Program:
+    """Return `program`, or a version of it with loops replayed, for which ``measure`` gives at most `limit` bytes.
+
+    Choices are compared by what ``estimate`` gives, which differs from that by about the same for all, and takes less time.
+    """
     stored = measure(program)
     if stored <= limit:
         return program
-
-    known: dict[frozenset, int] = {}
-
-    def size(choices: Choices) -> int:
-        key = frozenset(choices.items())
-        if key not in known:
-            known[key] = measure(replayed(program, choices))
-        return known[key]
-
-    included, choices, least = loops_to_replay(list(loops_of(program)), stored, limit, size)
-    if least > limit:
-        raise errors.MemoryError(f"a memory budget of {text(limit)} cannot be met: with everything kept that the reverse sweep needs the "
-                                 f"derivative takes {text(stored)}, with as much as possible computed again {text(least)}")
+    sizes = Sizes(program, measure, estimate)
+    sizes.rest = stored - estimate(program)
+    included, choices = loops_to_replay(list(loops_of(program)), stored, limit, sizes.expected)
+    least = sizes.measured(choices)
+    sizes.rest += least - sizes.expected(choices)
     for number, loop in enumerate(reversed(included)):
-        taken = size(choices)
-        choices[loop.path] = spend(loop, choices, taken + (limit - taken) // (len(included) - number), size)
+        taken = sizes.expected(choices)
+        choices[loop.path] = spend(loop, choices, taken + (limit - taken) // (len(included) - number), sizes)
+    found = sizes.measured(choices)
+    if found > limit:
+        raise errors.MemoryError(f"a memory budget of {text(limit)} cannot be met: with everything kept that the reverse sweep needs the "
+                                 f"derivative takes {text(stored)}, with as much as possible computed again {text(min(least, found))}")
     return replayed(program, choices)
 
 
-def loops_to_replay(loops: list[Loop], stored: int, limit: int, size: Callable[[Choices], int]) -> tuple[list[Loop], Choices, int]:
-    """Return loops that together save enough, outer ones first, if each takes the least memory; and the bytes that are then taken."""
+class Sizes:
+    """How many bytes the derivative takes with some loops replayed, each found once; `rest` is what an estimate leaves out."""
+
+    def __init__(self, program: Program, measure: Callable[[Program], int], estimate: Callable[[Program], int]):
+        self.program, self.rest = program, 0
+        self.counts = {"measured": measure, "expected": estimate}
+        self.known: dict[tuple, int] = {}
+
+    def find(self, kind: str, choices: Choices) -> int:
+        key = kind, *choices.items()
+        if key not in self.known:
+            self.known[key] = self.counts[kind](replayed(self.program, choices))
+        return self.known[key]
+
+    def measured(self, choices: Choices) -> int:
+        return self.find("measured", choices)
+
+    def expected(self, choices: Choices) -> int:
+        return self.find("expected", choices) + self.rest
+
+
+def loops_to_replay(loops: list[Loop], stored: int, limit: int, size: Callable[[Choices], int]) -> tuple[list[Loop], Choices]:
+    """Return loops that together save enough, outer ones first, if each takes the least memory, and the choices for that."""
     included: list[Loop] = []
     choices: Choices = {}
     taken = stored
@@ -173,22 +193,22 @@ def loops_to_replay(loops: list[Loop], stored: int, limit: int, size: Callable[[
         costs = [cost_of(loop, choices, size) for loop in loops if loop.depth == depth]
         for cost in sorted(costs, key=lambda cost: cost.bytes(cost.least)):
             if taken <= limit:
-                return included, choices, taken
+                return included, choices
             trial = choices | {cost.loop.path: cost.least}
             less = size(trial)
             if less < taken * (1 - LEAST_GAIN):
                 included, choices, taken = [*included, cost.loop], trial, less
-    return included, choices, taken
+    return included, choices
 
 
-def spend(loop: Loop, choices: Choices, limit: int, size: Callable[[Choices], int]) -> Choice:
+def spend(loop: Loop, choices: Choices, limit: int, sizes: Sizes) -> Choice:
     """Return the choice for one of the loops in `choices` that runs the fewest trips and lets the whole take at most `limit` bytes."""
-    cost, room = cost_of(loop, choices, size), limit
+    cost, room = cost_of(loop, choices, sizes.expected), limit
     while True:
         choice = cost.best(room)
         if choice is None:
             return choices[loop.path]
-        excess = size(choices | {loop.path: choice}) - limit
+        excess = sizes.measured(choices | {loop.path: choice}) - limit
         if excess <= 0:
             return choice
         room -= max(excess, limit // 50)
