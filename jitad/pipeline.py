@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 
 from jitad.codegen.kernel import Kernel, compile_loops, text_of
 from jitad.ir import errors
+from jitad.ir.effects import bodies as bodies_of
 from jitad.ir.lowering import Undefined
 from jitad.ir.program import Program
 from jitad.ir.verifier import verify
@@ -27,7 +28,6 @@ from jitad.optimize.sums import sum_operands
 from jitad.optimize.writes import choose_written
 from jitad.runtime import kernels
 from jitad.runtime.config import config
-from jitad.transform.budget import programs_in
 
 
 def optimize(program: Program) -> Program:
@@ -95,7 +95,7 @@ def undefined_bytes(program: Program) -> int:
     for equation in program.equations:
         if isinstance(equation.primitive.lower, Undefined):
             found += sum(x.type.size * x.dtype.itemsize for x in equation.outputs)
-        found += sum(undefined_bytes(inner) for _, inner in programs_in(equation))
+        found += sum(map(undefined_bytes, bodies_of(equation.params)))
     return found
 
 
