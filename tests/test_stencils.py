@@ -7,6 +7,7 @@ import pytest
 from random_stencils import Stencils
 
 import jitad
+from jitad.lower import padding, streams
 from jitad.lower.loops import Nest, Repeat
 from jitad.lower.walk import expressions, leaves, writes
 from jitad.pipeline import to_loops
@@ -154,6 +155,15 @@ def check_stencils(seed, folder):
 
 @pytest.mark.parametrize("seed", range(6))
 def test_random_stencils(seed, tmp_path):
+    check_stencils(seed, tmp_path)
+
+
+@pytest.mark.parametrize("seed", range(8, 14))
+def test_random_stencils_in_lines(seed, tmp_path, monkeypatch):
+    """As if the arrays were large: rows are padded, and what is kept goes past the caches."""
+    monkeypatch.setattr(jitad.config, "verify", True)
+    for module, name, value in [(padding, "LEAST_LINES", 1), (padding, "SHARE", 1), (streams, "FAR", 0), (streams, "LEAST_ROW", 64)]:
+        monkeypatch.setattr(module, name, value)
     check_stencils(seed, tmp_path)
 
 

@@ -7,6 +7,7 @@ place, which notes that number. Invariant: the innermost loop's body is straight
 from __future__ import annotations
 
 import functools
+import itertools
 import math
 from collections.abc import Collection, Mapping, Sequence
 from contextlib import nullcontext
@@ -18,12 +19,13 @@ from jitad.codegen.elementary.arithmetic import Arithmetic, Scalar
 from jitad.codegen.elementary.division import Divisor
 from jitad.codegen.memory import Places
 from jitad.codegen.scalars import I1, I8, I32, I64, POINTER, ScalarEmitter, constant, register_type
+from jitad.codegen.streaming import fetch, stream
 from jitad.lower.index import Index
 from jitad.lower.likeness import form
 from jitad.lower.loops import Accumulate, Buffer, Counter, Nest, Reduction, Region, ScatterStore, Store
 from jitad.lower.regions import Ranges
 from jitad.lower.scalars import Expr
-from jitad.lower.walk import buffers, counters, reachable, roots, terms, varying, writes
+from jitad.lower.walk import buffers, counters, expressions, reachable, roots, terms, varying, writes
 
 FEW, MANY = 4, 64  # trips of an innermost loop that LLVM would unroll completely, but that is long enough to be vectorised
 FLAT = 256  # iterations of loops that LLVM may unroll all of
@@ -32,6 +34,7 @@ LONG = 16  # trips of a loop in which numbers are divided by one that is the sam
 MOST_POINTERS = 32
 UNROLL_DISABLE = ["llvm.loop.unroll.disable"]
 VECTORIZE_DISABLE = ["llvm.loop.vectorize.enable", ir.Constant(I1, 0)]
+AHEAD = 2  # rows
 
 
 def emit_function(
@@ -140,7 +143,11 @@ class NestEmitter:
                 sums.flush(0, copies)
             return
         low, high = self.spans[self.nest.loops[place]]
-        if len(group) > 1 and place == len(self.nest.loops) - 1:
+        if self.nest.far and place and place == len(self.nest.loops) - 1:
+            self.fetch_ahead(max(group, key=lambda region: trips_of(self.nest, [region])[-1]), copies)
+        if self.nest.streamed and place == len(self.nest.loops) - 1:
+            self.emit_stream(group[0], low, high, copies[0])
+        elif len(group) > 1 and place == len(self.nest.loops) - 1:
             for region, spans in zip(group, self.group_spans, strict=True):
                 self.emit_loop([region], place, spans[self.nest.loops[place]], copies)
             if place == self.level:
@@ -192,6 +199,29 @@ class NestEmitter:
             kept = math.prod(self.nest.box[dim] for dim in self.nest.loops[place:]) > FLAT
         with Loop(self.builder, low, high, kept=kept or self.plain, plain=self.plain) as i:
             self.emit_loops(group, place + 1, [copy.with_variable(dim, i) for copy in copies])
+
+    def emit_stream(self, region: Region, low: int, high: int, copy: Copy) -> None:
+        """Copy a row past the caches."""
+        (statement,), b = region.statements, self.builder
+        self.variables = {**copy.variables, self.nest.loops[-1]: ir.Constant(I64, low)}
+        (source, start), itemsize = statement.value.args, statement.buffer.type.dtype.itemsize
+        target = self.places.address(b, statement.buffer, self.index(statement.buffer.located(statement.position)))
+        stream(b, target, self.places.address(b, source, self.index(source.located(start))), ir.Constant(I64, (high - low + 1) * itemsize))
+
+    def fetch_ahead(self, region: Region, copies: Sequence[Copy]) -> None:
+        """Fetch what the innermost loop reads from far in a later row: of neighbouring rows the last one."""
+        *_, outer, inner = self.nest.loops
+        (low, high), found = region.ranges[inner], {}
+        for expr in expressions(region):
+            if expr.op == "load" and expr.args[0].memory in self.nest.far:
+                buffer, position = expr.args
+                key, factors = (buffer.place, position.terms), dict(position.terms)
+                if factors.get(inner) == 1 and outer in factors and (key not in found or found[key][1].const < position.const):
+                    found[key] = buffer, position + factors[outer] * AHEAD
+        for copy, (buffer, position) in itertools.product(copies, found.values()):
+            self.variables = {**copy.variables, inner: ir.Constant(I64, low)}
+            self.evaluate(reachable(terms(position)))
+            fetch(self.builder, self.places, buffer, self.index(buffer.located(position)), high - low + 1)
 
     def bounds(self, ranges: Ranges) -> list[tuple]:
         """Return the bounds of the loops of a region, numbers or values."""

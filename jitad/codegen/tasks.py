@@ -16,8 +16,10 @@ from jitad.codegen.emission import room
 from jitad.codegen.memory import Places
 from jitad.codegen.nests import Loop, emit_function
 from jitad.codegen.scalars import I8, I32, I64, POINTER
+from jitad.codegen.streaming import fence
 from jitad.lower.likeness import form
 from jitad.lower.loops import Buffer, Counter, Nest, Parallel, Strips
+from jitad.lower.streams import is_streamed
 from jitad.lower.walk import buffers, counters, leaves
 from jitad.lower.workspace import ALIGNMENT
 
@@ -136,6 +138,8 @@ def emit_task(
                         run(nest, block)
             else:
                 run(part, rows)
+    if is_streamed(step.steps):
+        fence(b)
     b.ret(b.load(worst, typ=I32))
 
 

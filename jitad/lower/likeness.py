@@ -17,8 +17,9 @@ def form(nest: Nest, used: Sequence[Buffer], counters: Sequence[Counter]) -> tup
     """Return the form of a nest that works on these buffers and counters."""
     writer = Writer(nest, used, counters)
     reductions = [writer.tuple_of(r.buffer, r.combine, r.identity, r.inner, r.partial, r.position, r.filled) for r in nest.reductions]
-    layouts = [(buffer.rows, buffer.columns) for buffer in used]
-    return nest.box, nest.loops, nest.jam, nest.plain, tuple(layouts), tuple(reductions), tuple(map(writer.region, nest.regions))
+    layouts = [(buffer.rows, buffer.columns, buffer.padding, buffer.memory in nest.far) for buffer in used]
+    kind = nest.box, nest.loops, nest.jam, nest.plain, nest.streamed
+    return *kind, tuple(layouts), tuple(reductions), tuple(map(writer.region, nest.regions))
 
 
 class Writer:

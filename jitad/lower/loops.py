@@ -37,7 +37,8 @@ class Buffer:
 
     With `alias` it is another name of that buffer's memory, or if it has a `row` the row of that number in the current trip. With `rows`, a
     pair (all, block), it holds only the rows of one block of `Strips`. With `columns`, a pair (width, height), rows are not contiguous but
-    columns are: the elements ``width * i + j`` for one j lie together. Positions show neither. One that is `undefined` starts without values:
+    columns are: the elements ``width * i + j`` for one j lie together. With `padding`, a pair (width, pitch), rows of that width begin so many
+    elements apart. Positions show none of this. One that is `undefined` starts without values:
     those that are read have been written, whatever others are.
     """
 
@@ -49,6 +50,7 @@ class Buffer:
     row: Row | None = None
     rows: tuple[int, int] | None = None
     columns: tuple[int, int] | None = None
+    padding: tuple[int, int] | None = None
     undefined: bool = False
 
     @property
@@ -58,11 +60,15 @@ class Buffer:
 
     def located(self, position: Index) -> Index:
         """Return where in memory a position lies."""
-        if self.place.columns is None:
+        columns, padding = self.place.columns, self.place.padding
+        if columns is None and padding is None:
             return position
-        width, height = self.place.columns
+        width, height = columns or padding
         row = Index(tuple([(term, factor // width) for term, factor in position.terms if factor % width == 0]))
         column = Index(tuple([(term, factor) for term, factor in position.terms if factor % width]))
+        if padding is not None:
+            first = (position.const + width // 2 if column.terms else position.const) // width
+            return (row + first) * padding[1] + column + (position.const - first * width)
         if column.terms:
             return (column + position.const) * height + row
         return row + position.const // width + position.const % width * height
@@ -86,6 +92,8 @@ class Buffer:
     @property
     def nbytes(self) -> int:
         whole = self.type.size * self.type.dtype.itemsize
+        if self.padding is not None:
+            whole = whole // self.padding[0] * self.padding[1]
         return whole if self.rows is None else whole // self.rows[0] * self.rows[1]
 
 
@@ -169,6 +177,7 @@ class Nest:
 
     `jam` are pairs of a dimension and how many iterations of it are run side by side in the loops within. A `plain` nest is one that takes
     so little of the time that its loops need not vectorise.
+    One that is `streamed` copies rows to memory that is not read again soon. Rows of memory that is `far` are fetched before they are read.
     """
 
     box: tuple[int, ...]
@@ -177,6 +186,8 @@ class Nest:
     order: tuple[int, ...] = ()
     jam: tuple[tuple[int, int], ...] = ()
     plain: bool = False
+    streamed: bool = False
+    far: frozenset[Buffer] = frozenset()
 
     @property
     def loops(self) -> tuple[int, ...]:

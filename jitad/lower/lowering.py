@@ -15,8 +15,10 @@ from jitad.lower.layout import turn_inputs, turn_work
 from jitad.lower.loop_order import order_loops
 from jitad.lower.loops import Buffer, Loops
 from jitad.lower.nests import Context
+from jitad.lower.padding import pad_rows
 from jitad.lower.prepare import prepare
 from jitad.lower.reuse import share_memory
+from jitad.lower.streams import stream_out
 from jitad.lower.strips import strip_mine, used_whole
 from jitad.lower.threads import share_out
 from jitad.lower.workspace import plan_workspace
@@ -33,8 +35,9 @@ def lower(program: Program) -> Loops:
     steps = strip_mine(steps, set(outputs))
     turn_work(steps, used_whole(steps).union(outputs))
     steps = turn_inputs(steps, inputs)
+    steps = pad_rows(steps, inputs, outputs)
     spend_effort(steps)
-    steps = share_out(steps)
+    steps = share_out(stream_out(steps))
     loops = Loops(inputs, outputs, steps, checks=list(context.checks.values()))
     loops.work_bytes = plan_workspace(steps)
     return loops

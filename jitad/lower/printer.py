@@ -94,6 +94,8 @@ def print_nest(nest: Nest, rows: str = "", cut: int = 0) -> list[str]:
     """`rows` is the name of the block to which the dimension that is `cut` is confined."""
     filled = {reduction.buffer: reduction.identity for reduction in nest.reductions if reduction.partial and not reduction.filled}
     lines = [f"{describe(buffer)}[:] = {identity}" for buffer, identity in filled.items()]
+    if nest.streamed:
+        lines.append("# past the caches:")
     for region in nest.regions:
         all_rows = bool(region.ranges) and region.ranges[cut] == (0, nest.box[cut] - 1)
         lines += print_region(region, nest.loops, rows if all_rows else rows and f"{rows} &", cut)

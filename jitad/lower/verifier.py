@@ -92,7 +92,8 @@ def nest_uses(nest: Nest, ready: set[Buffer], where: str) -> tuple[set[Buffer], 
         check_region(region, where)
         check_recurrences(region, written - ready, where)
     for buffer in written - ready:
-        check_complete(nest, buffer, where)
+        if not buffer.undefined:
+            check_complete(nest, buffer, where)
     return (reads | scattered) - written, written | scattered
 
 

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from heapq import heappop, heappush
 
+from jitad.lower.alignment import lines
 from jitad.lower.loops import Buffer, Nest, Parallel, Repeat, Step, Strips
 from jitad.lower.walk import children, leaves, reads, writes
 
@@ -30,29 +31,31 @@ def plan_workspace(steps: Sequence[Step]) -> int:
     """Place the work buffers of `steps` and return the number of bytes they take."""
     spans: dict[Buffer, Span] = {}
     note_uses(steps, spans, 0)
-    for group in exchanged(steps):
+    groups = exchanged(steps)
+    for group in groups:
         whole = Span(min(spans[b].first for b in group), max(spans[b].last for b in group))
         for buffer in group:
             spans[buffer] = whole
-    return place(spans)
+    return place(spans, lines(steps, groups))
 
 
-def place(spans: dict[Buffer, Span]) -> int:
-    """Place each buffer in the lowest gap that is wide enough; return the number of bytes they all take."""
+def place(spans: dict[Buffer, Span], shifts: dict[Buffer, int]) -> int:
+    """Place each buffer in the lowest gap that is wide enough, shifted as it is to be; return the number of bytes they all take."""
     gaps: list[tuple[float, float]] = [(0, math.inf)]
     busy: list[tuple[int, int, int]] = []  # until when, from where, to where; the earliest to end first
     total = 0
     for buffer in sorted(spans, key=lambda b: (spans[b].first, b.name)):
         while busy and busy[0][0] < spans[buffer].first:
             give_back(gaps, *heappop(busy)[1:])
-        size = -(-buffer.nbytes // ALIGNMENT) * ALIGNMENT
+        shift = shifts.get(buffer, 0)
+        size = -(-(shift + buffer.nbytes) // ALIGNMENT) * ALIGNMENT
         k = next(k for k, (low, high) in enumerate(gaps) if low + size <= high)
         low, high = gaps[k]
-        buffer.offset = low
+        buffer.offset = low + shift
         if size:
             gaps[k : k + 1] = [(low + size, high)] if low + size < high else []
             heappush(busy, (spans[buffer].last, low, low + size))
-        total = max(total, low + buffer.nbytes)
+        total = max(total, buffer.offset + buffer.nbytes)
     return total
 
 
