@@ -1,5 +1,7 @@
 """Misfit of recorded acoustic waves in two dimensions, with respect to the velocity: fourth order in space, a sponge around the grid."""
 
+import functools
+
 import numba
 import numpy as np
 
@@ -45,7 +47,10 @@ def in_jax(jax, velocity, sponge, wavelet, observed, receivers, source, ratio):
 
 
 def in_devito(devito, velocity, sponge, wavelet, observed, receivers, source, ratio):
-    """Return a function of no arguments; its adjoint is the one by hand. The rim, which stays zero, is Devito's halo."""
+    """Return a function of no arguments, and as its attribute that of the value alone; the adjoint is the one by hand.
+
+    The rim, which stays zero, is Devito's halo.
+    """
     inner, (steps, count) = slice(2, -2), observed.shape
     grid = devito.Grid(shape=velocity[inner, inner].shape, extent=[n - 5.0 for n in velocity.shape], dtype=velocity.dtype.type)
     c, q = (devito.Function(name=name, grid=grid, space_order=4) for name in "cq")
@@ -74,19 +79,29 @@ def in_devito(devito, velocity, sponge, wavelet, observed, receivers, source, ra
         devito.Eq(a.backward, s * (2 * a + laplacian(q) - s * a.forward)),
     ])  # fmt: skip
 
-    def call():
+    def propagate(operator):
         c.data[:], s.data[:] = (ratio * velocity[inner, inner]) ** 2, sponge[inner, inner]
         for field in (u, a, g):
             field.data[:] = 0
         shot.data[:, 0] = wavelet * sponge[source, source]
-        forward.apply(time_m=0, time_M=steps - 1)
-        difference = recorded.data / sponge[receivers, 4] - observed
-        residual.data[:] = difference
+        operator.apply(time_m=0, time_M=steps - 1)
+        return recorded.data / sponge[receivers, 4] - observed
+
+    @functools.cache
+    def alone():
+        return devito.Operator([
+            devito.Eq(u.forward, s * (2 * u - s * u.backward + c * laplacian(u))),
+            shot.inject(field=u.forward, expr=shot), recorded.interpolate(expr=u.forward),
+        ])  # fmt: skip
+
+    def call():
+        residual.data[:] = difference = propagate(forward)
         backward.apply(time_m=0, time_M=steps - 1)
         gradient = np.zeros_like(velocity)
         gradient[inner, inner] = g.data
         return 0.5 * np.sum(difference**2), 2 * ratio**2 * velocity * gradient
 
+    call.value = lambda: 0.5 * np.sum(propagate(alone()) ** 2)
     return call
 
 
@@ -94,31 +109,31 @@ def in_devito(devito, velocity, sponge, wavelet, observed, receivers, source, ra
 def step(u, prev, c, sponge, laplacian):
     """Advance `prev` by two steps to the one after `u`; indices count from the corner, with which Numba vectorises."""
     n, m = u.shape
-    near, far = 4 / 3, 1 / 12
+    near, far, two, five = u.dtype.type(4 / 3), u.dtype.type(1 / 12), u.dtype.type(2), u.dtype.type(5)
     for i in range(n - 4):
         for j in range(m - 4):
-            value = near * (u[i + 1, j + 2] + u[i + 3, j + 2] + u[i + 2, j + 1] + u[i + 2, j + 3]) - 5.0 * u[i + 2, j + 2]
+            value = near * (u[i + 1, j + 2] + u[i + 3, j + 2] + u[i + 2, j + 1] + u[i + 2, j + 3]) - five * u[i + 2, j + 2]
             value -= far * (u[i, j + 2] + u[i + 4, j + 2] + u[i + 2, j] + u[i + 2, j + 4])
             laplacian[i, j] = value
             damping = sponge[i + 2, j + 2]
-            prev[i + 2, j + 2] = (2.0 * u[i + 2, j + 2] - prev[i + 2, j + 2] * damping + c[i + 2, j + 2] * value) * damping
+            prev[i + 2, j + 2] = (two * u[i + 2, j + 2] - prev[i + 2, j + 2] * damping + c[i + 2, j + 2] * value) * damping
 
 
 @numba.njit(error_model="numpy", fastmath=True)
 def step_back(a, b, q, c, sponge, laplacian, gradient):
     """The adjoint of `step`: a gather, like the step itself."""
     n, m = a.shape
-    near, far = 4 / 3, 1 / 12
+    near, far, two, five = a.dtype.type(4 / 3), a.dtype.type(1 / 12), a.dtype.type(2), a.dtype.type(5)
     for i in range(n - 4):
         for j in range(m - 4):
             gradient[i + 2, j + 2] += a[i + 2, j + 2] * laplacian[i, j]
             q[i + 2, j + 2] = c[i + 2, j + 2] * a[i + 2, j + 2]
     for i in range(n - 4):
         for j in range(m - 4):
-            value = near * (q[i + 1, j + 2] + q[i + 3, j + 2] + q[i + 2, j + 1] + q[i + 2, j + 3]) - 5.0 * q[i + 2, j + 2]
+            value = near * (q[i + 1, j + 2] + q[i + 3, j + 2] + q[i + 2, j + 1] + q[i + 2, j + 3]) - five * q[i + 2, j + 2]
             value -= far * (q[i, j + 2] + q[i + 4, j + 2] + q[i + 2, j] + q[i + 2, j + 4])
             x, damping = a[i + 2, j + 2], sponge[i + 2, j + 2]
-            a[i + 2, j + 2] = (2.0 * x + value + b[i + 2, j + 2]) * damping
+            a[i + 2, j + 2] = (two * x + value + b[i + 2, j + 2]) * damping
             b[i + 2, j + 2] = -x * damping
 
 
@@ -146,10 +161,10 @@ def by_hand(velocity, sponge, wavelet, observed, receivers, source, ratio, tape,
         for k in range(receivers.shape[0]):
             a[receivers[k], 4] += residual[t, k]
         step_back(a, b, q, c, sponge, tape[t], gradient)
-    return 0.5 * value, gradient * (2 * ratio**2) * velocity
+    return 0.5 * value, gradient * velocity.dtype.type(2 * ratio**2) * velocity
 
 
-def make(n, steps, receivers):
+def make(n, steps, receivers, dtype=np.float64):
     rng = np.random.default_rng(0)
     velocity = 1500 + 500 * rng.random((n, n))
     edge = np.minimum(np.arange(n), np.arange(n)[::-1])
@@ -158,7 +173,8 @@ def make(n, steps, receivers):
     wavelet = (1 - 2 * t**2) * np.exp(-(t**2))
     observed = 0.1 * rng.standard_normal((steps, receivers))
     places = np.arange(receivers) * (n - 10) // receivers + 5
-    arguments = velocity, np.minimum.outer(profile, profile), wavelet, observed, places, n // 2, 2.5e-4
+    arrays = [x.astype(dtype) for x in (velocity, np.minimum.outer(profile, profile), wavelet, observed)]
+    arguments = *arrays, places, n // 2, 2.5e-4
     name = f"acoustic waves, {n} × {n}, {steps} steps, {receivers} receivers"
-    workspace = np.zeros((steps, n - 4, n - 4)), np.zeros((4, n, n))
+    workspace = np.zeros((steps, n - 4, n - 4), dtype), np.zeros((4, n, n), dtype)
     return Benchmark(name, misfit, by_hand, arguments, differentiated=1, in_place=True, workspace=workspace, in_jax=in_jax, in_devito=in_devito)
