@@ -1,7 +1,8 @@
 """Splitting nests with long bodies, which LLVM would take more than proportionally long to compile.
 
-In: a nest of element rules and reductions. Out: nests that do the same, one after another, none of which computes more than `LONGEST` scalars.
-Invariant: a scalar that a later nest needs is stored, unless it is a number, an index or a load, which are had again. Large arrays of
+In: a nest of element rules and reductions. Out: nests that do the same, one after another, none of which computes and loads many more than
+`LONGEST` scalars, or half as many where there is nothing to loop over: LLVM copies all of a loop for its last elements, but orders straight-line
+code anew. Invariant: a scalar that a later nest needs is stored, unless it is a number, an index or a load, which are had again. Large arrays of
 them have buffers of their own; small ones that one nest makes and the same nest is the last to need share one, since each buffer is a pointer
 to pass.
 """
@@ -20,7 +21,7 @@ from jitad.lower.loops import Accumulate, Buffer, Nest, Reduction, Region, Store
 from jitad.lower.scalars import Builder, Expr
 from jitad.lower.walk import expressions, operands, terms
 
-LONGEST = 800
+LONGEST = 1200
 TOGETHER = 4096  # bytes of an array of scalars that shares a buffer
 LIGHT = {"const", "zero", "load", "in_range"}
 
@@ -59,9 +60,10 @@ def split_region(region: Region, new_buffer: Callable[[ArrayType], Buffer], earl
     """Return regions to run one after another; `early` says whether statements may be in any but the last."""
     if has_limits(region):
         return [region]
-    heavy = [expr for expr in expressions(region) if not is_light(expr)]
-    stage = {expr: k // LONGEST for k, expr in enumerate(heavy)}
-    last = (len(heavy) - 1) // LONGEST
+    long = [expr for expr in expressions(region) if expr.op == "load" or not is_light(expr)]
+    most = LONGEST if any(low < high for low, high in region.ranges) else LONGEST // 2
+    stage = {expr: k // most for k, expr in enumerate(long) if not is_light(expr)}
+    last = max(stage.values(), default=0)
     if last < 1:
         return [region]
     ready: dict[Buffer, int] = defaultdict(int)  # when all that is stored in a buffer is computed: one nest fills it
