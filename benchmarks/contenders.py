@@ -40,7 +40,6 @@ def by_hand(benchmark: Benchmark, fastmath: bool = False) -> Call:
 def jitad(benchmark: Benchmark) -> Call:
     import jitad
 
-    jitad.config.threads = 1  # as all others have
     return functools.partial(jitad.value_and_grad(benchmark.function, argnums(benchmark)), *benchmark.arguments)
 
 
@@ -71,7 +70,6 @@ def compiled_by_jax(benchmark: Benchmark) -> tuple[Callable, tuple]:
 def torch(benchmark: Benchmark, compiled: bool = False) -> Call:
     import torch
 
-    torch.set_num_threads(1)
     function = written_for(torch, benchmark.function)
     if compiled:
         torch._dynamo.reset()

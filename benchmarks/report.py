@@ -14,7 +14,7 @@ Results = dict[str, dict[str, Measurement]]
 PACKAGES = ("jitad", "numpy", "numba", "scipy", "jax", "torch", "autograd", "pytensor", "casadi", "devito")
 
 
-def report(results: Results) -> str:
+def report(results: Results, threads: str = "one thread") -> str:
     """Return the tables: later calls with the ratio to the better one by hand, first calls, what failed, and where this was measured."""
     parts = [
         "## Value and gradient, median",
@@ -29,7 +29,7 @@ def report(results: Results) -> str:
     failed = [(program, name, m.failure) for program, row in results.items() for name, m in row.items() if m.failure]
     if failed:
         parts += ["## Failures", "\n".join(f"- {program}, {name}: {failure.splitlines()[0]}" for program, name, failure in failed)]
-    return "\n\n".join([*parts, environment()]) + "\n"
+    return "\n\n".join([*parts, environment(threads)]) + "\n"
 
 
 def table(results: Results, cell) -> str:
@@ -65,7 +65,7 @@ def duration(seconds: float) -> str:
     return f"{seconds / 1e-6:.3g} µs"
 
 
-def environment() -> str:
+def environment(threads: str) -> str:
     """Return the CPU, the versions and the commit, in a sentence."""
     packages = []
     for name in PACKAGES:
@@ -73,7 +73,7 @@ def environment() -> str:
             packages.append(f"{name} {version(name)}")
         except PackageNotFoundError:
             continue
-    return f"{processor()}, one thread; Python {platform.python_version()}, {', '.join(packages)}; commit {commit()}."
+    return f"{processor()}, {threads}; Python {platform.python_version()}, {', '.join(packages)}; commit {commit()}."
 
 
 def processor() -> str:

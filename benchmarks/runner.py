@@ -30,7 +30,9 @@ class Measurement:
     failure: str = ""
 
 
-def run(benchmark: Benchmark, contenders: dict[str, Callable[[Benchmark], Call]], rounds: int) -> dict[str, Measurement]:
+def run(
+    benchmark: Benchmark, contenders: dict[str, Callable[[Benchmark], Call]], rounds: int, clock: Callable[[], float] = time.process_time
+) -> dict[str, Measurement]:
     """Measure the contenders; the results of the first are the reference."""
     measurements = {name: Measurement() for name in contenders}
     calls: dict[str, Call] = {}
@@ -53,7 +55,7 @@ def run(benchmark: Benchmark, contenders: dict[str, Callable[[Benchmark], Call]]
     for name in calls if benchmark.workspace else ():
         if name in MEMORY:
             measurements[name].nbytes = MEMORY[name](benchmark)
-    for name, median in medians(calls, rounds).items():
+    for name, median in medians(calls, rounds, clock).items():
         measurements[name].median = median
     return measurements
 
@@ -74,12 +76,12 @@ def disagreement(results: list[np.ndarray], reference: list[np.ndarray]) -> floa
     return float(np.max([np.max(np.abs(x - y)) / np.max(np.abs(y)) for x, y in zip(results, reference, strict=True)]))
 
 
-def medians(calls: dict[str, Call], rounds: int) -> dict[str, float]:
+def medians(calls: dict[str, Call], rounds: int, clock: Callable[[], float]) -> dict[str, float]:
     """Time the calls in turns, each after a call that brings its data into the cache again.
 
-    All of them are single-threaded, so what counts is the processor time of the process: time that others take from it is not in it.
+    Where all of them are single-threaded, the processor time of the process is the clock: time that others take from it is not in it.
     """
-    timers = {name: timeit.Timer(call, timer=time.process_time) for name, call in calls.items()}
+    timers = {name: timeit.Timer(call, timer=clock) for name, call in calls.items()}
     numbers = {name: max(1, int(SECONDS_PER_TURN / timer.timeit(1))) for name, timer in timers.items()}
     samples: dict[str, list[float]] = {name: [] for name in calls}
     for _ in range(rounds):

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from benchmarks.benchmark import Benchmark
 from benchmarks.programs import (
     acoustic,
+    acoustic_second_order,
     adi,
     bundle,
     burgers,
@@ -39,6 +40,7 @@ SIZES = {
     adi: [(200, 20)],
     lstm: [(14, 1024)],
     acoustic: [(200, 300, 100)],
+    acoustic_second_order: [(200, 300, 100)],
     shallow_water: [(200, 200)],
     burgers: [(200, 150)],
     gray_scott: [(200, 150)],
@@ -60,6 +62,7 @@ SMALL = {  # for tests
     adi: (7, 2),
     lstm: (3, 5),
     acoustic: (14, 12, 3),
+    acoustic_second_order: (14, 12, 3),
     shallow_water: (12, 9),
     burgers: (12, 9),
     gray_scott: (12, 9),

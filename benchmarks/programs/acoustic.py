@@ -137,34 +137,43 @@ def step_back(a, b, q, c, sponge, laplacian, gradient):
             b[i + 2, j + 2] = -x * damping
 
 
-def by_hand(velocity, sponge, wavelet, observed, receivers, source, ratio, tape, work):
-    """One array is kept for each step, in memory that stays from call to call; damped fields are carried."""
-    prev, u, c, q = work[0], work[1], work[2], work[3]
-    prev[:] = 0
-    u[:] = 0
-    q[:] = 0
-    c[:] = (ratio * velocity) ** 2
-    residual = np.empty_like(observed)
-    value = 0.0
-    for t in range(wavelet.shape[0]):
-        step(u, prev, c, sponge, tape[t])
-        prev[source, source] += wavelet[t] * sponge[source, source]
-        for k in range(receivers.shape[0]):
-            residual[t, k] = prev[receivers[k], 4] / sponge[receivers[k], 4] - observed[t, k]
-            value += residual[t, k] ** 2
-        prev, u = u, prev
-    a, b = prev, u
-    a[:] = 0
-    b[:] = 0
-    gradient = np.zeros_like(velocity)
-    for t in range(wavelet.shape[0] - 1, -1, -1):
-        for k in range(receivers.shape[0]):
-            a[receivers[k], 4] += residual[t, k]
-        step_back(a, b, q, c, sponge, tape[t], gradient)
-    return 0.5 * value, gradient * velocity.dtype.type(2 * ratio**2) * velocity
+def with_steps(step, step_back):
+    """Return the gradient by hand with these two steps."""
+
+    def by_hand(velocity, sponge, wavelet, observed, receivers, source, ratio, tape, work):
+        """One array is kept for each step, in memory that stays from call to call; damped fields are carried."""
+        prev, u, c, q = work[0], work[1], work[2], work[3]
+        prev[:] = 0
+        u[:] = 0
+        q[:] = 0
+        c[:] = (ratio * velocity) ** 2
+        residual = np.empty_like(observed)
+        value = 0.0
+        for t in range(wavelet.shape[0]):
+            step(u, prev, c, sponge, tape[t])
+            prev[source, source] += wavelet[t] * sponge[source, source]
+            for k in range(receivers.shape[0]):
+                residual[t, k] = prev[receivers[k], 4] / sponge[receivers[k], 4] - observed[t, k]
+                value += residual[t, k] ** 2
+            prev, u = u, prev
+        a, b = prev, u
+        a[:] = 0
+        b[:] = 0
+        gradient = np.zeros_like(velocity)
+        for t in range(wavelet.shape[0] - 1, -1, -1):
+            for k in range(receivers.shape[0]):
+                a[receivers[k], 4] += residual[t, k]
+            step_back(a, b, q, c, sponge, tape[t], gradient)
+        return 0.5 * value, gradient * velocity.dtype.type(2 * ratio**2) * velocity
+
+    return by_hand
 
 
-def make(n, steps, receivers, dtype=np.float64):
+by_hand = with_steps(step, step_back)
+
+
+def arguments(n, steps, receivers, dtype=np.float64):
+    """Return the arguments of the misfit for a grid of n by n points."""
     rng = np.random.default_rng(0)
     velocity = 1500 + 500 * rng.random((n, n))
     edge = np.minimum(np.arange(n), np.arange(n)[::-1])
@@ -174,7 +183,11 @@ def make(n, steps, receivers, dtype=np.float64):
     observed = 0.1 * rng.standard_normal((steps, receivers))
     places = np.arange(receivers) * (n - 10) // receivers + 5
     arrays = [x.astype(dtype) for x in (velocity, np.minimum.outer(profile, profile), wavelet, observed)]
-    arguments = *arrays, places, n // 2, 2.5e-4
+    return *arrays, places, n // 2, 2.5e-4
+
+
+def make(n, steps, receivers, dtype=np.float64):
     name = f"acoustic waves, {n} × {n}, {steps} steps, {receivers} receivers"
     workspace = np.zeros((steps, n - 4, n - 4), dtype), np.zeros((4, n, n), dtype)
-    return Benchmark(name, misfit, by_hand, arguments, differentiated=1, in_place=True, workspace=workspace, in_jax=in_jax, in_devito=in_devito)
+    given = arguments(n, steps, receivers, dtype)
+    return Benchmark(name, misfit, by_hand, given, differentiated=1, in_place=True, workspace=workspace, in_jax=in_jax, in_devito=in_devito)

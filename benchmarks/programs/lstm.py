@@ -25,6 +25,23 @@ def cell(w, b, x, h, c):
     return o * np.tanh(c), c
 
 
+def in_jax(jax, w1, b1, w2, b2, x):
+    jnp = jax.numpy
+
+    def cell(w, b, x, h, c):
+        i, f, o, z = jnp.split(w @ jnp.concatenate((x, h)) + b, 4)
+        c = jax.nn.sigmoid(f) * c + jax.nn.sigmoid(i) * jnp.tanh(z)
+        return jax.nn.sigmoid(o) * jnp.tanh(c), c
+
+    def step(carry, pair):
+        h1, c1, h2, c2 = carry
+        h1, c1 = cell(w1, b1, pair[0], h1, c1)
+        h2, c2 = cell(w2, b2, h1, h2, c2)
+        return (h1, c1, h2, c2), jnp.sum((h2 - pair[1]) ** 2)
+
+    return jnp.sum(jax.lax.scan(step, (jnp.zeros_like(x[0]),) * 4, (x[:-1], x[1:]))[1])
+
+
 def by_hand(w1, b1, w2, b2, x):
     """The gates and the states of all steps are kept; the gradients of the weights are products over all steps at once."""
     n, steps = b1.shape[0] // 4, x.shape[0] - 1
@@ -101,4 +118,5 @@ def backward(gates, before, after, c_, h_):
 def make(n, steps):
     rng = np.random.default_rng(0)
     weights = [0.3 * rng.normal(size=size) for size in ((4 * n, 2 * n), 4 * n) * 2]
-    return Benchmark(f"LSTM, 2 × {n}, {steps} steps", lstm, by_hand, (*weights, 0.3 * rng.normal(size=(steps, n))), differentiated=4, in_place=True)
+    name = f"LSTM, 2 × {n}, {steps} steps"
+    return Benchmark(name, lstm, by_hand, (*weights, 0.3 * rng.normal(size=(steps, n))), differentiated=4, in_place=True, in_jax=in_jax)
