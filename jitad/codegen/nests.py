@@ -21,6 +21,7 @@ from jitad.codegen.memory import Places
 from jitad.codegen.scalars import I1, I8, I32, I64, POINTER, ScalarEmitter, constant, register_type
 from jitad.codegen.streaming import fetch, stream
 from jitad.lower.index import Index
+from jitad.lower.jamming import SHARERS
 from jitad.lower.likeness import form
 from jitad.lower.loops import Accumulate, Buffer, Counter, Nest, Reduction, Region, ScatterStore, Store
 from jitad.lower.regions import Ranges
@@ -86,6 +87,8 @@ class NestEmitter:
         self.written = writes(nest)
         self.plain = nest.plain
         self.variables: dict[int, ir.Value] = {}
+        self.divisors: dict[int, Divisor] = {}
+        self.sharers, self.apart = 1, set()
         self.accumulators = Accumulators(self)
 
     def emit(self) -> None:
@@ -249,8 +252,11 @@ class NestEmitter:
         exprs = reachable(roots(region))
         apart = varying(exprs, [dim for dim in self.nest.loops if dim in self.jam], self.written) if len(copies) > 1 else set()
         computed = []
+        self.sharers, self.apart = len(copies), apart
+        self.divisors = {}
         for number, copy in enumerate(copies):
             self.variables = copy.variables
+            self.divisors = {number: divisor for number, divisor in self.divisors.items() if number not in apart}
             self.evaluate(exprs if number == 0 else [expr for expr in exprs if expr.number in apart], computed[0] if number else {})
             computed.append(self.values)
         for copy, self.values in zip(copies, computed, strict=True):
@@ -269,7 +275,6 @@ class NestEmitter:
     def evaluate(self, exprs: Sequence[Expr], known: Mapping[int, ir.Value] | None = None) -> None:
         """Emit expressions, operands first; the outcomes of index checks are combined, so that they do not keep a loop from vectorising."""
         self.values = dict(known or {})
-        self.divisors: dict[int, Divisor] = {}
         self.outcomes: list[ir.Value] = []
         self.changing = varying(exprs, self.nest.loops[-1:], self.written) if exprs else set()
         for expr in exprs:
@@ -312,9 +317,12 @@ class NestEmitter:
         return self.scalars.emit(expr, [self.values[x.number] for x in args])
 
     def divides_many(self, expr: Expr) -> bool:
-        """Whether the divisor is the same in all trips of an innermost loop that is long."""
-        long = self.nest.loops and self.nest.box[self.nest.loops[-1]] >= LONG
-        return bool(long and "contract" in self.flags and expr.dtype.kind == "f" and expr.args[1].number not in self.changing)
+        """Whether the divisor is the same in all trips of an innermost loop that is long, or in several iterations side by side."""
+        if "contract" not in self.flags or expr.dtype.kind != "f" or not self.nest.loops:
+            return False
+        divisor = expr.args[1].number
+        long = self.nest.box[self.nest.loops[-1]] >= LONG
+        return long and divisor not in self.changing or self.sharers >= SHARERS and divisor not in self.apart
 
     def divided(self, x: Expr, y: Expr) -> ir.Value:
         m = Arithmetic(self.builder, register_type(y.dtype))

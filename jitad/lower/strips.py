@@ -12,7 +12,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 
 from jitad.lower.index import Index, Range
-from jitad.lower.layout import positions, turn
+from jitad.lower.layout import LARGEST, positions, turn
 from jitad.lower.loop_order import arrange, depends_on_order
 from jitad.lower.loops import Buffer, Call, Choice, Nest, Repeat, Step, Strips
 from jitad.lower.walk import children, reads, writes
@@ -22,6 +22,7 @@ ACROSS_CACHE = 256 * 1024  # the same where the innermost loop runs across the r
 LEAST_ACROSS = 64
 MOST_ACROSS = 64  # iterations per row
 WORTHWHILE = 64 * 1024  # bytes that nests have to hand on
+VECTOR = 8  # elements of a row along which it is worth running
 LATEST = 32  # clusters that a nest may join
 
 
@@ -164,7 +165,7 @@ def block_of(cluster: Cluster) -> int | None:
     shared = {memory for memory in cluster.accesses if sum(memory in used for used in uses) > 1 and strides(cluster, memory)}
     if sum(memory.nbytes for memory in shared) < WORTHWHILE:
         return None
-    across = all(map(runs_across, cluster.steps))
+    across = goes_across(cluster)
     per_row = sum(max(strides(cluster, memory)) * part_bytes(memory) for memory in cluster.accesses if strides(cluster, memory))
     block = max((ACROSS_CACHE if across else CACHE) // max(per_row, 1), LEAST_ACROSS if across else 1)
     block -= block % 8 if block > 8 else block % 2 if block > 1 else 0
@@ -176,7 +177,7 @@ def strips_of(cluster: Cluster, others: Sequence[Cluster], lasting: Collection[B
     block = block_of(cluster)
     if block is None:
         return None
-    across = all(map(runs_across, cluster.steps))
+    across = goes_across(cluster)
     outside = set().union(*[other.used for other in others])
     for memory in cluster.written - set(lasting):
         if memory.kind == "work" and lies_in_rows(cluster, memory):
@@ -194,6 +195,17 @@ def strips_of(cluster: Cluster, others: Sequence[Cluster], lasting: Collection[B
         for reduction in nest.reductions:
             arrange(reduction, nest, pieces=(0,))
     return Strips(cluster.rows, block, cluster.steps)
+
+
+def goes_across(cluster: Cluster) -> bool:
+    """Whether the innermost loops of all nests of a cluster run across the rows."""
+    return all(map(runs_across, cluster.steps)) and not any(stays_in_rows(cluster, memory) for memory in cluster.accesses)
+
+
+def stays_in_rows(cluster: Cluster, memory: Buffer) -> bool:
+    """Whether rows of some memory are long enough to run along them, and its columns cannot be made contiguous."""
+    fixed = memory.kind == "output" or memory.kind == "input" and memory.nbytes > LARGEST
+    return fixed and max(strides(cluster, memory), default=1) > VECTOR
 
 
 def runs_across(nest: Nest) -> bool:
