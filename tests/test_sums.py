@@ -51,3 +51,15 @@ def test_gradient_by_a_mean():
     slope = jitad.grad(distance)
     assert (50, 4) not in shapes_of_products(slope, mean)[1:]
     jitad.testing.check_grads(distance, (mean,), order=2)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("terms", [100, 300, 1000, 2999])
+def test_rows_are_summed_as_accurately_as_numpy_does(terms, dtype):
+    x = RNG.random((200, terms)).astype(dtype)
+    exact = np.sum(x.astype(np.longdouble), axis=1)
+
+    def error(sums):
+        return np.sqrt(np.mean(((sums - exact) / exact).astype(float) ** 2)) / np.finfo(dtype).eps
+
+    assert error(jitad.jit(lambda x: np.sum(x, axis=1))(x)) < max(1.6 * error(np.sum(x, axis=1)), 0.45)

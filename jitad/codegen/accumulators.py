@@ -20,6 +20,8 @@ from jitad.lower.loops import Nest, Reduction
 
 COMBINE = {"add": "add", "mul": "mul", "max": "maximum", "min": "minimum", "and": "and", "or": "or"}
 CHUNK = 2048  # terms that are summed up at a time
+VECTORS = 256  # bytes of the vectors in which LLVM sums up, four at a time
+FEW = 3  # terms that may be added one by one
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,7 +58,7 @@ class Accumulators:
         self.in_registers = {r for r in self.nest.reductions if r.inner < len(self.nest.box) or not self.nest.box}
         self.folded = {
             r for r in self.in_registers
-            if r.combine == "add" and r.buffer.type.dtype.kind in "fc" and terms_of(r, self.nest) > CHUNK
+            if is_sum(r) and terms_of(r, self.nest) > CHUNK
         }  # fmt: skip
         self.slots: dict[tuple, list[ir.Value]] = {}
         self.totals: dict[tuple, list[tuple[ir.Value, ir.Value]]] = {}
@@ -118,6 +120,30 @@ class Accumulators:
                         b.store(b.fadd(b.load(error, typ=type), lost), error)
                         b.store(zero, slot)
 
+    def whole_vectors(self, place: int, low, high) -> int | None:
+        """Return where the trips of the innermost loop begin that fill no vectors, if LLVM would add their terms to the sum one by one."""
+        if place < len(self.nest.loops) - 1 or not (isinstance(low, int) and isinstance(high, int)):
+            return None
+        sums = [r for r in self.updates if r in self.in_registers and is_sum(r)]
+        count = max([VECTORS // real_dtype(r.buffer.type.dtype).itemsize for r in sums], default=0)
+        rest = (high - low + 1) % count if count else 0
+        return high + 1 - rest if rest > FEW and high - low >= 2 * count else None
+
+    def set_aside(self, place: int, copies: Sequence[Copy]) -> list[tuple[ir.Value, ir.Value]]:
+        """Start the sums of the innermost loop anew, and return where they are and what they were."""
+        found = []
+        for reduction in self.updates:
+            if reduction in self.in_registers and is_sum(reduction):
+                for copy in self.apart(reduction, copies):
+                    for slot, value, zero in zip(self.registers(reduction, copy), self.held(reduction, copy), identity(reduction), strict=True):
+                        found.append((slot, value))
+                        self.builder.store(zero, slot)
+        return found
+
+    def put_together(self, sums: Sequence[tuple[ir.Value, ir.Value]]) -> None:
+        for slot, value in sums:
+            self.builder.store(self.builder.fadd(value, self.builder.load(slot, typ=value.type)), slot)
+
     def results(self, reduction: Reduction, copy: Copy) -> list[ir.Value]:
         """Return the results of a reduction; infinite ones leave no meaningful error."""
         b, parts, type = self.builder, self.held(reduction, copy), register(reduction)
@@ -167,6 +193,10 @@ class Accumulators:
             greater = self.emitter.scalars.compare(">", dtype.kind, x, y)
             return b.select(greater, x, y) if name == "maximum" else b.select(greater, y, x)
         return {"add": b.add, "mul": b.mul, "and": b.and_, "or": b.or_}[name](x, y)
+
+
+def is_sum(reduction: Reduction) -> bool:
+    return reduction.combine == "add" and reduction.buffer.type.dtype.kind in "fc"
 
 
 def register(reduction: Reduction) -> ir.Type:

@@ -200,8 +200,13 @@ class NestEmitter:
             kept = isinstance(low, int) and isinstance(high, int) and FEW < high - low < MANY
         else:
             kept = math.prod(self.nest.box[dim] for dim in self.nest.loops[place:]) > FLAT
-        with Loop(self.builder, low, high, kept=kept or self.plain, plain=self.plain) as i:
-            self.emit_loops(group, place + 1, [copy.with_variable(dim, i) for copy in copies])
+        middle = self.accumulators.whole_vectors(place, low, high) if not self.plain else None
+        for first, last in [(low, high)] if middle is None else [(low, middle - 1), (middle, high)]:
+            set_aside = self.accumulators.set_aside(place, copies) if first is middle else []
+            unrolled = last is not high and last - first < 2 * MANY
+            with Loop(self.builder, first, last, kept=kept or self.plain or unrolled, plain=self.plain) as i:
+                self.emit_loops(group, place + 1, [copy.with_variable(dim, i) for copy in copies])
+            self.accumulators.put_together(set_aside)
 
     def emit_stream(self, region: Region, low: int, high: int, copy: Copy) -> None:
         """Copy a row past the caches."""
