@@ -201,9 +201,10 @@ class NestEmitter:
         else:
             kept = math.prod(self.nest.box[dim] for dim in self.nest.loops[place:]) > FLAT
         middle = self.accumulators.whole_vectors(place, low, high) if not self.plain else None
-        for first, last in [(low, high)] if middle is None else [(low, middle - 1), (middle, high)]:
-            set_aside = self.accumulators.set_aside(place, copies) if first is middle else []
-            unrolled = last is not high and last - first < 2 * MANY
+        spans = [(low, high)] if middle is None else [(low, middle - 1), (middle, high)]
+        for number, (first, last) in enumerate(spans):
+            set_aside = self.accumulators.set_aside(place, copies) if number else []
+            unrolled = number + 1 < len(spans) and last - first < 2 * MANY
             with Loop(self.builder, first, last, kept=kept or self.plain or unrolled, plain=self.plain) as i:
                 self.emit_loops(group, place + 1, [copy.with_variable(dim, i) for copy in copies])
             self.accumulators.put_together(set_aside)
