@@ -53,6 +53,40 @@ def test_gradient_by_a_mean():
     jitad.testing.check_grads(distance, (mean,), order=2)
 
 
+def normalised(x, gain, weights):
+    centred = x - np.mean(x, axis=1, keepdims=True)
+    return np.sum(weights * np.tanh(gain * centred / np.sqrt(np.mean(centred**2, axis=1, keepdims=True) + 1e-5)))
+
+
+def standardised(x, gain, weights):
+    centred = x - np.mean(x, axis=0)
+    return np.sum(weights * (gain * centred / np.sqrt(np.mean(centred**2, axis=0) + 1e-5)))
+
+
+def removed(x, gain, weights):
+    """The sum of a combination with minus signs and numbers, of which a part is taken away."""
+    y = 3.0 * x - gain[0] * weights
+    return np.sum(np.square(y - np.sum(y, axis=1, keepdims=True) / 7))
+
+
+def reads_of_sums(program, shape):
+    """Return how the arrays of a shape that are summed up are computed."""
+    return {e.inputs[0].equation.primitive.name for e in program.equations if e.primitive.name == "reduce_sum" and e.inputs[0].shape == shape
+            and e.inputs[0].equation}  # fmt: skip
+
+
+@pytest.mark.parametrize("function", [normalised, standardised, removed])
+def test_arrays_are_combined_with_their_sums_in_one_pass(function):
+    args = RNG.normal(size=(30, 20)), RNG.uniform(0.5, 1.5, 20), RNG.normal(size=(30, 20))
+    slope = jitad.grad(function)
+    assert "add" not in reads_of_sums(optimize(jitad.trace(slope)(*args)), (30, 20))
+    jitad.testing.check_grads(lambda x: function(x, *args[1:]), args[:1], order=2)
+    exact = [x.astype(np.longdouble) for x in args]
+    step = RNG.normal(size=(30, 20)) * np.longdouble(1e-6)
+    slope_along = (function(exact[0] + step, *exact[1:]) - function(exact[0] - step, *exact[1:])) / 2
+    assert abs(float(np.sum(slope(*args) * step) - slope_along)) < 1e-8 * float(np.sum(np.abs(slope(*args) * step)))
+
+
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @pytest.mark.parametrize("terms", [100, 300, 1000, 2999])
 def test_rows_are_summed_as_accurately_as_numpy_does(terms, dtype):

@@ -78,9 +78,9 @@ class Primitive:
         carries, None if there is nothing of the kind; results that are not in `used` may be anything.
     add_into : ``(equation, x) -> atom | None``
         ``x + result`` without forming the result of `equation`, where that is cheaper.
-    through : ``(inputs, alone, **params) -> atom | None``
+    through : ``(inputs, alone, needed, **params) -> atom | None``
         The operation carried out on the operands of what gives its operand, where that is cheaper; ``alone(atom)`` says that a single equation
-        uses an atom.
+        uses an atom, `needed` that the operand is needed together with the result, so that it would be gone through twice.
     summed : ``(equation, axes, alone) -> atom | None``
         The sum of the result of `equation` along axes from its operands, where that is cheaper than summing the result up.
     expand : ``(inputs, **params) -> list of atoms``

@@ -327,8 +327,11 @@ def latest_levels(program: Program, reads: Reads, roots: set[Var], earliest: dic
     delayed = delay(program, reads, roots, earliest, groups, set(groups.values()))
     stuck = {groups[var] for var, level in delayed.items() if level == earliest[var]}
     levels = delay(program, reads, roots, earliest, groups, set(groups.values()) - stuck)
-    groups = {var: (reads.frame(var.equation), level) for var, level in levels.items()}
-    return delay(program, reads, roots, levels, groups, set(), loads(program, roots))
+    arrays = loads(program, roots)
+    for _ in range(2):  # one that moves may have kept another one back
+        groups = {var: (reads.frame(var.equation), level) for var, level in levels.items()}
+        levels = delay(program, reads, roots, levels, groups, set(), arrays)
+    return levels
 
 
 def loads(program: Program, roots: set[Var]) -> dict[Var, frozenset[Var]]:

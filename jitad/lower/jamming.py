@@ -23,7 +23,7 @@ LEAST_WORK = 4096  # iterations of a nest
 REGISTERS = 25  # for results
 MOST_CODE = 120  # expressions in a body
 SHARERS = 4  # iterations that make one division of theirs
-GAIN = 1.2
+GAIN = 1.15
 FREE = {"const", "zero", "load", "counter", "index"}
 
 

@@ -17,6 +17,7 @@ from jitad.ir.primitive import Primitive
 from jitad.ir.program import Atom
 from jitad.ir.symbolic import Zero, is_zero
 from jitad.ir.types import ArrayType
+from jitad.primitives.combinations import sum_of_combination
 from jitad.primitives.comparisons import both, eq, select
 from jitad.primitives.complexes import convert
 from jitad.primitives.declare import common_dtype, linear, sample, to_front
@@ -78,8 +79,14 @@ def reduction(name: str, evaluate: Callable, combine: str, kinds: str, empty: st
 
 reduce_sum = linear(reduction(
     "reduce_sum", lambda x, axes: np.sum(x, axis=axes, dtype=x.dtype), "add", "iufc", nonnegative=both, structural=True,
-    through=lambda inputs, alone, axes: summed(inputs[0], axes, alone),
+    through=lambda inputs, alone, needed, axes: sum_through(inputs[0], axes, alone, needed),
     transpose=lambda cts, inputs, axes: [spread(cts[0], axes, inputs[0].type.shape)]))
+
+
+def sum_through(x: Atom, axes: tuple[int, ...], alone: Callable[[Atom], bool], needed: bool) -> Atom | None:
+    """Record the sum of a product by those of its operands, and that of a combination which is needed with the sum by those of its terms."""
+    found = summed(x, axes, alone)
+    return sum_of_combination(x, axes, reduce_sum) if found is None and needed else found
 
 
 def no_tangent(primitive: Callable[[], Primitive]) -> Callable:
