@@ -20,7 +20,6 @@ from jitad.codegen.tapes import Tapes
 from jitad.codegen.tasks import FunctionsOfNests, blocks, emit_parallel
 from jitad.ir.lowering import UNBOUNDED
 from jitad.lower.loops import Buffer, Call, Choice, Counter, Loops, Nest, Parallel, Repeat, Step, Strips
-from jitad.lower.splitting import runs_of_regions
 from jitad.lower.walk import buffers, children, expressions, reads, writes
 from jitad.lower.workspace import exchanged
 
@@ -130,8 +129,7 @@ class BodyEmitter:
             NestEmitter(self.builder, nest, self.flags, self.places, self.status).emit()
             self.return_failure(self.builder.load(self.status, typ=I32) if has_checks(nest) else None)
             return
-        for part in runs_of_regions(nest):
-            status = self.functions.call(self.builder, part, self.places, rows)
+        for status in self.functions.calls(self.builder, nest, self.places, rows):
             self.return_failure(status if self.loops.checks else None)
 
     def emit_strips(self, step: Strips) -> None:

@@ -46,9 +46,9 @@ def emit_part(
         if buffer not in places.pointers:
             places.pointers[buffer] = b.gep(workspace, [ir.Constant(I64, buffer.offset)], source_etype=I8)
     for nest in nests:
-        status = functions.call(b, nest, places)
-        if checks:
-            with b.if_then(b.icmp_signed("!=", status, ir.Constant(I32, 0)), likely=False):
-                b.ret(status)
+        for status in functions.calls(b, nest, places):
+            if checks:
+                with b.if_then(b.icmp_signed("!=", status, ir.Constant(I32, 0)), likely=False):
+                    b.ret(status)
     b.ret(ir.Constant(I32, 0))
     return function

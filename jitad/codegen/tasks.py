@@ -19,6 +19,7 @@ from jitad.codegen.scalars import I8, I32, I64, POINTER
 from jitad.codegen.streaming import fence
 from jitad.lower.likeness import form
 from jitad.lower.loops import Buffer, Counter, Nest, Parallel, Strips
+from jitad.lower.splitting import runs_of_regions
 from jitad.lower.streams import is_streamed
 from jitad.lower.walk import buffers, counters, leaves
 from jitad.lower.workspace import ALIGNMENT
@@ -33,11 +34,15 @@ class FunctionsOfNests:
         self.tasks: dict[tuple, ir.Function] = {}
         self.count = 0
 
-    def call(self, b: ir.IRBuilder, nest: Nest, places: Places, rows: Sequence[ir.Value] = (), cut: int = 0) -> ir.Value:
-        """Emit a call of the function of a nest and return the status.
+    def calls(self, b: ir.IRBuilder, nest: Nest, places: Places, rows: Sequence[ir.Value] = (), cut: int = 0) -> Iterator[ir.Value]:
+        """Emit calls of the functions of a nest, and iterate over their statuses; most nests have one function.
 
         `rows` are the first and the last iteration to run of the dimension that is `cut`, if not all of them.
         """
+        for part in runs_of_regions(nest):
+            yield self.call(b, part, places, rows, cut)
+
+    def call(self, b: ir.IRBuilder, nest: Nest, places: Places, rows: Sequence[ir.Value], cut: int) -> ir.Value:
         function, used, counted = emit_function(self.module, self.next_name(), nest, self.flags, self.known, cut if rows else None, places.fixed)
         pointers = [
             places.workspace if buffer is None else places.pointer(b, buffer) if buffer.rows is None else places.first_row(b, buffer, rows[0])
@@ -121,8 +126,9 @@ def emit_task(
     b.store(ir.Constant(I32, 0), worst)
 
     def run(nest: Nest, rows: Sequence[ir.Value]) -> None:
-        status, before = functions.call(b, nest, places, rows, step.cut), b.load(worst, typ=I32)
-        b.store(b.select(b.icmp_signed(">", status, before), status, before), worst)
+        for status in functions.calls(b, nest, places, rows, step.cut):
+            before = b.load(worst, typ=I32)
+            b.store(b.select(b.icmp_signed(">", status, before), status, before), worst)
 
     apart = any(is_own(buffer, step) for nest in leaves(step.steps) for buffer in buffers(nest))
     one, size = ir.Constant(I64, 1), ir.Constant(I64, step.block)
