@@ -26,6 +26,8 @@ class Benchmark:
         How many of them, from the first, the gradient is for.
     in_place
         Whether the function updates arrays in place, which the other libraries do not take, or take forever with.
+    scalar
+        Whether the function computes long with single numbers, which the libraries of arrays take forever with.
     workspace
         Arrays that the version by hand keeps from call to call: its last arguments.
     in_jax
@@ -40,6 +42,7 @@ class Benchmark:
     arguments: tuple[np.ndarray, ...]
     differentiated: int
     in_place: bool = False
+    scalar: bool = False
     workspace: tuple[np.ndarray, ...] = ()
     in_jax: Callable | None = None
     in_devito: Callable | None = None

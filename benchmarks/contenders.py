@@ -180,6 +180,8 @@ def takes(name: str, benchmark: Benchmark) -> bool:
         return written[name] is not None
     if benchmark.in_place:
         return name in (*BY_HAND, "jitad")
+    if benchmark.scalar:
+        return name in (*BY_HAND, "jitad", "JAX", "CasADi")
     if name == "CasADi":  # one node for each element, and no broadcasting
         return all(x.ndim == 1 and x.size <= MOST_NODES for x in benchmark.arguments)
     return True
