@@ -25,7 +25,7 @@ from jitad.optimize.invariants import hoist
 from jitad.optimize.registers import sum_in_registers
 from jitad.optimize.simplify import simplify
 from jitad.optimize.sums import sum_operands
-from jitad.optimize.writes import choose_written
+from jitad.optimize.writes import choose_written, write_in_place
 from jitad.runtime import kernels
 from jitad.runtime.config import config
 
@@ -46,7 +46,7 @@ def bodies(program: Program) -> Program:
 
 PASSES: list[Callable[[Program], Program]] = [
     eliminate_dead_code, expand, prune, eliminate_dead_code, simplify, eliminate_dead_code, sum_operands, bodies, hoist, prune, eliminate_dead_code,
-    add_in_branches, prune, eliminate_dead_code, delay, choose_written, eliminate_dead_code,
+    add_in_branches, prune, eliminate_dead_code, delay, choose_written, write_in_place, eliminate_dead_code,
 ]  # fmt: skip
 
 

@@ -172,3 +172,51 @@ def test_what_is_run_again_keeps_what_its_segments_need(monkeypatch):
     """A segment is not run again from snapshots of its own."""
     monkeypatch.setattr(snapshots, "PLENTY", 0)
     assert shown(reflections, matrix(60)).count(", snapshots") == 1
+
+
+# --- inner loops -------------------------------------------------------------------------------------------------------------------------
+
+
+def sweeps(u, k):
+    """Systems along rows, then along columns, after Thomas."""
+    u, n = u.copy(), u.shape[0]
+    w, c, d = np.zeros((n, n)), np.zeros(n), np.zeros(n)
+    for _ in range(20):
+        for i in range(1, n - 1):
+            for j in range(1, n - 1):
+                pivot = 1 + k[i, j] * (2 - c[j - 1])
+                c[j] = k[i, j] / pivot
+                d[j] = (u[i, j] + k[i, j] * (u[i - 1, j] + u[i + 1, j] + d[j - 1])) / pivot
+            for j in range(n - 2, 0, -1):
+                w[i, j] = d[j] + c[j] * w[i, j + 1]
+        for j in range(1, n - 1):
+            for i in range(1, n - 1):
+                pivot = 1 + k[i, j] * (2 - c[i - 1])
+                c[i] = k[i, j] / pivot
+                d[i] = (w[i, j] + k[i, j] * (w[i, j - 1] + w[i, j + 1] + d[i - 1])) / pivot
+            for i in range(n - 2, 0, -1):
+                u[i, j] = d[i] + c[i] * u[i + 1, j]
+    return np.sum(u**2)
+
+
+def relaxations(u, k):
+    """A nonlinear equation in each step, solved by iterations."""
+    for _ in range(20):
+        v = u * 1.0
+        for _ in range(40):
+            v[1:-1] = (v[:-2] * v[1:-1] + v[2:] * k[1:-1] + u[1:-1]) / 3
+        u = v
+    return np.sum(u**2)
+
+
+@pytest.mark.parametrize("function, shape, fields", [(sweeps, (24, 24), 3.3), (relaxations, (200,), 1.2)])
+def test_inner_loops_are_run_again(function, shape, fields):
+    """A step keeps what its inner loops start with."""
+    rng = np.random.default_rng(0)
+    u, k = rng.uniform(0.1, 1, shape), rng.uniform(0.1, 1, shape)
+    both = jitad.grad(function, argnums=(0, 1))
+    assert bytes_taken(jitad.trace(both)(u, k)) < (fields * 20 + 50) * u.nbytes
+    v, w, e = rng.normal(size=shape), rng.normal(size=shape), 1e-6
+    slope = (function(u + e * v, k + e * w) - function(u - e * v, k - e * w)) / (2 * e)
+    assert sum(np.sum(a * b) for a, b in zip(both(u, k), (v, w), strict=True)) == pytest.approx(slope, rel=1e-6)
+    assert jitad.jvp(function, (u, k), (v, w))[1] == pytest.approx(slope, rel=1e-6)

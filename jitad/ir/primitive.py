@@ -70,6 +70,10 @@ class Primitive:
     choose : ``(inputs, **params) -> atom | None``
         For a write to an array: the same as a choice, for each element, between what is written there and what was there before. None if
         several elements are written.
+    part : ``(inputs, **params) -> (atom, atom) | None``
+        For an operation that may change a part of an array only: the array, and what is put there or added.
+    write : ``(inputs, **params) -> atom | None``
+        The same as a write to that part, which leaves the other elements where they are, if there is such a write.
     hoist : ``(inputs, choose, **params) -> outputs | None``
         For a loop: records a version before which those values of its body are computed that ``choose(body, held, certain)`` gives; `held` are
         the inputs of the body that are the same in every trip, `certain` says that there is one. None if there are no such values.
@@ -122,6 +126,8 @@ class Primitive:
     nonnegative: Callable = lambda equation, known: False
     simplify: Callable | None = None
     choose: Callable | None = None
+    part: Callable | None = None
+    write: Callable | None = None
     hoist: Callable | None = None
     delay: Callable | None = None
     add_into: Callable | None = None

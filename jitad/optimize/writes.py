@@ -1,16 +1,19 @@
-"""Writes of single elements, on the way of an array from one elementwise operation to the next.
+"""Writes of few elements: as choices in passes over the array, or as writes where there are no such passes.
 
 In and out: a Program. A write to an array that is computed before it, and read element by element after it, would part the two: the array would
-be stored, changed at one place, and read again. As a choice for each element it lets them run in one pass. Invariant: results stay the same.
+be stored, changed at one place, and read again. As a choice for each element it lets them run in one pass. Conversely, where
+nothing is done to an array but to read and to change small parts of it, from an input to an output of the Program, it is changed in place.
+Invariant: results stay the same, but for the sign of a zero.
 """
 
 from __future__ import annotations
 
-from jitad.ir.lowering import Pointwise, Pull
+from jitad.ir.lowering import Control, Pointwise, Pull, Scatter
 from jitad.ir.program import Atom, Equation, Program, Var
 from jitad.ir.recorder import rewrite
 
 MOST = 4  # choices one after another
+PART = 8  # how many times smaller than an array a part is at least that is written where it is
 
 
 def choose_written(program: Program) -> Program:
@@ -38,3 +41,58 @@ def is_computed(x: Atom) -> bool:
         return False
     record = x.equation.primitive.lower
     return isinstance(record, Pointwise) or isinstance(record, Pull) and not record.alias
+
+
+def write_in_place(program: Program) -> Program:
+    """Return `program` with small parts written into arrays of which only small parts are used."""
+    if all(equation.primitive.part is None for equation in program.equations):
+        return program
+    users: dict[Atom, list[Equation]] = {}
+    for equation in program.equations:
+        for x in dict.fromkeys(equation.inputs):
+            users.setdefault(x, []).append(equation)
+    found = {x for var in program.inputs for x in parts_written(var, users, set(program.outputs))}
+
+    def rule(equation: Equation, inputs: list[Atom]):
+        if equation.outputs[0] not in found:
+            return None
+        result = equation.primitive.write(inputs, **equation.params)
+        return None if result is None else [result]
+
+    return rewrite(program, rule) if found else program
+
+
+def parts_written(array: Var, users: dict[Atom, list[Equation]], outputs: set[Atom]) -> list[Var]:
+    """Return the versions of an array that differ from the one before in a small part, if it is only used and changed in parts."""
+    versions: list[Var] = []
+    while array not in outputs:
+        following = [x for equation in users.get(array, []) if (x := changed(equation, array)) is not None]
+        if len(following) != 1 or not all(changed(equation, array) is not None or takes_part(equation, array) for equation in users[array]):
+            return []
+        (after,) = following
+        if not isinstance(after.equation.primitive.lower, Control | Scatter):
+            versions.append(after)
+        array = after
+    return versions if all(takes_part(equation, array) for equation in users.get(array, [])) else []
+
+
+def changed(equation: Equation, array: Var) -> Var | None:
+    """Return what an array is after an equation that changes a part of it."""
+    record = equation.primitive.lower
+    if isinstance(record, Control):
+        first = len(equation.inputs) - len(equation.outputs)
+        if record.kind != "loop" or equation.inputs.count(array) != 1 or array not in equation.inputs[first:]:
+            return None
+        return equation.outputs[equation.inputs.index(array) - first]
+    if isinstance(record, Scatter):
+        return equation.outputs[0] if equation.inputs[0] is array and array not in equation.inputs[1:] else None
+    part = equation.primitive.part and equation.primitive.part(equation.inputs, **equation.params)
+    return equation.outputs[0] if part and part[0] is array and part[1] is not array and part[1].type.size * PART <= array.type.size else None
+
+
+def takes_part(equation: Equation, array: Var) -> bool:
+    """Whether an equation reads a small part of an array, as a loop in it may."""
+    record = equation.primitive.lower
+    if isinstance(record, Control):
+        return True
+    return isinstance(record, Pull) and not record.alias and equation.outputs[0].type.size * PART <= array.type.size

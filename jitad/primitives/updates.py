@@ -1,13 +1,16 @@
-"""Writing a box of an array: what an assignment to a slice becomes."""
+"""Writing a box of an array: what an assignment to a slice becomes, and what is added to one."""
 
 from __future__ import annotations
 
 from jitad.ir import errors
 from jitad.ir.lowering import Pull
 from jitad.ir.primitive import Primitive
+from jitad.ir.program import Var
 from jitad.ir.symbolic import Zero, is_zero
+from jitad.primitives.arithmetic import add
 from jitad.primitives.declare import common_dtype, full, instantiate, is_linear, sample
-from jitad.primitives.shaping import ANY, SLICES, all_to_front, check_places, places, shape_text, slice_, where_placed
+from jitad.primitives.shaping import ANY, SLICES, all_to_front, check_places, embed, places, shape_text, slice_, where_placed
+from jitad.primitives.windows import Span, window_add, window_update
 
 
 def update_type(base, new, start, step):
@@ -50,6 +53,15 @@ def batch_update(size, inputs, axes, start, step):
     return [update(*all_to_front(size, inputs, axes), start=(0, *start), step=(1, *step))], [0]
 
 
+def write_update(inputs, start, step):
+    base, new = inputs
+    return None if min(step, default=1) < 1 else window_update(base, new, spans=tuple(map(Span, start, step, new.shape)))
+
+
+def part_updated(inputs, start, step):
+    return inputs[0], inputs[1]
+
+
 update = Primitive(
     "update",
     type=update_type,
@@ -57,6 +69,8 @@ update = Primitive(
     jvp=jvp_update,
     transpose=transpose_update,
     batch=batch_update,
+    write=write_update,
+    part=part_updated,
     lower=Pull(update_element),
     samples=lambda rng, dtype: [
         ([sample(rng, dtype, shape=whole), sample(rng, dtype, shape=part)], {"start": start, "step": step})
@@ -66,3 +80,21 @@ update = Primitive(
     selecting=True,
     dtypes=ANY,
 )
+
+
+def part_added(inputs):
+    """Return an array and the part that is added to it where only a part of the other operand is not zero."""
+    for x, y in (inputs, inputs[::-1]):
+        if isinstance(y, Var) and y.equation is not None and y.equation.primitive is embed and x.shape == y.shape:
+            return x, y.equation.inputs[0]
+    return None
+
+
+def write_sum(inputs):
+    base, part = part_added(inputs)
+    params = next(x.equation.params for x in inputs if x is not base)
+    start, step = params["start"], params["step"]
+    return None if min(step, default=1) < 1 else window_add(base, part, spans=tuple(map(Span, start, step, part.shape)))
+
+
+add.write, add.part = write_sum, part_added

@@ -5,8 +5,9 @@ and the equations that compute the others. Invariant: what the linear part reads
 
 The decision is a minimum cut. A value that is kept costs `BYTE` additions per byte, for it is written, read, and takes memory; one that is
 computed again costs its arithmetic, and needs its operands. Elementwise operations and index maps are computed again, and branches that
-consist of nothing else; loops, products, sums and factorisations are not. The counter and the constants of the outermost loop
-are at hand for nothing; a value that an inner loop holds has its price divided by the trips of that loop, for it is kept once for
+consist of nothing else; products, sums and factorisations are not, except in inner loops: what such a loop keeps of its trips may be found by
+running it once more, from what it started with, when that trip of the outer loop is reversed. The counter and the constants of the outermost
+loop are at hand for nothing; a value that an inner loop holds has its price divided by the trips of that loop, for it is kept once for
 all of them. So a scalar that was read from an array that changes is kept as a scalar; `exp(x)` is kept, or `x`, or what `x` was computed from,
 whichever takes least; and what depends on constants and counters alone is never kept.
 
@@ -24,13 +25,13 @@ from collections import deque
 from collections.abc import Sequence
 
 from jitad.ir.effects import silent
-from jitad.ir.lowering import Control, Pointwise, Pull
+from jitad.ir.lowering import Control, Pointwise, Pull, Undefined
 from jitad.ir.passes import PASSES
 from jitad.ir.program import Atom, Equation, Literal, Program, Var
 from jitad.ir.recorder import Recorder
 from jitad.primitives.control.bodies import pruned
 from jitad.transform.budget import Choice
-from jitad.transform.snapshots import choose
+from jitad.transform.snapshots import choose, work
 
 BYTE = 4.0
 TIE = 1e-3  # in favour of keeping what is read itself
@@ -100,8 +101,7 @@ def economize(known: list[Equation], residuals: list[Var], prices: dict[Var, flo
     while pending:
         x = pending.pop()
         network.connect((x, "computed"), (x, "needed"), BYTE * prices[x] if x in prices else BYTE * size(x) + TIE)
-        found = recipe(definitions.get(x), x)
-        cost, operands = found or (math.inf, [])
+        cost, operands = recipe(definitions.get(x), x) or network.run(definitions.get(x), x)
         network.connect("source", (x, "computed"), cost + 2 * TIE)
         for y in operands:
             if prices.get(y, 1.0):
@@ -121,6 +121,8 @@ def recipe(equation: Equation | None, x: Var) -> tuple[float, list[Var]] | None:
     if equation is None:
         return None
     record = equation.primitive.lower
+    if isinstance(record, Undefined):
+        return 0.0, []
     if isinstance(record, Pointwise | Pull):
         return record.cost * x.type.size, [y for y in equation.inputs if isinstance(y, Var)]
     bodies = equation.params.get("branches")
@@ -168,11 +170,25 @@ class Network:
 
     def __init__(self):
         self.edges: dict = {"source": {}, "sink": {}}
+        self.loops: dict[Equation, float] = {}
 
     def connect(self, tail, head, capacity: float) -> None:
         self.edges.setdefault(tail, {}).setdefault(head, 0.0)
         self.edges.setdefault(head, {}).setdefault(tail, 0.0)
         self.edges[tail][head] += capacity
+
+    def run(self, equation: Equation | None, x: Var) -> tuple[float, list[Var]]:
+        """Let `x` be computed by running a loop again, which is paid for once for all its results; return what else that costs, and takes."""
+        if equation is None or not isinstance(equation.primitive.lower, Control) or equation.primitive.lower.kind != "loop":
+            return math.inf, []
+        if equation not in self.loops:
+            self.loops[equation] = work(equation)
+            self.connect("source", equation, self.loops[equation])
+        if self.loops[equation] == math.inf:
+            return math.inf, []
+        self.connect(equation, (x, "computed"), math.inf)
+        operands = pruned(equation, [var is x for var in equation.outputs]).inputs
+        return 0.0, [y for y in operands if isinstance(y, Var)]
 
     def cut(self) -> set:
         """Send flow along shortest paths until the sink is out of reach."""
