@@ -42,14 +42,14 @@ class Linear(Recorder):
 
     `prices` are those of values at hand, in bytes; other known values cost their size.
 
-    `lasting` is what loops and branches in it can read from arrays of loops around it, in their last states. If it is `free`, loops in it may
-    be run again rather than keeping anything of their trips.
+    `lasting` is what loops and branches in it can read from arrays of loops around it, in their last states. If it is `free`, outermost loops in
+    it may be run again rather than keeping anything of their trips; if not, they are part of one that is, and run no inner loops again.
     """
 
     def __init__(self, prices: dict[Var, float] | None, lasting=None, free: bool = True):
         super().__init__()
         self.lasting = lasting
-        self.free = free and prices is None
+        self.outermost, self.free = prices is None, free
         self.prices = None if prices is None else dict(prices)
 
     def record(self, primitive, inputs: Sequence, params: dict) -> tuple[Var, ...]:
@@ -69,7 +69,7 @@ class Linear(Recorder):
 
     def choose_replay(self, trips: int, kept: Sequence[Var], anew: set[Var], state: Sequence[Var], trip: list[Equation]) -> Choice | None:
         """Return how a loop that would keep `kept` of each trip is run again; None where it keeps it. It computes those in `anew` each time."""
-        if not self.free:
+        if not self.free or not self.outermost:
             return None
         copied = [x for x in kept if x not in anew]
         return choose(trips, sum(map(size, kept)), sum(map(size, copied)), sum(map(size, state)), trip)
@@ -87,8 +87,10 @@ def size(atom: Atom) -> int:
     return atom.type.size * atom.dtype.itemsize
 
 
-def economize(known: list[Equation], residuals: list[Var], prices: dict[Var, float]) -> tuple[list[Var], list[Equation]]:
-    """Return which Vars to keep, and the equations that compute the other residuals again.
+def economize(
+    known: list[Equation], residuals: list[Var], prices: dict[Var, float], runs: bool = True
+) -> tuple[list[Var], list[Equation]]:
+    """Return which Vars to keep, and the equations that compute the other residuals again, if it `runs` them by inner loops too.
 
     Kept Vars with a price are inputs of the body that the linear part reads as they are.
     """
@@ -101,7 +103,7 @@ def economize(known: list[Equation], residuals: list[Var], prices: dict[Var, flo
     while pending:
         x = pending.pop()
         network.connect((x, "computed"), (x, "needed"), BYTE * prices[x] if x in prices else BYTE * size(x) + TIE)
-        cost, operands = recipe(definitions.get(x), x) or network.run(definitions.get(x), x)
+        cost, operands = recipe(definitions.get(x), x) or (network.run(definitions.get(x), x) if runs else (math.inf, []))
         network.connect("source", (x, "computed"), cost + 2 * TIE)
         for y in operands:
             if prices.get(y, 1.0):

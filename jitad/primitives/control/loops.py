@@ -95,15 +95,15 @@ def split_loop(inputs, unknown, linear: Recorder, body, length, consts, reverse)
     inside = Lasting(own | around.values, {array: Var(array.type) for array in left})
     prices |= {inside.states[array]: price / trips for array, price in left.items()}
     parts = PASSES["partition"](body, [False, *flags], carry, prices, inside)
-    kept, again = PASSES["economize"](inside.reread(parts.known, parts.names), parts.residuals, prices)
-    kept = [x for x in kept if x not in prices]
-    if isinstance(count, Literal):
-        state = leading(body, known, moving, consts)
-        trip = Program(body.inputs, parts.known, [parts.outputs[k - consts] for k in state])
-        anew = {variables[k] for k in known if is_made_anew(parts.outputs[k - consts])}
-        choice = linear.choose_replay(length, kept, anew, [variables[k] for k in state], live(trip, [True] * len(state)))
+    parts_known = inside.reread(parts.known, parts.names)
+    kept, again = PASSES["economize"](parts_known, parts.residuals, prices, runs=not linear.outermost)
+    if linear.outermost and linear.free:
+        beside = [x for x in kept if x not in prices]
+        choice = choose_replay(linear, body, parts, beside, known, moving, consts, length) if isinstance(count, Literal) else None
         if choice is not None:
             return split_again(inputs, unknown[1:], linear, choice, body=body, length=length, consts=consts, reverse=reverse)
+        kept, again = PASSES["economize"](parts_known, parts.residuals, prices)
+    kept = [x for x in kept if x not in prices]
     ends = [parts.outputs[k - consts] for k in moving]
     read = {x for equation in (*again, *parts.linear) for x in equation.inputs} | set(ends)
     held = [k for k in range(consts) if not flags[k]]
@@ -130,6 +130,14 @@ def split_loop(inputs, unknown, linear: Recorder, body, length, consts, reverse)
                       consts=len(at_hand) + len(stacks) + len(moving_consts), reverse=reverse)
     found = dict(zip(known, results, strict=False)) | dict(zip(moving, finals, strict=True))
     return [found[k] for k in range(consts, len(inputs))]
+
+
+def choose_replay(linear, body, parts, kept, known, moving, consts, length):
+    """Return how the loop is run again that would keep `kept` of each trip, None if it is not."""
+    state = leading(body, known, moving, consts)
+    trip = Program(body.inputs, parts.known, [parts.outputs[k - consts] for k in state])
+    anew = {body.inputs[k + 1] for k in known if is_made_anew(parts.outputs[k - consts])}
+    return linear.choose_replay(length, kept, anew, [body.inputs[k + 1] for k in state], live(trip, [True] * len(state)))
 
 
 def is_made_anew(x: Atom) -> bool:
