@@ -178,6 +178,10 @@ def resolved(item: slice, extent: Extent, most: int) -> tuple[Extent, int, Exten
     count = quotient(at_least_zero(length), abs(step))
     found = count.bounds()
     limit = min(-(-most // abs(step)), most if found is None else max(found[1], 0))
+    if item.start is not None and item.stop is not None:
+        apart = (extent_of(item.stop) - extent_of(item.start)).number
+        if apart is not None and apart * step >= 0:  # else one may count from the end alone
+            limit = min(limit, -(-abs(apart) // abs(step)))
     if count.number is not None:
         limit = count.const
         start = start if limit else Extent(0)

@@ -54,14 +54,16 @@ def read_by(program: Program, outputs: Sequence[bool]) -> list[bool]:
 
 
 def pruned(equation: Equation, used: Sequence[bool]) -> Equation:
-    """Return an equation that gives the same Vars, but only those that are used, from the operands that these need."""
+    """Return an equation that gives the Vars that are used, from the operands that these need; what it needs to carry besides has other names."""
     if equation.primitive.prune is None:
         return equation
     with Recorder(equation.source) as recorder:
-        if equation.primitive.prune(equation.inputs, used, **equation.params) is None:
-            return equation
+        found = equation.primitive.prune(equation.inputs, used, **equation.params)
+    if found is None:
+        return equation
     (smaller,) = recorder.equations
-    smaller.outputs = tuple([var for var, keep in zip(equation.outputs, used, strict=True) if keep])
+    names = {x: var for x, var, keep in zip(found, equation.outputs, used, strict=True) if keep}
+    smaller.outputs = tuple([names.get(x, x) for x in smaller.outputs])
     return smaller
 
 
