@@ -46,7 +46,7 @@ def bodies(program: Program) -> Program:
 
 PASSES: list[Callable[[Program], Program]] = [
     eliminate_dead_code, expand, prune, eliminate_dead_code, simplify, eliminate_dead_code, sum_operands, bodies, hoist, prune, eliminate_dead_code,
-    add_in_branches, prune, eliminate_dead_code, delay, choose_written, write_in_place, eliminate_dead_code,
+    add_in_branches, prune, eliminate_dead_code, delay, write_in_place, choose_written, eliminate_dead_code,
 ]  # fmt: skip
 
 

@@ -76,6 +76,12 @@ def test_binomial_numbers():
     assert least_steps(1000, 1) == 1000 * 999 // 2
 
 
+@pytest.mark.parametrize("steps, snapshots, forward", [(10, 3, 25), (50, 5, 172), (100, 10, 322), (250, 4, 1538), (1000, 30, 3472)])
+def test_as_many_steps_as_checkpoint_schedules(steps, snapshots, forward):
+    """The forward steps of `Revolve` and `MultistageCheckpointSchedule` of checkpoint_schedules, those in which a step is reversed included."""
+    assert least_steps(steps, snapshots) + steps == forward
+
+
 def test_schedules_do_what_they_promise():
     for steps in range(1, 40):
         for snapshots in range(1, 7):
