@@ -10,6 +10,7 @@ import numpy as np
 from jitad.api import jit
 from jitad.codegen import embedding
 from jitad.compiled import Compiled
+from jitad.frontend.ragged import refuse_sized
 from jitad.ir import errors
 from jitad.ir.types import ArrayType
 from jitad.runtime.execute import as_input
@@ -29,6 +30,7 @@ class Executable:
         if entry.changed or entry.written:
             raise errors.NotImplementedError(f"{function!r} changes arrays in place that it does not own, which no compiled caller expects; "
                                              "return the new values instead")
+        refuse_sized(entry.treedef, "a result of a function for compiled callers")
         if len(entry.traced.results) > entry.treedef.size:
             raise errors.NotImplementedError(f"{function!r} prints, which its compiled callers cannot wait for: they may run it in threads; "
                                              "return the values instead")

@@ -17,8 +17,10 @@ from jitad.compiled import Compiled, Entry, as_result
 from jitad.frontend.array import to_atom
 from jitad.frontend.captures import Captures
 from jitad.frontend.programs import Leaf, describe
+from jitad.frontend.ragged import Ragged, counts_among
 from jitad.frontend.trace import Trace, current_trace
-from jitad.frontend.trees import TreeDef, flatten, unflatten
+from jitad.frontend.trees import TreeDef, flatten, parts_of, sized_nodes, unflatten
+from jitad.frontend.trees import structure as structure_of
 from jitad.functional.inner import check_differentiable, present
 from jitad.functional.reverse import Budget
 from jitad.ir import errors
@@ -85,9 +87,28 @@ def apply(linear: Closed, residuals: list, values: list) -> tuple[bool, list]:
     return False, list(linear.run(*residuals, *values))
 
 
-def checked_leaves(tree: Any, structure: TreeDef, results: list[Leaf], what: str) -> list:
+def flattened(tree: Any, structure: TreeDef, value: Sequence) -> tuple[list, TreeDef]:
+    """Return the leaves of a cotangent and its structure, in which arrays have the room that those of the value have, whose leaves are given."""
+    if structure.cls is Ragged and isinstance(tree, np.ndarray):
+        room, *extents = value
+        if tree.shape != tuple(extents):
+            raise errors.ValueError(f"the cotangent has shape {tree.shape}; it must have that of the value, {tuple(map(int, extents))}")
+        padded = np.zeros(room.shape, tree.dtype)
+        padded[tuple(map(slice, extents))] = tree
+        return [padded, *extents], structure
+    found = parts_of(tree)
+    if not sized_nodes(structure) or found is None or len(found[1]) != len(structure.children):
+        return flatten(tree)
+    leaves, children, start = [], [], 0
+    for child, part in zip(found[1], structure.children, strict=True):
+        own, given = flattened(child, part, value[start : start + part.size])
+        leaves, children, start = [*leaves, *own], [*children, given], start + part.size
+    return leaves, structure_of(structure.cls if isinstance(tree, structure.cls) else type(tree), found[0], tuple(children))
+
+
+def checked_leaves(tree: Any, structure: TreeDef, results: list[Leaf], what: str, value: Sequence = ()) -> list:
     """Return the leaves of a tangent or cotangent, which must look like the value it belongs to."""
-    leaves, given = flatten(tree)
+    leaves, given = flattened(tree, structure, value)
     if given is not structure:
         raise errors.TypeError(f"{what} has the structure {given}; it must be that of the value, {structure}")
     for x, leaf in zip(leaves, results, strict=True):
@@ -135,7 +156,7 @@ def vjp_concretely(compiled: Compiled, primals: tuple, has_aux: bool, budget: Bu
     kinds = list(map(describe, leaves))
 
     def apply_pullback(cotangent):
-        seeds = checked_leaves(cotangent, main, results[: main.size], "the cotangent")
+        seeds = checked_leaves(cotangent, main, results[: main.size], "the cotangent", outputs[: main.size])
         recorded, cotangents = apply(linear, residuals, [*seeds, *rest])
         return pack(recorded, cotangents, arguments, kinds)
 
@@ -147,10 +168,12 @@ def linearize_concretely(compiled: Compiled, primals: tuple):
     entry, outputs, residuals, linear = evaluate(compiled, primals, "linearize", linearization)
     kinds = list(map(describe, flatten(primals)[0]))
     arguments = flatten(primals)[1]
+    extents = counts_among(entry.treedef)
 
     def apply_linear(*tangents):
         dots = checked_leaves(tangents, arguments, kinds, "a tangent")
         recorded, moved = apply(linear, residuals, dots)
-        return pack(recorded, moved[: entry.treedef.size], entry.treedef, entry.traced.results[: entry.treedef.size])
+        moved = [outputs[k] if k in extents else dot for k, dot in enumerate(moved[: entry.treedef.size])]
+        return pack(recorded, moved, entry.treedef, entry.traced.results[: entry.treedef.size])
 
     return entry.restore(outputs), apply_linear

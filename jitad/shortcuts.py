@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from jitad.frontend.trees import LEAF, TreeDef, flatten
+from jitad.frontend.trees import LEAF, SIZED, TreeDef, flatten
 from jitad.runtime.config import config
 from jitad.runtime.execute import as_input, runner
 
@@ -127,6 +127,8 @@ def build(treedef: TreeDef, leaves, scope: dict) -> str:
 def rebuild(treedef: TreeDef) -> Callable:
     """Return a function that builds a dict, NamedTuple or dataclass from its children."""
     cls, keys = treedef.cls, treedef.keys
+    if cls in SIZED:
+        return lambda *children: SIZED[cls].make(keys, children)
     if issubclass(cls, dict):
         return lambda *children: cls(zip(keys, children, strict=True))
     if issubclass(cls, tuple):

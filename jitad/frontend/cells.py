@@ -8,7 +8,7 @@ reads the new values. NumPy's and Python's scalars are views too, whose cells ar
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 import numpy as np
 
@@ -41,10 +41,15 @@ class Cell:
     def touched(self) -> None:
         """Note that it was written."""
         self.version += 1
-        for twin in self.twins:
-            if not twin.stale and twin.trace.alive:
-                twin.stale = True
-                current_trace().staled.append(twin)
+        make_stale(self.twins)
+
+
+def make_stale(cells: Iterable[Cell]) -> None:
+    """Let cells no longer be used that were, or may have been, changed under another name."""
+    for cell in cells:
+        if cell.trace.alive and not cell.stale:
+            cell.stale = True
+            current_trace().staled.append(cell)
 
 
 class View:
@@ -55,7 +60,7 @@ class View:
     cell
         The cell.
     base, step
-        The view that this one is a step from, and the step; None for a view of the whole cell.
+        The view that this one is a step from, and the step. For a view of the whole cell None, and what is told of its being written, if anything.
     type : ArrayType
         The type of the elements seen and their shape.
     kind
@@ -76,7 +81,7 @@ class View:
 
     def __init__(self, atom: Atom, weak: type | None = None, scalar: bool = False, origins: frozenset | None = None):
         self.cell = Cell(atom, current_trace())
-        self.base = None
+        self.base = self.step = None
         self.type = atom.type
         self.kind = atom.type.dtype if weak is None else KINDS[weak]
         self.weak = weak
@@ -153,6 +158,8 @@ class View:
 
     def _write(self, atom: Atom) -> None:
         if self.base is None:
+            if self.step is not None:
+                self.step.written()
             self.cell.atom = atom
             self.cell.touched()
             return

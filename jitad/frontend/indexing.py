@@ -56,6 +56,8 @@ class Index(NamedTuple):
 
 def getitem(a: View, key):
     """Return ``a[key]``."""
+    if type(key) is tuple and any(traced_mask(item) and item.ndim == 1 and known(item.atom) is None for item in key):
+        key = tuple(np.flatnonzero(item) if traced_mask(item) and item.ndim == 1 else item for item in key)
     if is_open(key):
         return get(a, tuple(map(Extent, a.type.shape)), key)
     if traced_mask(key):

@@ -13,6 +13,7 @@ class Growable(list):
     """A list that may come to keep its elements in arrays; `store` is then what holds them."""
 
     __slots__ = ("store",)
+    in_arrays = False
 
     def copy(self) -> Growable:
         return Growable(self)

@@ -1,7 +1,8 @@
 """Selections by masks that are only known when the compiled function runs: ``a[mask]``.
 
 In: an array and a mask. Out: a `Selected`, which stands for the elements where the mask holds. How many there are is not known, so it is
-computed with on the whole array: functions of elements, reductions to a number, and assignment to a place under the same mask.
+computed with on the whole array: functions of elements, reductions to a number, and assignment to a place under the same mask. For all
+else it is `packed`: the elements are brought together at the beginning of an array of which a part counts.
 Invariant: elements where the mask does not hold reach no result, and no derivative.
 """
 
@@ -13,7 +14,10 @@ import numpy as np
 from numpy.lib.mixins import NDArrayOperatorsMixin
 
 from jitad.frontend.cells import View, wrap
+from jitad.frontend.extents import Extent, extent_of
 from jitad.frontend.promotion import to_atom
+from jitad.frontend.ragged import NAMED, Ragged, taken_apart
+from jitad.frontend.trees import treat_as_sized
 from jitad.frontend.views import reshaped
 from jitad.ir import errors
 from jitad.ir.program import Atom, Literal
@@ -58,6 +62,13 @@ class Selected(NDArrayOperatorsMixin):
         rest = full(np.asarray(value).astype(self.dtype)[()], ArrayType(self.dtype, self.values.shape))
         return wrap(select(self.condition(), to_atom(self.values), rest), scalar=False)
 
+    def packed(self) -> Ragged:
+        """Return the elements one behind the other, as an array with room for all that there may be."""
+        count = self.mask.size
+        values = np.reshape(self.values, (count, *self.values.shape[self.mask.ndim :]))
+        order = np.argsort(~np.ravel(self.mask), kind="stable")
+        return Ragged(values[order], (extent_of(len_of(self)), *map(Extent, values.shape[1:])))
+
     def same_mask(self, mask: View) -> bool:
         return same_value(self.mask.atom, mask.atom)
 
@@ -65,31 +76,34 @@ class Selected(NDArrayOperatorsMixin):
 
     def __array_ufunc__(self, ufunc, method, *inputs, **kwargs):
         (out,) = kwargs.pop("out", (None,))
-        if method != "__call__" or ufunc.signature is not None or out is not None and out is not self:
-            raise refused(f"np.{ufunc.__name__}.{method}")
-        result = self.elementwise(ufunc, inputs, kwargs)
+        if out is not None and out is not self:
+            raise refused(f"the option out of np.{ufunc.__name__}")
+        if method != "__call__" or ufunc.signature is not None or not self.fits(inputs):
+            result = getattr(ufunc, method)(*map(packed, inputs), **kwargs)
+        else:
+            result = self.elementwise(ufunc, inputs, kwargs)
         if out is None:
             return result
-        self.values = result.values.astype(self.dtype)
+        if not isinstance(result, Selected):
+            raise refused(f"an assignment of np.{ufunc.__name__} of other elements")
+        self.values[...] = result.values.astype(self.dtype)
         return self
 
+    def fits(self, inputs) -> bool:
+        """Return whether operands are numbers, or known to be selections of the same elements."""
+        return all(x.same_mask(self.mask) and x.values.shape == self.values.shape if isinstance(x, Selected) else np.ndim(x) < self.ndim
+                   for x in inputs)
+
     def elementwise(self, function: Callable, inputs, kwargs):
-        for x in inputs:
-            if isinstance(x, Selected):
-                if not x.same_mask(self.mask) or x.values.shape != self.values.shape:
-                    raise errors.ControlFlowError("two selections by masks meet that are not known to be of the same elements; select "
-                                                  "once, or use np.where(mask, ..., ...) on whole arrays")
-            elif np.ndim(x) >= self.ndim:
-                raise refused(f"a combination with an array of shape {np.shape(x)}")
         result = function(*[x.values if isinstance(x, Selected) else x for x in inputs], **kwargs)
         return tuple(Selected(x, self.mask) for x in result) if isinstance(result, tuple) else Selected(result, self.mask)
 
     def __array_function__(self, function, types, args, kwargs):
         if function in REDUCTIONS and args and args[0] is self and not any(isinstance(x, Selected) for x in args[1:]):
             return getattr(self, REDUCTIONS[function])(*args[1:], **kwargs)
-        if function in ELEMENTWISE:
+        if function in ELEMENTWISE and self.fits(args):
             return self.elementwise(function, args, kwargs)
-        raise refused(f"np.{function.__name__}")
+        return function(*map(packed, args), **{name: packed(x) for name, x in kwargs.items()})
 
     def __array__(self, dtype=None, copy=None):
         raise refused("the conversion to an ndarray")
@@ -98,7 +112,7 @@ class Selected(NDArrayOperatorsMixin):
 
     def reduced(self, function: Callable, axis, kwargs) -> View:
         if axis is not None and not (axis == 0 and self.mask.ndim == 1) and self.ndim > 1:
-            raise refused(f"a reduction along axis {axis}")
+            return function(self.packed(), axis, **kwargs)
         axes = None if axis is None or self.ndim == 1 else 0
         condition = wrap(self.condition(), scalar=False)
         return function(self.filled(1) if function is not np.sum else self.filled(0), axes, where=condition, **kwargs)
@@ -146,14 +160,34 @@ class Selected(NDArrayOperatorsMixin):
     def __bool__(self):
         raise refused("a decision")
 
+    def __iter__(self):
+        raise refused("the iteration by other than a for statement")
+
     def __getitem__(self, key):
-        raise refused("an index")
+        if isinstance(key, Selected) and key.dtype == bool and key.same_mask(self.mask) and key.values.shape == self.mask.shape:
+            return Selected(self.values, self.mask & key.values)
+        return self.packed()[key]
+
+    @property
+    def shape(self) -> tuple:
+        return (len_of(self), *self.values.shape[self.mask.ndim :])
 
     def __setitem__(self, key, value):
-        raise refused("an assignment to a part")
+        if not (isinstance(key, Selected) and key.dtype == bool and self.fits([key, value]) and key.values.shape == self.mask.shape):
+            raise refused("an assignment to a part")
+        self.values[self.mask & key.values] = value.values if isinstance(value, Selected) else value
 
     def __getattr__(self, name: str):
+        if name in NAMED:
+            return getattr(self.packed(), name)
         raise AttributeError(str(refused(f"the attribute {name}")), name=name, obj=self)
+
+
+def packed(x):
+    """Return an operand with the elements of selections one behind the other."""
+    if isinstance(x, Selected):
+        return x.packed()
+    return list(map(packed, x)) if isinstance(x, list | tuple) and any(isinstance(y, Selected) for y in x) else x
 
 
 def len_of(x: Selected) -> View:
@@ -173,6 +207,7 @@ def highest(dtype: np.dtype):
     return np.inf if dtype.kind == "f" else np.iinfo(dtype).max if dtype.kind in "iu" else True
 
 
+treat_as_sized(Selected, lambda x: taken_apart(x.packed()), plain=Ragged)
 REDUCTIONS = {np.sum: "sum", np.prod: "prod", np.mean: "mean", np.var: "var", np.std: "std", np.any: "any", np.all: "all", np.max: "max",
               np.amax: "max", np.min: "min", np.amin: "min", np.copy: "copy"}
 ELEMENTWISE = frozenset([np.clip, np.real, np.imag, np.round, np.around, np.nan_to_num, np.angle, np.sinc])

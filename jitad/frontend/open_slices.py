@@ -13,12 +13,14 @@ import numpy as np
 from jitad.frontend.cells import View, wrap
 from jitad.frontend.concrete import known
 from jitad.frontend.extents import Extent, at_least_zero, clipped, extent_of, from_end, opaque, quotient
+from jitad.frontend.masks import Selected, packed
 from jitad.frontend.promotion import cast, to_atom
 from jitad.frontend.ragged import Extents, Ragged, agreed, made, parts, refused
 from jitad.frontend.views import Box, Window
 from jitad.ir import errors
-from jitad.ir.program import Atom
+from jitad.ir.program import Atom, literal
 from jitad.ir.source import user_source
+from jitad.ir.types import INT
 from jitad.primitives.checks import require
 from jitad.primitives.comparisons import ge, lt
 from jitad.primitives.shaping import broadcast, embed, slice_
@@ -31,15 +33,23 @@ def is_open(key) -> bool:
         return any(map(is_open, key))
     if isinstance(key, slice):
         return is_open_bound(key.start) or is_open_bound(key.stop)
-    return isinstance(key, Ragged)
+    return isinstance(key, Ragged | Selected)
 
 
 def is_open_bound(x) -> bool:
     return isinstance(x, View) and x.ndim == 0 and x.origins is None and known(x.atom) is None
 
 
+def packed_key(key):
+    """Return a key whose selections by masks are slices."""
+    return tuple(map(packed, key)) if type(key) is tuple else packed(key)
+
+
 def get(values: View, extents: Extents, key):
     """Return what a key selects."""
+    key = packed_key(key)
+    if isinstance(key, Ragged) and key.dtype == bool:
+        return values[mask_below(values, extents, key)]
     if any(isinstance(item, Ragged) for item in (key if type(key) is tuple else (key,))):
         return gathered(values, extents, key)
     view, found, scalar = selected(values, extents, key)
@@ -50,11 +60,24 @@ def get(values: View, extents: Extents, key):
 
 def put(values: View, extents: Extents, key, value) -> None:
     """Perform an assignment to what a key selects."""
+    key = packed_key(key)
+    if isinstance(key, Ragged) and key.dtype == bool:
+        values[mask_below(values, extents, key)] = value
+        return
     if any(isinstance(item, Ragged) for item in (key if type(key) is tuple else (key,))):
-        raise refused("an assignment by an array of indices that is a slice")
+        put_at_indices(values, extents, key, value)
+        return
     view, found, _ = selected(values, extents, key)
     if not same_place(view, value):
         assign(view, found, value)
+
+
+def mask_below(values: View, extents: Extents, mask: Ragged) -> View:
+    """Return a mask of the elements that count as one of all elements."""
+    for own, other in zip(extents, mask.extents, strict=False):
+        agreed(own, other, f"the mask at {user_source().short}")
+    shape = values.shape[: mask.ndim]
+    return wrap(resized(mask.filled(0).atom, shape), scalar=False)
 
 
 def same_place(view: View, value) -> bool:
@@ -205,3 +228,22 @@ def gathered(values: View, extents: Extents, key):
     result = getitem(values, tuple(items))
     shape = tuple(map(Extent, result.shape))
     return made(result, (*shape[:before], *index.extents, *shape[before + index.ndim:]))
+
+
+def put_at_indices(values: View, extents: Extents, index, value) -> None:
+    """Perform an assignment at indices that are a slice themselves: where they do not count, they lead to a row behind the others."""
+    if not isinstance(index, Ragged) or any(extent.terms for extent in extents) or index.ndim != 1 or index.dtype.kind not in "iu":
+        raise refused("an assignment by several arrays of indices, or by masks")
+    rows = values.shape[0]
+    valid = np.all((index >= -rows) & (index < rows))
+    last = require(literal(rows, INT), to_atom(valid), message=f"index is out of bounds for axis 0 with size {rows}", error="index")
+    places = Ragged(np.where(index.values < 0, index.values + rows, index.values), index.extents).filled(0)
+    places = np.where(wrap(index.mask(), scalar=False), places, wrap(last))
+    array, own = parts(value)
+    if len(own) == values.ndim and own[0].number != 1:
+        agreed(own[0], index.extents[0], f"the assignment at {user_source().short}")
+        atom = to_atom(array)
+        array = wrap(resized(atom, (index.values.shape[0], *atom.shape[1:])), scalar=False)
+    longer = np.concatenate([values, np.zeros((1, *values.shape[1:]), values.dtype)])
+    longer[places] = array
+    values[...] = longer[:rows]

@@ -15,10 +15,7 @@ import numpy as np
 
 from jitad.frontend.array import Array
 from jitad.frontend.lists import Growable
-from jitad.frontend.masks import Selected, refused
 from jitad.frontend.promotion import PYTHON_DTYPES, to_atom
-from jitad.frontend.ragged import Ragged
-from jitad.frontend.ragged import refused as ragged_refused
 from jitad.frontend.trace import Trace, current_trace
 from jitad.frontend.trees import TreeDef, flatten, leaf_paths, unflatten
 from jitad.frontend.undefined import Undefined
@@ -135,10 +132,6 @@ def output(x, path: str) -> Atom:
 def check_result(x, path: str) -> None:
     if isinstance(describe(x), Leaf):
         return
-    if isinstance(x, Selected):
-        raise refused("the return")
-    if isinstance(x, Ragged):
-        raise ragged_refused("the return")
     if isinstance(x, Undefined):
         x.refuse()
     hint = "; return a list or a tuple of its elements" if isinstance(x, types.GeneratorType | set | frozenset | map | zip) else ""

@@ -14,9 +14,10 @@ import numpy as np
 from numpy.lib.mixins import NDArrayOperatorsMixin
 
 from jitad.frontend.cells import View, wrap
-from jitad.frontend.extents import Extent, opaque
+from jitad.frontend.extents import Extent, extent_of, opaque
 from jitad.frontend.printing import can_be_marked, mark
 from jitad.frontend.promotion import as_operand, to_atom
+from jitad.frontend.trees import Sized, TreeDef, sized_nodes, treat_as_sized
 from jitad.frontend.views import Permutation
 from jitad.ir import errors
 from jitad.ir.program import Atom
@@ -286,3 +287,47 @@ def nonempty(x: Ragged, axes, what: str) -> None:
                 opaque(require(e.atom(), gt(e.atom(), 0), message=text, error="value")) if k == axis else e for k, e in enumerate(x.extents))
 
 
+# --- as a part of results ---------------------------------------------------------------------------------------------------------------
+
+
+def taken_apart(x: Ragged) -> tuple[tuple, list]:
+    """Return an array of run-time extents as a node: the elements it has room for, and its extents."""
+    return RUN_TIME, [x.values, *x.shape]
+
+
+def put_together(keys: tuple, children: list):
+    """Return the array with these elements and extents: of numbers, the array of those that count."""
+    values, *shape = children
+    if isinstance(values, np.ndarray):
+        return values[tuple(map(slice, shape))].copy()
+    if not isinstance(values, View):
+        return "array of an extent known at run time"
+    extents = tuple(map(extent_of, shape))
+    known = [extent.number for extent in extents]
+    return trimmed(values, tuple(known)) if None not in known else Ragged(values, extents)
+
+
+RUN_TIME = ("run-time extents",)
+treat_as_sized(Ragged, taken_apart, Sized(put_together, None))
+
+
+def counts_among(treedef: TreeDef) -> frozenset[int]:
+    """Return the numbers of the leaves that say how many elements of arrays and lists count."""
+    return frozenset(number for _, _, counts in sized_nodes(treedef) for number in counts)
+
+
+def refuse_sized(treedef: TreeDef, what: str) -> None:
+    """Raise if arrays or lists whose extents are known at run time are among the results of a function."""
+    if sized_nodes(treedef):
+        raise refused(what)
+
+
+def zeros_beyond(treedef: TreeDef, leaves: list, value: list) -> list:
+    """Return leaves with zeros beyond the extents that arrays have in those of the value."""
+    leaves = list(leaves)
+    for _, arrays, counts in sized_nodes(treedef):
+        for k in arrays:
+            shape = [value[number] for number in counts]
+            array = put_together((), [leaves[k], *shape, *leaves[k].shape[len(shape) :]])
+            leaves[k] = array.filled(0) if isinstance(array, Ragged) else leaves[k]
+    return leaves

@@ -10,7 +10,7 @@ from __future__ import annotations
 import dataclasses
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from jitad.frontend.lists import Growable
 from jitad.ir import errors
@@ -76,11 +76,11 @@ def dataclass_entries(node) -> tuple[tuple, Iterable]:
     return names, [getattr(node, name) for name in names]
 
 
-def treat_as_list(cls: type) -> None:
-    """Let a subclass of list be a node, but not one of those that control flow looks into."""
-    _parts[cls] = no_keys
+def treat_as_list(cls: type, parts: Callable, sized: Sized) -> None:
+    """Let a subclass of list be a node, but not one of those that control flow looks into; a `Sized` one, if its parts have keys."""
+    _parts[cls] = parts
     OBJECTS[cls] = LISTS_AS_LEAVES[cls] = None
-    PLAIN[cls] = list
+    PLAIN[cls], SIZED[cls] = list, sized
 
 
 def treat_as(plain: type, cls: type) -> None:
@@ -88,6 +88,25 @@ def treat_as(plain: type, cls: type) -> None:
     _parts[cls] = OBJECTS[cls] = _parts[plain]
     LISTS_AS_LEAVES[cls] = LISTS_AS_LEAVES[plain]
     PLAIN[cls] = plain
+
+
+class Sized(NamedTuple):
+    """A class of nodes with room for more elements than they have: ``make(keys, children) -> node``; the last children are the numbers of these.
+
+    There are as many numbers as `counts` says, all children but the first if it is None.
+    """
+
+    make: Callable
+    counts: int | None
+
+
+def treat_as_sized(cls: type, parts: Callable, sized: Sized | None = None, plain: type | None = None) -> None:
+    """Let instances of a class be `Sized` nodes, ``parts(node) -> (keys, children)``, or be taken for those of the class `plain`."""
+    _parts[cls] = OBJECTS[cls] = LISTS_AS_LEAVES[cls] = parts
+    if sized is None:
+        PLAIN[cls] = plain
+    else:
+        SIZED[cls] = sized
 
 
 def find_parts(cls: type) -> Callable | None:
@@ -108,6 +127,7 @@ _parts = _Parts({tuple: no_keys, list: no_keys, Growable: no_keys, dict: dict_en
 OBJECTS = _Parts(_parts)  # for control flow
 LISTS_AS_LEAVES = _Parts(_parts | {list: None, Growable: None})
 PLAIN = {Growable: list}  # classes whose structure is that of another
+SIZED: dict[type, Sized] = {}
 
 
 def parts_of(node: Any) -> tuple[tuple, list] | None:
@@ -139,7 +159,7 @@ def _flatten(tree, leaves: list, table: _Parts) -> TreeDef:
             structures.append(LEAF)
         else:
             structures.append(_flatten(child, leaves, table))
-    key = (PLAIN.get(cls, cls), keys, tuple(structures))
+    key = (cls if keys and cls in SIZED else PLAIN.get(cls, cls), keys, tuple(structures))
     return _structures.get(key) or structure(*key)
 
 
@@ -159,6 +179,8 @@ def _build(treedef: TreeDef, leaves: Iterator, lists: type):
     if treedef is LEAF:
         return next(leaves)
     cls, children = treedef.cls, [_build(child, leaves, lists) for child in treedef.children]
+    if cls in SIZED:
+        return SIZED[cls].make(treedef.keys, children)
     if cls is tuple or cls is list:
         return tuple(children) if cls is tuple else children if lists is list else lists(children)
     if issubclass(cls, dict):
@@ -180,6 +202,21 @@ def leaf_paths(treedef: TreeDef) -> list[str]:
     cls = treedef.cls
     if issubclass(cls, dict):
         names = [f"[{key!r}]" for key in treedef.keys]
+    elif cls in SIZED:
+        names = [f"[{k}]" for k in range(len(treedef.children))]
     else:
         names = [f".{key}" for key in treedef.keys or getattr(cls, "_fields", ())] or [f"[{k}]" for k in range(len(treedef.children))]
     return [name + rest for name, child in zip(names, treedef.children, strict=True) for rest in leaf_paths(child)]
+
+
+def sized_nodes(treedef: TreeDef, start: int = 0) -> list[tuple[TreeDef, range, range]]:
+    """Return the nodes that are `Sized`, with the numbers of the leaves that are arrays and of those that say how many elements count."""
+    if treedef.cls in SIZED:
+        counts = SIZED[treedef.cls].counts
+        middle, end = start + (1 if counts is None else treedef.size - counts), start + treedef.size
+        return [(treedef, range(start, middle), range(middle, end))]
+    found = []
+    for child in treedef.children:
+        found += sized_nodes(child, start)
+        start += child.size
+    return found

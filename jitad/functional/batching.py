@@ -9,6 +9,7 @@ import numpy as np
 from jitad.frontend.array import to_atom, wrap
 from jitad.frontend.printing import continue_log
 from jitad.frontend.programs import Leaf, describe
+from jitad.frontend.ragged import refuse_sized
 from jitad.frontend.trees import LEAF, TreeDef, flatten, leaf_paths, parts_of, unflatten
 from jitad.functional.inner import present, private, trace_printing
 from jitad.ir import errors
@@ -42,6 +43,7 @@ def vmap(function: Callable, in_axes, out_axes, args: tuple, kwargs: dict):
         return function(*unflatten(treedef, rest), **unflatten(names, list(map(private, named))))
 
     traced, prints = trace_printing(call, members, flatten(tuple(inputs))[1])
+    refuse_sized(traced.treedef, "a result of vmap")
     where = [axis for _, axis in mapped] + [None] * len(traced.free)
     outputs, out = push_batch(traced.program, [*inputs, *traced.free], where, size)
     if prints:

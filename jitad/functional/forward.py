@@ -22,7 +22,7 @@ def jvp(function: Callable, primals: tuple, tangents: tuple):
     dots = tangent_atoms(tuple(tangents), tuple(primals), "a tangent")
     outputs, moved = push_forward(inner.traced.program, inner.operands, [*dots, *[Zero(x.type) for x in inner.free]])
     outputs = inner.results(outputs)
-    return inner.restore(outputs), inner.restore(list(map(instantiate, moved[: len(outputs)])))
+    return inner.restore(outputs), inner.restore_tangents(outputs, moved[: len(outputs)])
 
 
 def check_pairs(primals, tangents) -> None:
@@ -38,7 +38,7 @@ def linear_function(function: Callable, primals: tuple):
 
     def apply(*tangents):
         dots = tangent_atoms(tangents, primals, "a tangent")
-        return inner.restore(apply_linear(linear, dots))
+        return inner.restore_tangents(outputs, apply_linear(linear, dots))
 
     return inner.restore(outputs), apply
 

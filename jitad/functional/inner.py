@@ -16,13 +16,14 @@ import numpy as np
 from jitad.frontend.array import Array, to_atom, wrap
 from jitad.frontend.printing import continue_log, printed
 from jitad.frontend.programs import Leaf, Traced, check_results, describe, trace_function
+from jitad.frontend.ragged import counts_among, zeros_beyond
 from jitad.frontend.trees import LEAF, TreeDef, flatten, leaf_paths, unflatten
 from jitad.ir import errors
 from jitad.ir.program import Atom, Program
 from jitad.ir.source import Source
 from jitad.optimize.invariants import hoist
 from jitad.primitives.complexes import convert
-from jitad.primitives.declare import full
+from jitad.primitives.declare import full, instantiate
 from jitad.transform.linearize import LinearMap, linearize
 
 
@@ -67,6 +68,11 @@ class Inner:
         """Record `program`, a form of the function's, and return its results and their derivative."""
         outputs, linear = linearize(program, self.operands, self.active)
         return self.results(outputs), replace(linear, outputs=linear.outputs[: len(self.traced.results)])
+
+    def restore_tangents(self, results: Sequence[Atom], tangents: Sequence) -> Any:
+        """Return tangents of the results (atoms or `Zero`) in the structure of the function's result."""
+        extents = counts_among(self.traced.treedef)
+        return self.restore([x if k in extents else instantiate(t) for k, (x, t) in enumerate(zip(results, tangents, strict=True))])
 
     def restore(self, atoms: Sequence[Atom]) -> Any:
         """Return outputs in the structure of the function's result."""
@@ -218,7 +224,7 @@ def tangent_atoms(tree: Any, primal: Any, what: str) -> list[Atom]:
     if structure is not expected:
         raise errors.TypeError(f"{what} has the structure {structure}; it must be that of the value, {expected}")
     atoms = []
-    for x, y in zip(leaves, wanted, strict=True):
+    for x, y in zip(zeros_beyond(structure, leaves, wanted), wanted, strict=True):
         atom, type = to_atom(x), describe(y).type
         if atom.shape != type.shape:
             raise errors.ValueError(f"{what} has shape {atom.shape}; it must have that of the value, {type.shape}")

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import itertools
 import operator
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from jitad.frontend.array import Array
 from jitad.frontend.cells import Cell, is_traced
-from jitad.frontend.control.lists import changed_since, element_picture
+from jitad.frontend.control.elements import changed_since, element_picture
 from jitad.frontend.control.pictures import Picture, picture
 from jitad.frontend.control.signals import NOTHING
 from jitad.frontend.control.state import UNSET, Containers, EntrySlot, NameSlot, Site, cells_of
@@ -84,14 +84,6 @@ def check_running(x) -> None:
                 f"a {type(x).__name__} is used in control flow that is decided when the compiled function runs, or in a loop that is traced "
                 "once, and would go on only once; make an array of its values before, or use jitad.unroll for a loop of known length")
         trace = trace.around
-
-
-def make_stale(cells: Iterable[Cell]) -> None:
-    """Let cells that bodies made stale be so in the current trace."""
-    for cell in cells:
-        if cell.trace.alive and not cell.stale:
-            cell.stale = True
-            current_trace().staled.append(cell)
 
 
 def commit(cell: Cell, atom: Atom) -> None:

@@ -12,8 +12,8 @@ import functools
 from collections.abc import Callable, Sequence
 
 from jitad.frontend.array import Array, to_atom, wrap
-from jitad.frontend.cells import is_traced
-from jitad.frontend.control.bodies import Pass, State, choice, commit, make_stale
+from jitad.frontend.cells import is_traced, make_stale
+from jitad.frontend.control.bodies import Pass, State, choice, commit
 from jitad.frontend.control.choices import chosen_from
 from jitad.frontend.control.growth import longest, settle, with_room
 from jitad.frontend.control.lists import Appended

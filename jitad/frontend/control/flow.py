@@ -20,22 +20,38 @@ to look at (`state.Site`). Functions without these statements stay as they are. 
 from __future__ import annotations
 
 import ast
-import copy
 
 from jitad.frontend.control.assignment import Assignment
+from jitad.frontend.control.constructs import (
+    ESCAPES,
+    LOOPS,
+    always_leaves,
+    binds,
+    compares,
+    consumes,
+    delayed,
+    is_bare_super,
+    is_list,
+    is_staged,
+    keeps_names,
+    leaves_loop,
+    only_raises,
+    own_nodes,
+    reads_frame,
+    root_name,
+    simplified,
+    target_names,
+    target_structure,
+)
 from jitad.frontend.control.liveness import Liveness
 from jitad.frontend.scopes import FUNCTIONS, Scope, parameters
 from jitad.frontend.sources import shallow_copy
-from jitad.frontend.syntax import FRAME_READERS, LOAD, STORE, constant, mangle, place, stage_call
+from jitad.frontend.syntax import LOAD, STORE, constant, mangle, place, stage_call
 
-ESCAPES = (ast.Return, ast.Break, ast.Continue)
-LOOPS = (ast.For, ast.While)
-STAGED = (ast.If, *LOOPS, ast.IfExp, ast.BoolOp, ast.Assert)
 COMPARISONS = {ast.Lt: "lt", ast.LtE: "le", ast.Gt: "gt", ast.GtE: "ge", ast.Eq: "eq", ast.NotEq: "ne",
                ast.Is: "is_", ast.IsNot: "is_not", ast.In: "in_", ast.NotIn: "not_in"}  # fmt: skip
 SUSPENDING = (ast.Yield, ast.YieldFrom, ast.Await, ast.AsyncFor, ast.AsyncWith)
 SIGNAL = "<signal>"
-CONSUMERS = frozenset(["sum", "max", "min", "list", "tuple", "sorted", "fsum", "prod"])
 
 
 def stage_flow(node, class_name: str | None):
@@ -43,84 +59,11 @@ def stage_flow(node, class_name: str | None):
     return Flow(node, class_name).function() if any(map(is_staged, ast.walk(node))) else node
 
 
-def is_staged(node) -> bool:
-    """Return whether a node decides something."""
-    return isinstance(node, STAGED) or isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.Not) or (
-        isinstance(node, ast.Compare) and compares(node)) or is_list(node) or consumes(node)
-
-
-def compares(node) -> bool:
-    """Return whether a comparison is one of several terms, or looks for an element in a container."""
-    return len(node.ops) > 1 or isinstance(node.ops[0], ast.In | ast.NotIn)
-
-
-def is_list(node) -> bool:
-    """Return whether a node is a comprehension that can be a loop."""
-    return isinstance(node, ast.ListComp | ast.GeneratorExp) and all(
-        not generator.is_async and target_names(generator.target) is not None for generator in node.generators)
-
-
-def consumes(node) -> bool:
-    """Return whether a node is a call that uses up a generator, of which it is given nothing else."""
-    if not isinstance(node, ast.Call) or len(node.args) != 1 or node.keywords or not isinstance(node.args[0], ast.GeneratorExp):
-        return False
-    return is_list(node.args[0]) and getattr(node.func, "id", getattr(node.func, "attr", None)) in CONSUMERS
-
-
-def target_names(target) -> list[str] | None:
-    """Return the names in a target from left to right, None if there is something else in it, or a name twice."""
-    if isinstance(target, ast.Name):
-        return [target.id]
-    found = [target_names(element) for element in target.elts] if isinstance(target, ast.Tuple | ast.List) else [None]
-    names = None if None in found else [name for part in found for name in part]
-    return names if names is not None and len(set(names)) == len(names) else None
-
-
-def target_structure(target) -> tuple | None:
-    return None if isinstance(target, ast.Name) else tuple(map(target_structure, target.elts))
-
-
-def own_nodes(node):
-    """Yield the nodes of a function that are not those of functions or classes inside it."""
-    for child in ast.iter_child_nodes(node):
-        yield child
-        if not isinstance(child, (*FUNCTIONS, ast.ClassDef)):
-            yield from own_nodes(child)
-
-
-def leaves_loop(statements: list[ast.stmt], in_loop: bool = False) -> bool:
-    """Return whether statements may return, or break or continue a loop that is around them."""
-    for node in statements:
-        if isinstance(node, ast.Return) or (isinstance(node, ESCAPES) and not in_loop):
-            return True
-        for field in ("body", "orelse", "finalbody", "handlers", "cases"):
-            inner = getattr(node, field, None)
-            inside = in_loop or (isinstance(node, LOOPS) and field == "body")
-            if isinstance(inner, list) and not isinstance(node, (*FUNCTIONS, ast.ClassDef)) and leaves_loop(inner, inside):
-                return True
-    return False
-
-
-def always_leaves(statements: list[ast.stmt]) -> bool:
-    """Return whether control never reaches the end of a block."""
-    if not statements:
-        return False
-    last = statements[-1]
-    if isinstance(last, ast.If):
-        return always_leaves(last.body) and always_leaves(last.orelse)
-    return isinstance(last, (*ESCAPES, ast.Raise))
-
-
-def only_raises(statements: list[ast.stmt]) -> bool:
-    return bool(statements) and isinstance(statements[-1], ast.Raise) and not leaves_loop(statements)
-
-
 class Flow:
     """The control flow of one function."""
 
     def __init__(self, node, class_name: str | None):
-        if any(isinstance(x, ast.While) and binds(x.test) for x in own_nodes(node)):
-            node = ConditionsInside().visit(copy.deepcopy(node))
+        node = simplified(node)
         self.node = node
         self.class_name = class_name
         self.scope = Scope(node)
@@ -404,40 +347,6 @@ def header(node: ast.stmt) -> ast.stmt:
     return ast.Pass(lineno=node.lineno, end_lineno=node.lineno, col_offset=node.col_offset, end_col_offset=node.col_offset)
 
 
-def binds(node) -> bool:
-    """Return whether an expression binds a name."""
-    return any(isinstance(x, ast.NamedExpr) for x in ast.walk(node))
-
-
-def keeps_names(node) -> bool:
-    """Return whether a comprehension makes functions or generators, which look its names up when they are run."""
-    if not isinstance(node, ast.ListComp) and not consumes(node):
-        return False
-    used_up = [call.args[0] for call in ast.walk(node) if consumes(call)]
-    return any(isinstance(x, FUNCTIONS) or isinstance(x, ast.GeneratorExp) and x not in used_up for x in ast.walk(node))
-
-
-def delayed(node) -> list[ast.expr]:
-    """Return the operands of an expression that become functions."""
-    if isinstance(node, ast.IfExp):
-        return [node.body, node.orelse]
-    if isinstance(node, ast.ListComp) or consumes(node):
-        return [node]
-    return node.values[1:] if isinstance(node, ast.BoolOp) else node.comparators if isinstance(node, ast.Compare) else []
-
-
-class ConditionsInside(ast.NodeTransformer):
-    """Moves conditions of `while` that bind names into the body: ``while True: if not c: break; ...``."""
-
-    def visit_While(self, node):
-        self.generic_visit(node)
-        if binds(node.test):
-            leave = place(node.test, ast.If(place(node.test, ast.UnaryOp(ast.Not(), node.test)),
-                                            [*node.orelse, place(node.test, ast.Break())], []))
-            node.test, node.body, node.orelse = constant(node.test, True), [leave, *node.body], []
-        return node
-
-
 def delay(node) -> ast.Lambda:
     return lambda_of([], node)
 
@@ -446,18 +355,3 @@ def lambda_of(names: list[str], node) -> ast.Lambda:
     args = ast.arguments(posonlyargs=[], args=[place(node, ast.arg(name)) for name in names], kwonlyargs=[], kw_defaults=[], defaults=[])
     return place(node, ast.Lambda(args, node))
 
-
-def root_name(node) -> str | None:
-    """Return the name that a chain of attributes and items begins with."""
-    while isinstance(node, ast.Subscript | ast.Attribute):
-        node = node.value
-    return node.id if isinstance(node, ast.Name) else None
-
-
-def is_bare_super(node: ast.Call) -> bool:
-    return isinstance(node.func, ast.Name) and node.func.id == "super" and not node.args
-
-
-def reads_frame(node) -> bool:
-    """Return whether a node is a call that looks at the names of its frame, and so must stay in it."""
-    return isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in FRAME_READERS - {"super", "globals"}

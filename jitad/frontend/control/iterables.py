@@ -17,6 +17,7 @@ import numpy as np
 
 from jitad.frontend.array import Array, wrap
 from jitad.frontend.cells import is_traced
+from jitad.frontend.masks import Selected
 from jitad.frontend.numpy_api.builtins import BUILTINS
 from jitad.frontend.promotion import contains_traced
 from jitad.frontend.ragged import Ragged
@@ -128,6 +129,8 @@ def sequence_of(x) -> Sequence | None:
         return x.sequence()
     if type(x) is range:
         return Sequence(len(x), lambda k: progressed(x.start, x.step, k))
+    if isinstance(x, Selected):
+        x = x.packed()
     if isinstance(x, Ragged) and x.ndim:
         return Sequence(x.length(), lambda k: x.element(k))
     if isinstance(x, Array) and x.ndim:

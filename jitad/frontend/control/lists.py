@@ -14,8 +14,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from jitad.frontend.array import Array, to_atom, wrap
-from jitad.frontend.cells import Cell, is_traced
+from jitad.frontend.array import Array, wrap
+from jitad.frontend.cells import Cell, is_traced, make_stale
+from jitad.frontend.control.elements import atoms_of, cells_of_elements, changed_since, common, element_picture, fixed, parts_of
 from jitad.frontend.control.iterables import Sequence
 from jitad.frontend.control.pictures import (
     LIST,
@@ -23,9 +24,6 @@ from jitad.frontend.control.pictures import (
     ShapesDiffer,
     StructuresDiffer,
     converted,
-    joined,
-    kind_of_leaf,
-    picture,
     presented,
 )
 from jitad.frontend.extents import Extent, extent_of
@@ -33,14 +31,15 @@ from jitad.frontend.lists import Growable, Growth
 from jitad.frontend.masks import Selected
 from jitad.frontend.numpy_api.builtins import BUILTINS
 from jitad.frontend.numpy_api.operands import asarray
+from jitad.frontend.open_slices import is_open_bound
 from jitad.frontend.programs import Leaf
 from jitad.frontend.promotion import cast, contains_traced, from_nest, whole
 from jitad.frontend.ragged import Ragged
 from jitad.frontend.trace import Trace, current_trace, outermost_trace
-from jitad.frontend.trees import LEAF, LISTS_AS_LEAVES, TreeDef, flatten, treat_as_list, unflatten
+from jitad.frontend.trees import LEAF, Sized, TreeDef, treat_as_list, unflatten
 from jitad.ir import errors
 from jitad.ir.program import literal
-from jitad.ir.types import INT
+from jitad.ir.types import INT, ArrayType
 from jitad.primitives.checks import require
 from jitad.primitives.comparisons import lt, minimum
 from jitad.primitives.declare import full
@@ -80,6 +79,8 @@ class Store:
         The trace that the list was made in.
     within
         Whether it is an element of another list, in whose arrays its elements are.
+    sources
+        The cells of arrays that were elements before these were kept in arrays: a change of an element would change them.
     """
 
     treedef: TreeDef
@@ -91,6 +92,7 @@ class Store:
     checked: bool
     home: Trace
     within: bool = False
+    sources: tuple[Cell, ...] = ()
 
     @property
     def picture(self) -> Picture:
@@ -104,8 +106,15 @@ class Store:
         count = require(count, lt(count, end), message="a list has more elements than there is room for", error="room")
         return wrap(minimum(count, literal(self.capacity - 1, INT)), weak=True)
 
+    def elements(self) -> list[Array]:
+        """Return the columns, as those who may change elements in place are to see them."""
+        return [Sources(self.sources).over(column) for column in self.columns] if self.sources else self.columns
+
     def element(self, parts: list):
         """Return the element with these parts of columns."""
+        return fixed(self.value(parts))
+
+    def value(self, parts: list):
         parts = iter(parts)
         return unflatten(self.treedef, [shown(next(parts), kind) if isinstance(kind, Leaf) else kind.value for kind in self.kinds], Growable)
 
@@ -116,53 +125,35 @@ class Store:
         return Ragged(column, (extent_of(self.count), *map(Extent, column.shape[1:])))
 
 
+@dataclass(frozen=True)
+class Sources:
+    """The root of views of a column whose elements other arrays are too: when it is written to, these can no longer be used."""
+
+    cells: tuple[Cell, ...]
+
+    def written(self) -> None:
+        make_stale(self.cells)
+
+    def over(self, column: Array) -> Array:
+        view = column.stepped(self)
+        view.base = None
+        return view
+
+    def type(self, base: ArrayType) -> ArrayType:
+        return base
+
+
 def shown(part: Array, kind: Leaf):
     if kind.kind.startswith(LIST):
         return in_array(part, Leaf(kind.type.with_shape(()), kind.kind.removeprefix(LIST)), within=True)
     return part if kind.kind == "array" else presented(part.atom, kind)
 
 
-class Part(NamedTuple):
-    """An array, list or dict that is, or is in, an element of a list: the cells of its arrays, and what it held."""
-
-    list: list
-    cells: list[tuple[Cell, int]]
-    container: list | dict | None = None
-    held: list | dict | None = None
-
-    def changed(self) -> bool:
-        if any(cell.version != version for cell, version in self.cells):
-            return True
-        now = [] if self.container is None or isinstance(self.container, Appended) else elements_of(self.container)
-        return bool(now) and (len(now) != len(self.held) or not all(map(operator.is_, now, self.held)))
-
-
-def elements_of(container: list | dict) -> list:
-    return list(container.values() if isinstance(container, dict) else container)
-
-
-def parts_of(x: list, value) -> list[Part]:
-    """Return what must not be changed after `value` was appended to a list, since only a copy of it is kept."""
-    if is_traced(value):
-        return [] if value.scalar else [Part(x, [(value.cell, value.cell.version)])]
-    if isinstance(value, Appended):
-        return [Part(x, [(column.cell, column.cell.version) for column in value.store.columns])]
-    if not isinstance(value, tuple | list | dict):
-        return []
-    inner = [part for element in elements_of(value) for part in parts_of(x, element)]
-    return inner if isinstance(value, tuple) else [*inner, Part(x, [], value, elements_of(value))]
-
-
-def changed_since() -> errors.ControlFlowError:
-    return errors.ControlFlowError("an array, list or dict is appended to a list, and changed in place before or after: the list holds the object "
-                                   "itself, so that all such elements are the same; append a copy, "
-                                   "out.append(u.copy())")
-
-
 class Appended(Growable):
     """A list whose elements are in arrays."""
 
     __slots__ = ()
+    in_arrays = True
 
     def length(self):
         return self.store.count
@@ -231,7 +222,7 @@ class Appended(Growable):
             self.unsupported()
         self.check_alone()
         store = self.store
-        element = store.element([wrap(store.cut(column)[-1].atom, scalar=column.ndim == 1) for column in store.columns])
+        element = store.value([wrap(store.cut(column)[-1].atom, scalar=column.ndim == 1) for column in store.columns])
         store.count = store.count - 1
         return element
 
@@ -268,7 +259,7 @@ class Appended(Growable):
 
     def sequence(self) -> Sequence:
         self.check_sources()
-        return Sequence(self.length(), lambda k: self.store.element([column[k] for column in self.store.columns]))
+        return Sequence(self.length(), lambda k: self.store.element([column[k] for column in self.store.elements()]))
 
     def __len__(self) -> int:
         return operator.index(self.length())
@@ -282,7 +273,7 @@ class Appended(Growable):
 
     def __getitem__(self, key):
         self.check_sources()
-        parts = [self.store.cut(column)[key] for column in self.store.columns]
+        parts = [self.store.cut(column)[key] for column in self.store.elements()]
         return self.part(parts) if isinstance(key, slice) else self.store.element(parts)
 
     def part(self, columns: list) -> Appended:
@@ -320,7 +311,42 @@ class Appended(Growable):
     __hash__ = None
 
 
-treat_as_list(Appended)
+class Element(NamedTuple):
+    """What an element of a list is whose length is known at run time."""
+
+    treedef: TreeDef
+    kinds: tuple
+
+
+def taken_apart(x: Appended) -> tuple[tuple, list]:
+    """Return a list as a node: its elements, or if its length is known at run time, what has room for them and how many there are."""
+    store = x.store
+    if not is_traced(store.count):
+        return (), list(x)
+    x.check_sources()
+    return (Element(store.treedef, tuple(store.kinds)),), [*store.columns, store.count]
+
+
+def put_together(keys: tuple, children: list):
+    """Return the list with these columns and this length: of numbers, Python's list of the elements that count."""
+    (element,), (*columns, count) = keys, children
+    if all(is_traced(column) for column in columns):
+        room = columns[0].shape[0]
+        return made(Growable(), Store(element.treedef, list(element.kinds), columns, room, count, room, False, current_trace()))
+    if isinstance(count, str):
+        return "list of a length known at run time"
+    return [unflatten(element.treedef, [plain(next(parts), kind) if isinstance(kind, Leaf) else kind.value for kind in element.kinds])
+            for parts in (iter([column[k] for column in columns]) for k in range(count))]
+
+
+def plain(x, kind: Leaf):
+    """Return a part of a column of numbers as what it is."""
+    if kind.kind.startswith(LIST):
+        return [plain(y, kind._replace(kind=kind.kind.removeprefix(LIST))) for y in x]
+    return x.item() if kind.kind == "python" else x.copy() if kind.kind == "array" and x.ndim else x
+
+
+treat_as_list(Appended, taken_apart, Sized(put_together, 1))
 
 
 def stacked(treedef: TreeDef, columns: Iterator[Array]) -> Array:
@@ -362,6 +388,48 @@ BUILTINS[sorted] = in_order
 BUILTINS[list] = listed
 
 
+# --- ordinary lists, asked for an element by a traced number -----------------------------------------------------------------------------
+
+
+def get(x: Growable, key):
+    """Return an element of a list, or a part of it. If the place is only known when the compiled function runs, it is kept in arrays."""
+    if not is_open_place(key):
+        return list.__getitem__(x, key)
+    keep_in_arrays(x)
+    return x[key]
+
+
+def put(x: Growable, key, value) -> None:
+    if not is_open_place(key):
+        list.__setitem__(x, key, value)
+        return
+    keep_in_arrays(x)
+    x[key] = value
+
+
+def is_open_place(key) -> bool:
+    """Return whether a key is a number that is only known when the compiled function runs, or a slice with such a bound."""
+    if isinstance(key, slice):
+        return is_open_bound(key.start) or is_open_bound(key.stop)
+    return is_open_bound(key) and key.dtype.kind in "iu"
+
+
+def keep_in_arrays(x: Growable) -> None:
+    trace = current_trace()
+    growth = Growth(x, [], 0)
+    if not len(x):
+        raise errors.IndexError("list index out of range")
+    if type(x) is not Growable:
+        raise errors.ControlFlowError("an element of a list is asked for by a number that is known when the compiled function runs, as is which of "
+                                      "two lists this is; index in each arm of the branch")
+    if id(x) in getattr(trace, "held", ()):
+        raise growth
+    promote(growth)
+
+
+Growable.__getitem__, Growable.__setitem__ = get, put
+
+
 # --- from ordinary lists --------------------------------------------------------------------------------------------------------------
 
 
@@ -399,35 +467,12 @@ def promote(growth: Growth) -> None:
     elif elements:
         for k, column in enumerate(columns):
             column[: len(elements)] = from_nest([wrap(cast(atoms[k], column.dtype)) for atoms in map(atoms_of, elements)])
-    store = Store(treedef, kinds, columns, capacity, x.store.count if known else len(elements), most, checked, current_trace())
+    sources = x.store.sources if known else cells_of_elements(x)
+    store = Store(treedef, kinds, columns, capacity, x.store.count if known else len(elements), most, checked, current_trace(), sources=sources)
     if known:
         x.store = store
     else:
         made(x, store)
-
-
-def element_picture(value) -> Picture:
-    """Return the picture of a value that is to be an element. Lists of numbers of one kind are leaves of it."""
-    leaves, treedef = flatten(value, LISTS_AS_LEAVES)
-    packed = [pack(x) if isinstance(x, list) else (kind_of_leaf(x), x) for x in leaves]
-    if None in packed:
-        return picture(value)
-    kinds = [kind for kind, _ in packed]
-    return Picture(treedef, kinds, [to_atom(x) if isinstance(kind, Leaf) else None for kind, x in packed])
-
-
-def pack(x: list) -> tuple[Leaf, Array] | None:
-    """Return a list of numbers as an array, and what it is as a leaf; None for other lists."""
-    if isinstance(x, Appended):
-        kinds = set(x.store.kinds) if x.store.treedef is LEAF and not is_traced(x.store.count) else set()
-    else:
-        kinds = {kind_of_leaf(element) for element in x if not isinstance(element, list | tuple | dict)} if contains_traced(x) else set()
-        kinds = kinds if not any(isinstance(element, list | tuple | dict) for element in x) else set()
-    kind = kinds.pop() if len(kinds) == 1 else None
-    if not isinstance(kind, Leaf) or kind.type.shape or kind.kind.startswith(LIST):
-        return None
-    array = from_nest(x)
-    return Leaf(array.type, LIST + kind.kind), array
 
 
 def in_array(array: Array, kind: Leaf, count=None, within: bool = False) -> Appended:
@@ -435,19 +480,3 @@ def in_array(array: Array, kind: Leaf, count=None, within: bool = False) -> Appe
     room = array.shape[0]
     return made(Growable(), Store(LEAF, [kind], [array], room, room if count is None else count, room, False, current_trace(), within))
 
-
-def common(pictures: list[Picture]) -> list:
-    """Return what the leaves of elements are, whichever of the pictures they have."""
-    first, *others = pictures
-    kinds = first.kinds
-    for other in others:
-        try:
-            kinds = joined(Picture(first.treedef, kinds, []), other)
-        except (ShapesDiffer, StructuresDiffer) as error:
-            raise error.__class__(f"a list gets elements of more than one kind in a loop or branch that is staged, {error.args[0]}; keep them in "
-                                  "several lists, or give all of them one shape") from None
-    return kinds
-
-
-def atoms_of(p: Picture) -> list:
-    return [atom for atom, kind in zip(p.atoms, p.kinds, strict=True) if isinstance(kind, Leaf)]

@@ -14,8 +14,8 @@ from typing import Any
 import numpy as np
 
 from jitad.frontend.array import Array, wrap
-from jitad.frontend.cells import Cell, is_traced
-from jitad.frontend.control.bodies import Body, Pass, State, array_cells, commit, make_stale, variable
+from jitad.frontend.cells import Cell, is_traced, make_stale
+from jitad.frontend.control.bodies import Body, Pass, State, array_cells, commit, variable
 from jitad.frontend.control.bounds import bounds, counters
 from jitad.frontend.control.branches import condition, decided, refuse_globals
 from jitad.frontend.control.equations import emit_loop, emit_while
@@ -97,7 +97,7 @@ class Staging:
         if self.sequence is None or not is_traced(self.sequence.length):
             return self.sequence and self.sequence.length
         found = bounds(self.sequence.length.atom, counters())
-        return found and max(found[1], 0)
+        return found and max(found[1], 1)  # room for a trip also where there is none
 
     def run(self, entry: Signal | None = None) -> Signal | None:
         """Stage the loop; `entry` is a signal that may have ended it already."""

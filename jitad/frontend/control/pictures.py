@@ -15,7 +15,6 @@ from jitad.frontend.lists import Growable
 from jitad.frontend.printing import united
 from jitad.frontend.programs import Leaf, Static, describe
 from jitad.frontend.promotion import KINDS, cast, result_type
-from jitad.frontend.ragged import Ragged
 from jitad.frontend.trees import LEAF, OBJECTS, TreeDef, flatten, unflatten
 from jitad.ir import errors
 from jitad.ir.program import Atom, Var
@@ -47,10 +46,6 @@ def picture(value) -> Picture:
 
 
 def kind_of_leaf(x) -> Leaf | Static:
-    if isinstance(x, Ragged):
-        raise errors.ControlFlowError(
-            "a slice whose extent is only known when the compiled function runs cannot be carried out of a branch or a trip of a loop; keep "
-            "the bounds and slice again, or copy it into a part of an array of fixed size")
     try:
         return describe(x)
     except errors.TypeError:

@@ -16,6 +16,7 @@ from jitad.frontend.numpy_api import (
     matrices,  # noqa: F401
     nan_reductions,  # noqa: F401
     numerical,  # noqa: F401
+    occurrences,  # noqa: F401
     padding,  # noqa: F401
     places,  # noqa: F401
     products,  # noqa: F401

@@ -127,6 +127,8 @@ def redirect_constant(function: Callable) -> None:
     @functools.wraps(function)
     def make(*args, **kwargs):
         result = function(*args, **kwargs)
+        if isinstance(result, Ragged):
+            return result
         return asarray(result).copy() if current_trace() is not None and holds_numbers(result.dtype) else result
 
 

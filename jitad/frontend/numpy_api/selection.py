@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from jitad.frontend.array import Array, is_traced, promote, wrap
-from jitad.frontend.numpy_api.operands import along, asarray, concrete, flat_unless, rearranged
+from jitad.frontend.numpy_api.operands import along, asarray, flat_unless, rearranged
 from jitad.frontend.numpy_api.reductions import truth
 from jitad.frontend.numpy_api.table import implements, named
 from jitad.frontend.promotion import contains_traced, to_atom
@@ -61,18 +61,6 @@ def piecewise(x, condlist, funclist, *args, **kw):
     return np.broadcast_to(result, x.shape)
 
 
-@implements(np.compress)
-def compress(condition, a, axis=None, out=None):
-    concrete(condition, "np.compress", "condition")
-    a, axis = flat_unless(a, axis)
-    return rearranged(a, np.flatnonzero(condition), axis)
-
-
-@implements(np.extract)
-def extract(condition, arr):
-    return np.compress(np.ravel(concrete(condition, "np.extract", "condition")), asarray(arr).ravel())
-
-
 def refuse(function) -> None:
     name = f"np.{function.__name__}"
 
@@ -81,7 +69,7 @@ def refuse(function) -> None:
         raise errors.ConcreteValueError(f"{name} of a traced array: {MASK_ADVICE}")
 
 
-for function in named("nonzero", "argwhere", "flatnonzero", "unique", "unique_all", "unique_counts", "unique_inverse", "unique_values",
+for function in named("unique_all", "unique_counts", "unique_inverse", "unique_values",
                       "trim_zeros", "union1d", "intersect1d", "setdiff1d", "setxor1d"):
     refuse(function)
 

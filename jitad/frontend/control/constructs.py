@@ -1,0 +1,192 @@
+"""What is asked about the source of a function before its control flow is rewritten, and the forms that are replaced by simpler ones.
+
+In: nodes of the syntax tree. Out: answers, and in `simplified` a tree with the same meaning. Invariant: the tree asked about is not touched.
+"""
+
+from __future__ import annotations
+
+import ast
+import copy
+
+from jitad.frontend.scopes import FUNCTIONS
+from jitad.frontend.syntax import FRAME_READERS, constant, place
+
+ESCAPES = (ast.Return, ast.Break, ast.Continue)
+LOOPS = (ast.For, ast.While)
+STAGED = (ast.If, *LOOPS, ast.IfExp, ast.BoolOp, ast.Assert)
+CONSUMERS = frozenset(["sum", "max", "min", "list", "tuple", "sorted", "fsum", "prod"])
+
+
+def is_staged(node) -> bool:
+    """Return whether a node decides something."""
+    return isinstance(node, STAGED) or isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.Not) or (
+        isinstance(node, ast.Compare) and compares(node)) or is_list(node) or consumes(node)
+
+
+def compares(node) -> bool:
+    """Return whether a comparison is one of several terms, or looks for an element in a container."""
+    return len(node.ops) > 1 or isinstance(node.ops[0], ast.In | ast.NotIn)
+
+
+def is_list(node) -> bool:
+    """Return whether a node is a comprehension that can be a loop."""
+    return isinstance(node, ast.ListComp | ast.GeneratorExp) and all(
+        not generator.is_async and target_names(generator.target) is not None for generator in node.generators)
+
+
+def consumes(node) -> bool:
+    """Return whether a node is a call that uses up a generator, of which it is given nothing else."""
+    if not isinstance(node, ast.Call) or len(node.args) != 1 or node.keywords or not isinstance(node.args[0], ast.GeneratorExp):
+        return False
+    return is_list(node.args[0]) and getattr(node.func, "id", getattr(node.func, "attr", None)) in CONSUMERS
+
+
+def target_names(target) -> list[str] | None:
+    """Return the names in a target from left to right, None if there is something else in it, or a name twice."""
+    if isinstance(target, ast.Name):
+        return [target.id]
+    found = [target_names(element) for element in target.elts] if isinstance(target, ast.Tuple | ast.List) else [None]
+    names = None if None in found else [name for part in found for name in part]
+    return names if names is not None and len(set(names)) == len(names) else None
+
+
+def target_structure(target) -> tuple | None:
+    return None if isinstance(target, ast.Name) else tuple(map(target_structure, target.elts))
+
+
+def own_nodes(node):
+    """Yield the nodes of a function that are not those of functions or classes inside it."""
+    for child in ast.iter_child_nodes(node):
+        yield child
+        if not isinstance(child, (*FUNCTIONS, ast.ClassDef)):
+            yield from own_nodes(child)
+
+
+def leaves_loop(statements: list[ast.stmt], in_loop: bool = False) -> bool:
+    """Return whether statements may return, or break or continue a loop that is around them."""
+    for node in statements:
+        if isinstance(node, ast.Return) or (isinstance(node, ESCAPES) and not in_loop):
+            return True
+        for field in ("body", "orelse", "finalbody", "handlers", "cases"):
+            inner = getattr(node, field, None)
+            inside = in_loop or (isinstance(node, LOOPS) and field == "body")
+            if isinstance(inner, list) and not isinstance(node, (*FUNCTIONS, ast.ClassDef)) and leaves_loop(inner, inside):
+                return True
+    return False
+
+
+def always_leaves(statements: list[ast.stmt]) -> bool:
+    """Return whether control never reaches the end of a block."""
+    if not statements:
+        return False
+    last = statements[-1]
+    if isinstance(last, ast.If):
+        return always_leaves(last.body) and always_leaves(last.orelse)
+    return isinstance(last, (*ESCAPES, ast.Raise))
+
+
+def only_raises(statements: list[ast.stmt]) -> bool:
+    return bool(statements) and isinstance(statements[-1], ast.Raise) and not leaves_loop(statements)
+
+
+def binds(node) -> bool:
+    """Return whether an expression binds a name."""
+    return any(isinstance(x, ast.NamedExpr) for x in ast.walk(node))
+
+
+def keeps_names(node) -> bool:
+    """Return whether a comprehension makes functions or generators, which look its names up when they are run."""
+    if not isinstance(node, ast.ListComp) and not consumes(node):
+        return False
+    used_up = [call.args[0] for call in ast.walk(node) if consumes(call)]
+    return any(isinstance(x, FUNCTIONS) or isinstance(x, ast.GeneratorExp) and x not in used_up for x in ast.walk(node))
+
+
+def delayed(node) -> list[ast.expr]:
+    """Return the operands of an expression that become functions."""
+    if isinstance(node, ast.IfExp):
+        return [node.body, node.orelse]
+    if isinstance(node, ast.ListComp) or consumes(node):
+        return [node]
+    return node.values[1:] if isinstance(node, ast.BoolOp) else node.comparators if isinstance(node, ast.Compare) else []
+
+
+def root_name(node) -> str | None:
+    """Return the name that a chain of attributes and items begins with."""
+    while isinstance(node, ast.Subscript | ast.Attribute):
+        node = node.value
+    return node.id if isinstance(node, ast.Name) else None
+
+
+def is_bare_super(node: ast.Call) -> bool:
+    return isinstance(node.func, ast.Name) and node.func.id == "super" and not node.args
+
+
+def reads_frame(node) -> bool:
+    """Return whether a node is a call that looks at the names of its frame, and so must stay in it."""
+    return isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in FRAME_READERS - {"super", "globals"}
+
+
+# --- simpler forms -------------------------------------------------------------------------------------------------------------------
+
+
+def simplified(node):
+    """Return a function, or a copy of it in which conditions that bind names, and changes of what a condition chooses, are statements."""
+    own = list(own_nodes(node))
+    if any(isinstance(x, ast.While) and binds(x.test) for x in own):
+        node = ConditionsInside().visit(copy.deepcopy(node))
+    if any(choice_of_target(x) is not None for x in own):
+        node = TargetsChosen().visit(copy.deepcopy(node))
+    return node
+
+
+class ConditionsInside(ast.NodeTransformer):
+    """Moves conditions of `while` that bind names into the body: ``while True: if not c: break; ...``."""
+
+    def visit_While(self, node):
+        self.generic_visit(node)
+        if binds(node.test):
+            leave = place(node.test, ast.If(place(node.test, ast.UnaryOp(ast.Not(), node.test)),
+                                            [*node.orelse, place(node.test, ast.Break())], []))
+            node.test, node.body, node.orelse = constant(node.test, True), [leave, *node.body], []
+        return node
+
+
+class TargetsChosen(ast.NodeTransformer):
+    """Lets a branch choose what is changed: ``(a if c else b).append(x)`` becomes ``if c: a.append(x)``, ``else: b.append(x)``."""
+
+    def visit(self, node):
+        self.generic_visit(node)
+        choice = choice_of_target(node)
+        if choice is None:
+            return node
+        arms = []
+        for chosen in (choice.body, choice.orelse):
+            arm = copy.deepcopy(node)
+            put_in_place(arm, chosen)
+            arms.append([self.visit(arm)])
+        return place(node, ast.If(choice.test, *arms))
+
+
+def choice_of_target(node) -> ast.IfExp | None:
+    """Return the choice at the root of what a statement changes, None if there is none."""
+    holder = holder_of_target(node)
+    return holder.value if holder is not None and isinstance(holder.value, ast.IfExp) and not binds(holder.value) else None
+
+
+def holder_of_target(node) -> ast.Attribute | ast.Subscript | None:
+    """Return the last link of the chain of attributes and items that leads to what a statement changes."""
+    link = None
+    if isinstance(node, ast.Expr) and isinstance(node.value, ast.Call):
+        link = node.value.func
+    elif isinstance(node, ast.AugAssign):
+        link = node.target
+    elif isinstance(node, ast.Assign) and len(node.targets) == 1 and not any(isinstance(x, ast.Call) for x in ast.walk(node.value)):
+        link = node.targets[0]
+    while isinstance(link, ast.Attribute | ast.Subscript) and isinstance(link.value, ast.Attribute | ast.Subscript):
+        link = link.value
+    return link if isinstance(link, ast.Attribute | ast.Subscript) else None
+
+
+def put_in_place(node, chosen: ast.expr) -> None:
+    holder_of_target(node).value = chosen
