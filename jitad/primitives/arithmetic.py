@@ -134,7 +134,7 @@ mul = elementwise("mul", np.multiply, lambda r, x, y: y, lambda r, x, y: x, elem
                   transpose=transpose_mul, nonnegative=product_is_nonnegative, simplify=simplify_mul)
 div = elementwise("div", np.true_divide, element=lambda b, x, y: x / y, cost=4, domains=(REAL_LINE, POSITIVE), jvp=jvp_div,
                   transpose=lambda cts, inputs: [cts[0] / conj(inputs[1]), None], nonnegative=both, simplify=simplify_div)
-neg = elementwise("neg", np.negative, lambda r, x: -1, element=lambda b, x: -x, cost=0.25, kinds="iufc",
+neg = elementwise("neg", np.negative, lambda r, x: -1, element=lambda b, x: -x, kinds="iufc",
                   transpose=lambda cts, inputs: [-cts[0]], simplify=simplify_neg)
 square = elementwise("square", np.square, lambda r, x: 2 * x, element=lambda b, x: x * x, kinds="iufc", nonnegative=always)
 reciprocal = elementwise("reciprocal", np.reciprocal, lambda r, x: -(r * r), element=lambda b, x: b.const(1, x) / x, cost=4,

@@ -111,7 +111,7 @@ def simplify_ne(inputs):
     return condition if taken != number else ~condition
 
 
-select = elementwise("select", np.where, kinds=ALL, cost=0.25, type=select_type, jvp=jvp_select, transpose=transpose_select,
+select = elementwise("select", np.where, kinds=ALL, type=select_type, jvp=jvp_select, transpose=transpose_select,
                      element=lambda b, c, x, y: b.select(c, x, y),
                      simplify=simplify_select, nonnegative=lambda equation, known: all(map(known, equation.inputs[1:])))
 select.samples = lambda rng, dtype: [([rng.random((2, 3)) < 0.5, sample(rng, dtype), sample(rng, dtype)], {})]

@@ -23,7 +23,7 @@ from jitad.transform.budget import Choice, Cost, Loop, programs_in
 
 PLENTY = 16_000_000
 STATES = 32
-RATE = 0.7
+RATE = 0.78
 
 
 def choose(trips: int, kept: int, copied: int, state: int, trip: list[Equation]) -> Choice | None:
