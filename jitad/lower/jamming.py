@@ -56,7 +56,7 @@ def best_jam(nest: Nest) -> tuple[tuple[int, int], ...]:
         options = [{**chosen, dim: f} for dim in outer if dim not in chosen for f in FACTORS if f <= nest.box[dim]]
         options = [option for option in options if fits(option)]
         best = min(options, key=lambda jam: cost(jam) * (1 + CODE * math.prod(jam.values())), default=chosen)
-        if cost(chosen) < GAIN * cost(best):
+        if best == chosen or cost(chosen) < GAIN * cost(best):
             return tuple(sorted(chosen.items()))
         chosen = best
 
