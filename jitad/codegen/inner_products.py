@@ -11,7 +11,7 @@ from llvmlite import ir
 
 from jitad.codegen import machine
 from jitad.codegen.emission import external, room
-from jitad.codegen.nests import Loop
+from jitad.codegen.loop import Loop
 from jitad.codegen.scalars import I64, register_type
 from jitad.lower.products import Matrix
 

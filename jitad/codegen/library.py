@@ -16,7 +16,7 @@ from llvmlite import ir
 from jitad.codegen import blas, inner_products, printing
 from jitad.codegen.emission import copy_bytes, room, room_for
 from jitad.codegen.failures import call_number
-from jitad.codegen.nests import Loop
+from jitad.codegen.loop import Loop
 from jitad.codegen.scalars import I8, I32, I64
 from jitad.codegen.sorting import emit_argsort
 from jitad.ir.types import INT, ArrayType

@@ -17,6 +17,7 @@ from llvmlite import ir
 from jitad.codegen.accumulators import CHUNK, Accumulators, Copy, identity
 from jitad.codegen.elementary.arithmetic import Arithmetic, Scalar
 from jitad.codegen.elementary.division import Divisor
+from jitad.codegen.loop import Loop
 from jitad.codegen.memory import Places
 from jitad.codegen.scalars import I1, I8, I32, I64, POINTER, ScalarEmitter, constant, register_type
 from jitad.codegen.streaming import fetch, stream
@@ -33,8 +34,6 @@ FLAT = 256  # iterations of loops that LLVM may unroll all of
 LEAST_CHUNK = 64
 LONG = 16  # trips of a loop in which numbers are divided by one that is the same for all
 MOST_POINTERS = 32
-UNROLL_DISABLE = ["llvm.loop.unroll.disable"]
-VECTORIZE_DISABLE = ["llvm.loop.vectorize.enable", ir.Constant(I1, 0)]
 AHEAD = 2  # rows
 
 
@@ -399,47 +398,3 @@ def chunks(trips: Sequence[int]) -> tuple[int, int]:
     level = max([place for place in range(len(trips)) if math.prod(trips[place:]) >= LEAST_CHUNK], default=0)
     inside = math.prod(trips[level + 1 :])
     return level, 0 if trips[level] * inside <= 2 * CHUNK else max(1, CHUNK // inside)
-
-
-class Loop:
-    """``with Loop(builder, low, high) as i``: emit a loop over low .. high, both included.
-
-    Numbers are such that low <= high; values may be anything. A loop to be `kept` is not unrolled completely, so that it is this one that
-    LLVM vectorises, and not the loop around it; a `plain` one is not vectorised either.
-    """
-
-    def __init__(self, builder: ir.IRBuilder, low: int | ir.Value, high: int | ir.Value, kept: bool = False, plain: bool = False):
-        self.builder, self.certain = builder, isinstance(low, int)
-        self.hints = [UNROLL_DISABLE] * kept + [VECTORIZE_DISABLE] * plain
-        self.low, self.high = (ir.Constant(I64, end) if isinstance(end, int) else end for end in (low, high))
-
-    def __enter__(self) -> ir.Value:
-        b = self.builder
-        before = b.block
-        self.head = b.append_basic_block("loop")
-        self.after = b.append_basic_block("after")
-        if self.certain:
-            b.branch(self.head)
-        else:
-            b.cbranch(b.icmp_signed("<=", self.low, self.high), self.head, self.after)
-        b.position_at_end(self.head)
-        self.variable = b.phi(I64, name="i")
-        self.variable.add_incoming(self.low, before)
-        return self.variable
-
-    def __exit__(self, *exc) -> None:
-        b = self.builder
-        following = b.add(self.variable, ir.Constant(I64, 1), flags=("nsw", "nuw"))
-        self.variable.add_incoming(following, b.block)
-        branch = b.cbranch(b.icmp_signed("<=", following, self.high), self.head, self.after)
-        if self.hints:
-            branch.set_metadata("llvm.loop", loop_metadata(b.module, self.hints))
-        b.position_at_end(self.after)
-
-
-def loop_metadata(module: ir.Module, hints: Sequence[list]) -> ir.MDValue:
-    """Return metadata for one loop: a node that refers to itself, and hints."""
-    texts = [module.add_metadata(hint) for hint in hints]
-    node = ir.MDValue(module, [], name=str(len(module.metadata)))
-    node.operands = (node, *texts)
-    return node

@@ -13,8 +13,9 @@ from llvmlite import ir
 
 from jitad.codegen import team
 from jitad.codegen.emission import room
+from jitad.codegen.loop import Loop
 from jitad.codegen.memory import Places
-from jitad.codegen.nests import Loop, emit_function
+from jitad.codegen.nests import emit_function
 from jitad.codegen.scalars import I8, I32, I64, POINTER
 from jitad.codegen.streaming import fence
 from jitad.lower.likeness import form
