@@ -69,7 +69,8 @@ def jit(function: Callable, static_argnums: Argnums = (), static_argnames: str |
     ----------
     function
         Takes and returns arrays, scalars and nested containers of them. Arrays that it changes in place are changed for the caller.
-        It runs once, to be traced: what it prints of traced values are their types; to see values, return them, or call the function itself.
+        It runs once, to be traced; what it prints is written, with the values, whenever the compiled function runs. Results may be arrays and
+        lists whose lengths only the run decides.
     static_argnums, static_argnames
         Arguments whose values are part of the signature. Strings, callables and other objects always are, and integers and booleans
         become so when their values decide a shape, a loop or a branch.

@@ -478,8 +478,26 @@ def test_what_is_shared_with_a_list_in_arrays():
             bins[int(v * 10) % 3].append(v)
         return bins
 
-    with pytest.raises(errors.AliasError, match="changed under another name"):
-        jitad.jit(changed_through_the_list)(POINT)
+    def exchanged(x):
+        rows = [x * 1.0, x * 2.0, x * 3.0]
+        for n in range(20):
+            i, j = n % 3, (n * 2 + 1) % 3
+            rows[i], rows[j] = rows[j], rows[i]
+        return rows[0]
+
+    def used_after_another_took_its_place(x):
+        rows = [x * 1.0, x * 2.0, x * 3.0]
+        for n in range(20):
+            row = rows[n % 3]
+            rows[n % 3] = row * 0.5
+            x = x + row
+        return x
+
+    for function in (changed_through_the_list, used_after_another_took_its_place):
+        with pytest.raises(errors.AliasError, match="changed under another name"):
+            jitad.jit(function)(POINT)
+    with pytest.raises(errors.ControlFlowError, match=r"rows\[i\] = rows\[j\].copy\(\)"):
+        jitad.jit(exchanged)(POINT)
     np.testing.assert_allclose(jitad.jit(changed_by_its_name)(POINT), changed_by_its_name(POINT))
     with pytest.raises(errors.ControlFlowError, match="keep what changes in arrays"):
         jitad.jit(list_of_lists)(np.linspace(0.0, 1.0, 40))

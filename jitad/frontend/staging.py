@@ -19,6 +19,7 @@ import numpy as np
 from jitad.frontend.captures import CONTAINERS, Captures, active
 from jitad.frontend.cells import is_traced, wrap
 from jitad.frontend.control import bodies, branches, comparisons, comprehensions, handlers, signals, statements
+from jitad.frontend.control.elements import in_arrays
 from jitad.frontend.guards import same
 from jitad.frontend.lists import Growable
 from jitad.frontend.operators import Operators, class_attribute, is_users
@@ -184,7 +185,7 @@ class Stage(Operators):
     def item_place(self, base, key) -> Place:
         loaded = self.item(base, key)
         found = base[key] if is_traced(loaded) and isinstance(base, CONTAINERS) else loaded
-        return Place(self, found, loaded, functools.partial(operator.setitem, base, key))
+        return Place(self, found, loaded, functools.partial(operator.setitem, base, key), keeps=in_arrays(base))
 
     # --- within a trace --------------------------------------------------------------------------------------------------------
 
@@ -250,18 +251,21 @@ class Stage(Operators):
 class Place:
     """The target of ``target op= value``: what was found there, what the trace sees of it, and how to write to it."""
 
-    __slots__ = ("stage", "found", "loaded", "write")
+    __slots__ = ("stage", "found", "loaded", "write", "keeps")
 
-    def __init__(self, stage: Stage, found, loaded, write: Callable | None = None):
+    def __init__(self, stage: Stage, found, loaded, write: Callable | None = None, keeps: bool = False):
         self.stage = stage
         self.found = found
         self.loaded = loaded
         self.write = write
+        self.keeps = keeps  # what was changed in place need not be written again
 
     def update(self, operation: str, value):
         """Return what is there after the update. An array that was changed in place stays the object that it was."""
         result = getattr(self.stage, operation)(self.loaded, value)
         if result is self.loaded:
+            if self.keeps:
+                return self.found
             result = self.found
         if self.write is not None:
             self.write(result)

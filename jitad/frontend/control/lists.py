@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 import numpy as np
@@ -36,7 +36,7 @@ from jitad.frontend.programs import Leaf
 from jitad.frontend.promotion import cast, contains_traced, from_nest, whole
 from jitad.frontend.ragged import Ragged
 from jitad.frontend.trace import Trace, current_trace, outermost_trace
-from jitad.frontend.trees import LEAF, Sized, TreeDef, treat_as_list, unflatten
+from jitad.frontend.trees import LEAF, Sized, TreeDef, flatten, treat_as_list, unflatten
 from jitad.ir import errors
 from jitad.ir.program import literal
 from jitad.ir.types import INT, ArrayType
@@ -81,6 +81,8 @@ class Store:
         Whether it is an element of another list, in whose arrays its elements are.
     sources
         The cells of arrays that were elements before these were kept in arrays: a change of an element would change them.
+    lent
+        Elements that were asked for, as views of columns: they stay what they were when the list gets others in their places.
     """
 
     treedef: TreeDef
@@ -93,6 +95,7 @@ class Store:
     home: Trace
     within: bool = False
     sources: tuple[Cell, ...] = ()
+    lent: list[Array] = field(default_factory=list)
 
     @property
     def picture(self) -> Picture:
@@ -110,11 +113,19 @@ class Store:
         """Return the columns, as those who may change elements in place are to see them."""
         return [Sources(self.sources).over(column) for column in self.columns] if self.sources else self.columns
 
+    def recall(self) -> None:
+        """Let elements that were asked for no longer be used, since views of columns would show what takes their places."""
+        for view in self.lent:
+            view.cell = Cell(None, self.home)
+            view.cell.stale = True
+        self.lent = []
+
     def element(self, parts: list):
         """Return the element with these parts of columns."""
         return fixed(self.value(parts))
 
     def value(self, parts: list):
+        self.lent += [part for part in parts if part.ndim]
         parts = iter(parts)
         return unflatten(self.treedef, [shown(next(parts), kind) if isinstance(kind, Leaf) else kind.value for kind in self.kinds], Growable)
 
@@ -214,8 +225,16 @@ class Appended(Growable):
         if not self.fit(given):
             self[key] = value
             return
-        for column, atom in zip(self.store.columns, converted(given, self.store.kinds), strict=True):
-            self.store.cut(column)[key] = wrap(atom)
+        store, atoms = self.store, converted(given, self.store.kinds)
+        arrays = [x for x in flatten(value)[0] if isinstance(x, Array) and not x.scalar]
+        if any(x.cell is column.cell for x in arrays for column in store.columns):
+            raise errors.ControlFlowError("an element of a list becomes another one too, or is exchanged with it, by a number that is known when the "
+                                          "compiled function runs; assign a copy, rows[i] = rows[j].copy()")
+        store.recall()
+        for column, atom in zip(store.columns, atoms, strict=True):
+            store.cut(column)[key] = wrap(atom)
+        store.sources += tuple(x.cell for x in arrays)
+        current_trace().appended += parts_of(self, value)
 
     def pop(self, index=-1):
         if is_traced(index) or index != -1:
