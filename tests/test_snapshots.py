@@ -116,7 +116,7 @@ def test_derivatives_of_factorisations(function, frugal):
 def test_few_matrices_stay_enough_as_they_grow(monkeypatch):
     """The memory grows with the matrix, as do the trips run; how often one is run grows like a logarithm."""
     monkeypatch.setattr(snapshots, "PLENTY", 0)
-    found = [bytes_taken(jitad.trace(jitad.grad(reflections))(matrix(n))) / matrix(n).nbytes for n in (60, 240)]
+    found = [bytes_taken(jitad.trace(jitad.grad(reflections))(matrix(n))) / matrix(n).nbytes for n in (100, 240)]
     assert max(found) < 48
 
 
@@ -157,21 +157,21 @@ def test_what_is_little_cheap_to_keep_or_dear_to_compute_is_kept(monkeypatch):
 
     def dear(A):
         A = A.copy()
-        for k in range(60):
+        for k in range(100):
             A[k:] *= np.exp(np.sin(A[k:]))
         return np.sum(A)
 
-    assert not is_run_again(reflections, matrix(60))
+    assert not is_run_again(reflections, matrix(100))
     monkeypatch.setattr(snapshots, "PLENTY", 0)
-    assert is_run_again(reflections, matrix(60))
+    assert is_run_again(reflections, matrix(100))
     assert not is_run_again(waves, np.linspace(0, 1, 50))
-    assert not is_run_again(dear, matrix(60))
+    assert not is_run_again(dear, matrix(100))
 
 
 def test_what_is_run_again_keeps_what_its_segments_need(monkeypatch):
     """A segment is not run again from snapshots of its own."""
     monkeypatch.setattr(snapshots, "PLENTY", 0)
-    assert shown(reflections, matrix(60)).count(", snapshots") == 1
+    assert shown(reflections, matrix(100)).count(", snapshots") == 1
 
 
 # --- inner loops -------------------------------------------------------------------------------------------------------------------------

@@ -106,7 +106,7 @@ class Cost(NamedTuple):
         """The choice that takes the least memory."""
         return min((Choice(segment, 1) for segment in segments(self.loop.trips)), key=self.bytes)
 
-    def best(self, limit: float, order: Callable[[Loop, Choice], int] = Loop.trips_run) -> Choice | None:
+    def best(self, limit: float, order: Callable[[Loop, Choice], int | tuple] = Loop.trips_run) -> Choice | None:
         """Return the choice that comes first in `order`, of these that with the fewest bytes, that takes at most `limit` of them, if any does.
 
         Segments that are all of the same length are preferred.

@@ -8,8 +8,8 @@ many of them; running a trip again costs its arithmetic, and what is kept is tha
 keeps more than `PLENTY` bytes and more than `STATES` times its state, and its trips do at most `RATE` additions for each byte copied. That is so
 for factorisations and other updates of all that remains by a few operations, which then take memory of the order of their data, and less
 time. Where a trip does more, as most steps of a partial differential equation do, or what is kept is what the loop carries, which is computed where
-it is kept, it takes longer, and everything is kept. Of the choices that fit in the larger of the two limits the one that runs trips least often
-is taken, of these the one that takes least memory.
+it is kept, it takes longer, and everything is kept. Of the choices that fit in the larger of the two limits the one that runs each trip least often
+is taken, of these the one that runs the fewest trips, then the one that takes least memory.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from jitad.primitives.control.schedules import repetitions
 from jitad.transform.budget import Choice, Cost, Loop, programs_in
 
 PLENTY = 16_000_000
-STATES = 32
+STATES = 64
 RATE = 0.78
 
 
@@ -38,9 +38,9 @@ def choose(trips: int, kept: int, copied: int, state: int, trip: list[Equation])
     return cost.best(limit, rarely) or cost.least
 
 
-def rarely(loop: Loop, choice: Choice) -> int:
-    """Return how often a trip is run at most, that in which it is reversed not counted."""
-    return repetitions(-(-loop.trips // choice.segment) + 1, choice.snapshots)
+def rarely(loop: Loop, choice: Choice) -> tuple[int, int]:
+    """Return how often a trip is run at most, that in which it is reversed not counted, and how many trips are run in all."""
+    return repetitions(-(-loop.trips // choice.segment) + 1, choice.snapshots), loop.trips_run(choice)
 
 
 def work(equation: Equation) -> float:
