@@ -493,7 +493,16 @@ def test_what_is_shared_with_a_list_in_arrays():
             x = x + row
         return x
 
-    for function in (changed_through_the_list, used_after_another_took_its_place):
+    def changed_as_the_last_element(x):
+        u, out = x * 1.0, []
+        for i in range(20):
+            if x[i % 5] > 0.2:
+                out.append(x * i)
+        out.append(u)
+        out[-1][0] = 5.0
+        return u
+
+    for function in (changed_through_the_list, changed_as_the_last_element, used_after_another_took_its_place):
         with pytest.raises(errors.AliasError, match="changed under another name"):
             jitad.jit(function)(POINT)
     with pytest.raises(errors.ControlFlowError, match=r"rows\[i\] = rows\[j\].copy\(\)"):

@@ -183,6 +183,7 @@ class Appended(Growable):
         self.write(store.place(), given)
         store.count = store.count + 1
         store.most = None if store.most is None else store.most + 1
+        store.sources += tuple(x.cell for x in flatten(value)[0] if isinstance(x, Array) and not x.scalar)
         current_trace().appended += parts_of(self, value)
 
     def fit(self, given: Picture) -> bool:
