@@ -108,6 +108,15 @@ def narrowed(x):
     return x
 
 
+def narrowed_in_branches(x):
+    y = x[x > 0.2]
+    for i in range(20):
+        y = y[y > 0.01 * i]
+        if len(y) > 2:
+            y = y * 0.9
+    return y
+
+
 def sieve(x):
     primes, k = [], 2
     while len(primes) < 10:
@@ -117,7 +126,8 @@ def sieve(x):
     return primes, x[0]
 
 
-PROGRAMS = [growing, kept_in_a_list, selected, occurrences, changed_at_places, between_bounds, carried, lists_of_slices, narrowed, sieve]
+PROGRAMS = [growing, kept_in_a_list, selected, occurrences, changed_at_places, between_bounds, carried, lists_of_slices, narrowed,
+            narrowed_in_branches, sieve]
 
 
 @pytest.mark.parametrize("program", PROGRAMS)

@@ -207,7 +207,13 @@ def highest(dtype: np.dtype):
     return np.inf if dtype.kind == "f" else np.iinfo(dtype).max if dtype.kind in "iu" else True
 
 
-treat_as_sized(Selected, lambda x: taken_apart(x.packed()), plain=Ragged)
+def parts_when_packed(x: Selected) -> tuple[tuple, list]:
+    """Return a selection as a node; of one whose trace has ended, only the array that it was made of."""
+    alive = x.values.cell.trace.alive and x.mask.cell.trace.alive
+    return taken_apart(x.packed()) if alive else ((), [x.values])
+
+
+treat_as_sized(Selected, parts_when_packed, plain=Ragged)
 REDUCTIONS = {np.sum: "sum", np.prod: "prod", np.mean: "mean", np.var: "var", np.std: "std", np.any: "any", np.all: "all", np.max: "max",
               np.amax: "max", np.min: "min", np.amin: "min", np.copy: "copy"}
 ELEMENTWISE = frozenset([np.clip, np.real, np.imag, np.round, np.around, np.nan_to_num, np.angle, np.sinc])
