@@ -18,7 +18,7 @@ import numpy as np
 from jitad.codegen.kernel import Kernel
 from jitad.frontend.array import Array
 from jitad.frontend.captures import Captures, overlap
-from jitad.frontend.cells import stale
+from jitad.frontend.cells import refresh
 from jitad.frontend.printing import printed
 from jitad.frontend.programs import Leaf, Static, Traced, check_results, describe, trace_function
 from jitad.frontend.trace import Concretize, Trace, tracing
@@ -252,8 +252,9 @@ class Compiled:
             arguments, _ = flatten((args, kwargs))
             result = self.body(args, kwargs)
             check_results(result)
-            if any(isinstance(x, Array) and x.cell.stale for x in arguments):
-                raise stale()
+            for x in arguments:
+                if isinstance(x, Array) and x.cell.stale:
+                    refresh(x.cell)
             changed[:] = [k for k, x in enumerate(arguments) if isinstance(x, Array) and not x.scalar and x.cell.version]
             structures[:] = [flatten(result)[1]]
             written = [traced for _, traced in captures.written()]

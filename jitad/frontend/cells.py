@@ -18,6 +18,8 @@ from jitad.ir import errors
 from jitad.ir.program import Atom
 from jitad.ir.recorder import current
 from jitad.ir.types import BOOL
+from jitad.primitives.comparisons import select
+from jitad.primitives.shaping import broadcast
 
 PYTHON_KINDS = {"b": bool, "i": int, "f": float, "c": complex}
 KINDS = {bool: BOOL, int: int, float: float, complex: complex}
@@ -26,7 +28,8 @@ KINDS = {bool: BOOL, int: int, float: float, complex: complex}
 class Cell:
     """One piece of memory: its current value, how often it was written, and the trace it lives in.
 
-    `twins` are cells that may be the same memory, as a condition decides; when one is written, the others are `stale`.
+    `twins` are cells that may be the same memory, as a condition decides; when one is written, the others are `stale`, until they are looked
+    up in the `images` of the trace.
     """
 
     __slots__ = ("atom", "version", "trace", "twins", "stale")
@@ -50,6 +53,29 @@ def make_stale(cells: Iterable[Cell]) -> None:
         if cell.trace.alive and not cell.stale:
             cell.stale = True
             current_trace().staled.append(cell)
+
+
+def refresh(cell: Cell) -> None:
+    """Give a stale cell the value of the one of two others that is the same memory, if it is known which."""
+    trace = current_trace()
+    while trace is not None and cell not in trace.images:
+        trace = trace.around
+    if trace is None:
+        raise stale()
+    image = test, *others = trace.images.pop(cell)  # not there meanwhile: these may be stale themselves
+    try:
+        for other in others:
+            if other.stale:
+                refresh(other)
+        otherwise, then = [other.atom for other in others]
+    finally:
+        trace.images[cell] = image
+    if current() is not cell.trace.recorder:
+        current_trace().adopt(cell)
+    cell.atom = select(broadcast(test, shape=then.shape) if then.shape else test, then, otherwise)
+    cell.version += 1
+    cell.stale = False
+    current_trace().staled = [one for one in current_trace().staled if one is not cell]
 
 
 class View:
@@ -132,7 +158,7 @@ class View:
         if not cell.trace.alive:
             raise leaked(self)
         if cell.stale:
-            raise stale()
+            refresh(cell)
         if self.base is None:
             return cell.atom
         if self._version == cell.version:

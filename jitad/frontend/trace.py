@@ -91,6 +91,10 @@ class Trace:
         What was appended to lists whose elements are in arrays (`jitad.frontend.control.lists.Part`).
     staled
         Cells that were made stale.
+    images
+        Cells that are the same memory as one of two others: a test, the one if it does not hold, the one if it does.
+    around
+        The trace of the body or function around a body.
     room
         How many times as many elements as usual lists of unknown length have room for.
     marks, log
@@ -106,6 +110,8 @@ class Trace:
         self.log = None
         self.home: Trace = self
         self.staled: list = []
+        self.images: dict = {}
+        self.around: Trace | None = None
         self.appended: list = []
         self.room = room
         self.trip_sizes: dict[CodeType, int] = {}

@@ -244,6 +244,11 @@ def array_cells(value) -> list[Cell]:
     return [x.cell for x in flatten(value, OBJECTS)[0] if isinstance(x, Array) and not x.scalar]
 
 
+def is_whole(x) -> bool:
+    """Return whether something is an array that sees all of its memory as it lies."""
+    return isinstance(x, Array) and not x.scalar and x.base is None
+
+
 def variable(cell: Cell) -> Var:
     """Give a cell, in the current body, a value that is an input of it."""
     commit(cell, Var(cell.atom.type))

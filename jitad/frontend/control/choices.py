@@ -38,14 +38,17 @@ treat_as(list, ChosenList)
 treat_as(dict, ChosenDict)
 
 
-def chosen_from(result, values: Iterable, others: Iterable):
-    """Return `result`, which stands for one of `values`; `others` are the objects that have other names."""
+def chosen_from(result, values: Iterable, others: Iterable, made: set[Cell]):
+    """Return `result`, which stands for one of `values`; `others` are the objects that have other names, `made` the cells chosen by the same test."""
     values, known = list(values), {id(x) for x in others}
     leaves = flatten(result, OBJECTS)[0]
     for value in values:
         for x, y in zip(leaves, flatten(value, OBJECTS)[0], strict=False):
             if isinstance(x, Array) and isinstance(y, Array) and not y.scalar and y.cell.trace.alive and x.cell is not y.cell:
-                entangle(x.cell, y.cell)
+                made.add(x.cell)
+                for cell in {y.cell, *y.cell.twins} - made:
+                    if cell.trace.alive:
+                        entangle(x.cell, cell)
     if any(id(value) in known for value in values):
         if type(result) is Growable:
             result.__class__ = ChosenList

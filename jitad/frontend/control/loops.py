@@ -19,6 +19,7 @@ from jitad.frontend.control.bodies import Body, Pass, State, array_cells, commit
 from jitad.frontend.control.bounds import bounds, counters
 from jitad.frontend.control.branches import condition, decided, refuse_globals
 from jitad.frontend.control.equations import emit_loop, emit_while
+from jitad.frontend.control.exchanges import exchange
 from jitad.frontend.control.growth import settle, with_room
 from jitad.frontend.control.iterables import Sequence, progressed
 from jitad.frontend.control.pictures import Picture, assemble, converted, fresh, joined, picture, placeholders
@@ -73,6 +74,8 @@ class Staging:
         What is carried: places, and cells of enclosing traces.
     steps
         Lengths of lists that grow by the same number in every trip.
+    staled, exchange
+        Cells of enclosing traces that are changed under other names, and what is known of those that names only exchange.
     """
 
     def __init__(self, site: Site, body: Callable, sequence: Sequence | None = None, test: Callable | None = None, apart: bool = False):
@@ -116,6 +119,10 @@ class Staging:
             self.make_buffers_traced()
             self.guess()
             final = self.trace_until_stable()
+            self.exchange = None
+            if self.staled:
+                self.exchange = exchange(final.trace, self.staled, self.arrays, self.saved.values, final.values)
+                self.staled = [cell for cell in self.staled if self.exchange is None or cell not in self.exchange.outer]
             if self.apart and self.staled:
                 raise Apart
             return self.record(final, entry)
@@ -180,8 +187,10 @@ class Staging:
             body.counters[self.counter] = 0, max(self.trips - 1, 0)
         self.cell_inputs = [variable(cell) for cell in self.cells]
         make_stale(self.staled)
+        self.arrays = {}
         for slot, carry in self.carried.items():
             slot.set(carry.enter() if carry.entered else UNSET)
+            self.arrays[slot] = slot.get()
             self.entangle(slot)
         self.entered = {}
         for slot, step in self.steps.items():
@@ -286,6 +295,11 @@ class Staging:
         inputs += self.cell_inputs
         starts += [cell.atom for cell in self.cells]
         outputs += [run.trace.written[cell] for cell in self.cells]
+        if self.exchange is not None:
+            inputs += self.exchange.inputs
+            starts += self.exchange.starts
+            with run.trace.recorder:
+                outputs += self.exchange.outputs()
         test = self.trace_test() if self.test is not None else None
         signal, result = run.signal, run.result
         if signal is not None or entry is not None:
@@ -299,6 +313,8 @@ class Staging:
             atom = next(finals)
             if atom is not cell.atom:
                 commit(cell, atom)
+        if self.exchange is not None:
+            self.exchange.finish([next(finals) for _ in self.exchange.slots])
         for slot, step in self.steps.items():
             slot.set(progressed(self.saved.values[slot], step, self.sequence.length))
         make_stale(self.staled)
