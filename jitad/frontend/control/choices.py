@@ -11,31 +11,13 @@ from collections.abc import Iterable
 
 from jitad.frontend.array import Array
 from jitad.frontend.cells import Cell
+from jitad.frontend.control.unchangeable import unchangeable
 from jitad.frontend.lists import Growable
-from jitad.frontend.trees import OBJECTS, flatten, treat_as
-from jitad.ir import errors
+from jitad.frontend.trees import OBJECTS, flatten
 
-
-def refuse(*args, **kwargs):
-    raise errors.ControlFlowError("a list or dict is changed that was chosen from two by a condition which is decided when the compiled function "
-                                  "runs; make the change in each arm of a branch, or change a copy")
-
-
-class ChosenList(Growable):
-    """A list that stands for either of two."""
-
-    __slots__ = ()
-    append = extend = insert = pop = remove = clear = sort = reverse = __setitem__ = __delitem__ = __iadd__ = __imul__ = refuse
-
-
-class ChosenDict(dict):
-    """A dict that stands for either of two."""
-
-    __setitem__ = __delitem__ = __ior__ = update = pop = popitem = clear = setdefault = refuse
-
-
-treat_as(list, ChosenList)
-treat_as(dict, ChosenDict)
+ChosenList, ChosenDict = unchangeable(
+    "a list or dict is changed that was chosen from two by a condition which is decided when the compiled function runs; make the change in each "
+    "arm of a branch, or change a copy")
 
 
 def chosen_from(result, values: Iterable, others: Iterable, made: set[Cell]):

@@ -12,11 +12,12 @@ from typing import NamedTuple
 from jitad.frontend.array import Array, to_atom
 from jitad.frontend.cells import Cell, is_traced
 from jitad.frontend.control.pictures import LIST, Picture, ShapesDiffer, StructuresDiffer, joined, kind_of_leaf, picture
+from jitad.frontend.control.unchangeable import unchangeable
 from jitad.frontend.lists import Growable
 from jitad.frontend.programs import Leaf
 from jitad.frontend.promotion import contains_traced, from_nest
 from jitad.frontend.trace import current_trace
-from jitad.frontend.trees import LEAF, LISTS_AS_LEAVES, flatten, treat_as
+from jitad.frontend.trees import LEAF, LISTS_AS_LEAVES, flatten
 from jitad.ir import errors
 
 
@@ -113,26 +114,9 @@ def cells_of_elements(x: list) -> tuple[Cell, ...]:
 # --- lists and dicts that are elements ------------------------------------------------------------------------------------------------
 
 
-def refuse(*args, **kwargs):
-    raise errors.ControlFlowError("a list or dict is changed that is an element of a list whose elements are kept in arrays, since a loop or branch "
-                                  "changes that list or asks for its elements by number; keep what changes in arrays, with an axis for the number")
-
-
-class ElementList(Growable):
-    """A list that is an element of a list in arrays."""
-
-    __slots__ = ()
-    append = extend = insert = pop = remove = clear = sort = reverse = __setitem__ = __delitem__ = __iadd__ = __imul__ = refuse
-
-
-class ElementDict(dict):
-    """A dict that is an element of a list in arrays."""
-
-    __setitem__ = __delitem__ = __ior__ = update = pop = popitem = clear = setdefault = refuse
-
-
-treat_as(list, ElementList)
-treat_as(dict, ElementDict)
+ElementList, ElementDict = unchangeable(
+    "a list or dict is changed that is an element of a list whose elements are kept in arrays, since a loop or branch changes that list or asks "
+    "for its elements by number; keep what changes in arrays, with an axis for the number")
 
 
 def fixed(value):
