@@ -19,7 +19,7 @@ from jitad.lower.scalars import Builder
 from jitad.lower.walk import buffers, expressions, leaves, reads, writes
 
 OFTEN = 4  # how often each element of an input has to be read to be worth a copy
-LARGEST = 2**20  # bytes of an input that is copied
+LARGEST = 2**26  # bytes of an input that is copied
 LEAST_ROWS = 32
 
 

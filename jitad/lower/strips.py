@@ -12,7 +12,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 
 from jitad.lower.index import Index, Range
-from jitad.lower.layout import positions, turn
+from jitad.lower.layout import LARGEST, positions, turn
 from jitad.lower.loop_order import arrange, depends_on_order
 from jitad.lower.loops import Buffer, Call, Choice, Nest, Repeat, Step, Strips
 from jitad.lower.walk import children, reads, writes
@@ -22,7 +22,6 @@ ACROSS_CACHE = 256 * 1024  # the same where the innermost loop runs across the r
 LEAST_ACROSS = 64
 MOST_ACROSS = 64  # iterations per row
 WORTHWHILE = 64 * 1024  # bytes that nests have to hand on
-SMALL_INPUT = 256 * 1024  # bytes of one that may be read across its rows, however long these are
 VECTOR = 8  # elements of a row along which it is worth running
 LATEST = 32  # clusters that a nest may join
 
@@ -205,7 +204,7 @@ def goes_across(cluster: Cluster) -> bool:
 
 def stays_in_rows(cluster: Cluster, memory: Buffer) -> bool:
     """Whether rows of some memory are long enough to run along them, and its columns cannot be made contiguous."""
-    fixed = memory.kind == "output" or memory.kind == "input" and memory.nbytes > SMALL_INPUT
+    fixed = memory.kind == "output" or memory.kind == "input" and memory.nbytes > LARGEST
     return fixed and max(strides(cluster, memory), default=1) > VECTOR
 
 
