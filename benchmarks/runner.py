@@ -76,7 +76,7 @@ def disagreement(results: list[np.ndarray], reference: list[np.ndarray]) -> floa
     return float(np.max([np.max(np.abs(x - y)) / np.max(np.abs(y)) for x, y in zip(results, reference, strict=True)]))
 
 
-def medians(calls: dict[str, Call], rounds: int, clock: Callable[[], float]) -> dict[str, float]:
+def medians(calls: dict[str, Call], rounds: int, clock: Callable[[], float] = time.process_time) -> dict[str, float]:
     """Time the calls in turns, each after a call that brings its data into the cache again.
 
     Where all of them are single-threaded, the processor time of the process is the clock: time that others take from it is not in it.

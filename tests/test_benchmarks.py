@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from benchmarks import elementary
 from benchmarks.contenders import jitad
 from benchmarks.programs import SIZES, SMALL, mixture, rosenbrock
 from benchmarks.report import report
@@ -44,3 +45,9 @@ def test_nan_is_a_disagreement():
 def test_the_table_relates_to_the_better_version_by_hand():
     row = {"by hand": Measurement(1.0, 2e-3), "by hand, fastmath": Measurement(1.0, 1e-3), "jitad": Measurement(0.5, 3e-3)}
     assert "| p | 2 ms (2×) | 1 ms (1×) | 3 ms (3×) |" in report({"p": row})
+
+
+def test_the_table_of_elementary_functions(monkeypatch, capsys):
+    monkeypatch.setattr("sys.argv", ["elementary", "--functions", "sqrt", "--rounds", "1"])
+    elementary.main()
+    assert [line.split("|")[1:3] for line in capsys.readouterr().out.splitlines()[2:]] == [[" sqrt ", " float64 "], [" sqrt ", " float32 "]]
