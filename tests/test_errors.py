@@ -14,6 +14,7 @@ from scipy import linalg, special
 
 import jitad
 from jitad import custom_jvp, custom_vjp, grad, hessian, hvp, jacfwd, jacrev, jit, jvp, linearize, value_and_grad, vjp, vmap
+from jitad.ir import errors
 
 X = np.array([0.3, 0.7, 1.1])
 
@@ -470,3 +471,49 @@ def test_errors_of_the_users_own_pass_through():
 
     with pytest.raises(KeyError, match="mine"):
         grad(function)(X)
+
+
+RECORD, COUNTS = [], {"calls": 0}
+
+
+class Walker:
+    def __init__(self):
+        self.place = 0.0
+
+    def step(self, x):
+        self.place = self.place + x
+
+
+WALKER = Walker()
+
+
+def noted(x):
+    RECORD.append(1)
+    return 2 * x
+
+
+def test_objects_of_the_module_are_not_changed_once_for_all_trips():
+    def through_a_helper(x):
+        s = 0.0
+        for i in range(3000):
+            s += noted(x[i % 3])
+        return s
+
+    def in_a_branch(x):
+        if x[0] > 0:
+            RECORD.append(1)
+        return x[0]
+
+    for function in through_a_helper, in_a_branch:
+        with pytest.raises(errors.ControlFlowError, match="a list gets or loses entries"):
+            jitad.jit(function)(np.ones(3))
+        assert RECORD == []
+
+    def walk(x):
+        WALKER.place = 0.0
+        for i in range(3000):
+            WALKER.step(x[i % 3])
+            COUNTS["calls"] += 1
+        return WALKER.place * COUNTS["calls"]
+
+    np.testing.assert_allclose(jitad.jit(walk)(np.ones(3)), 3000.0 * 3000)

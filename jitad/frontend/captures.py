@@ -19,7 +19,7 @@ import numpy as np
 
 from jitad.frontend.cells import is_traced, wrap
 from jitad.frontend.guards import Guard, compile_check
-from jitad.frontend.trace import Trace, capture, home_trace, outermost_trace, pin
+from jitad.frontend.trace import Trace, capture, current_trace, home_trace, outermost_trace, pin
 from jitad.ir import errors
 
 PLAIN = frozenset([
@@ -130,6 +130,8 @@ class Captures:
         if cls is np.ndarray or cls is np.memmap:
             return self.array(value)
         self.watch(value)
+        if (trace := current_trace()) is not None:
+            trace.reach(value)
         return value
 
     def watch(self, value) -> None:

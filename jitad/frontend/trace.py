@@ -122,6 +122,9 @@ class Trace:
         self.snapshots: dict[int, np.ndarray] = {}
         self.alive = False
 
+    def reach(self, x) -> None:
+        """Take note of an object from outside that is about to be used: a body has to see what it changes of it."""
+
     def __enter__(self) -> Trace:
         _stack.traces.append(self)
         self.recorder.__enter__()

@@ -47,10 +47,10 @@ class Body(Trace):
         The containers, objects and cells made outside, by id.
     """
 
-    def __init__(self, running: dict[int, Any], held: dict[int, tuple]):
+    def __init__(self, containers: Containers):
         super().__init__()
-        self.running = running
-        self.held = held
+        self.containers = containers
+        self.running, self.held = containers.running, containers.held
         self.around = current_trace()
         self.home = self.around.home
         self.saved: dict[Cell, tuple] = {}
@@ -65,6 +65,10 @@ class Body(Trace):
             around = around.around
         self.saved[cell] = cell.atom, cell.version, cell.trace
         cell.trace, cell.version = self, next(versions)
+
+    def reach(self, x) -> None:
+        self.containers.reach(x)
+        self.around.reach(x)
 
     def __exit__(self, *exc) -> None:
         super().__exit__(*exc)
@@ -149,7 +153,7 @@ class Pass:
 
     def __init__(self, function: Callable[[], Any], state: State, saved: Saved, prepare: Callable[[Body], None] = lambda body: None,
                  appends: bool = False):
-        self.trace = Body(saved.containers.running, saved.containers.held)
+        self.trace = Body(saved.containers)
         self.values: dict = {}
         self.pictures: dict = {}
         try:
