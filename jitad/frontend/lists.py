@@ -1,7 +1,7 @@
 """Lists that the traced function makes.
 
 In: the lists of displays, comprehensions and `list`. Out: the same as `Growable` ones, which are lists in all respects; control flow that is
-decided when the compiled function runs asks, by raising `Growth`, that one become a `jitad.frontend.control.lists.Appended`.
+decided when the compiled function runs asks, by raising `Growth`, that one become a `jitad.frontend.control.appended.Appended`.
 """
 
 from __future__ import annotations

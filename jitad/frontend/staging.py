@@ -18,7 +18,16 @@ import numpy as np
 
 from jitad.frontend.captures import CONTAINERS, Captures, active
 from jitad.frontend.cells import is_traced, wrap
-from jitad.frontend.control import bodies, branches, comparisons, comprehensions, handlers, signals, statements
+from jitad.frontend.control import (
+    bodies,
+    branches,
+    comparisons,
+    comprehensions,
+    handlers,
+    lists,  # noqa: F401  it tells len(), list() and indices about lists in arrays
+    signals,
+    statements,
+)
 from jitad.frontend.control.elements import in_arrays
 from jitad.frontend.guards import same
 from jitad.frontend.lists import Growable

@@ -88,7 +88,7 @@ class Trace:
     trip_sizes
         How many equations a trip of a short loop records, for each loop in the source.
     appended
-        What was appended to lists whose elements are in arrays (`jitad.frontend.control.lists.Part`).
+        What was appended to lists whose elements are in arrays (`jitad.frontend.control.elements.Part`).
     staled
         Cells that were made stale.
     images

@@ -14,10 +14,10 @@ from typing import Any
 
 from jitad.frontend.array import Array, to_atom, wrap
 from jitad.frontend.cells import Cell, is_traced, make_stale
+from jitad.frontend.control.appended import Appended
 from jitad.frontend.control.bodies import Pass, State, choice, commit, is_whole
 from jitad.frontend.control.choices import chosen_from, entangle
 from jitad.frontend.control.growth import longest, settle, with_room
-from jitad.frontend.control.lists import Appended
 from jitad.frontend.control.pictures import (
     Picture,
     ShapesDiffer,

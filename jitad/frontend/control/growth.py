@@ -8,13 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
+from jitad.frontend.control.appended import Appended, promote
 from jitad.frontend.control.bodies import Body, Pass, State
-from jitad.frontend.control.lists import ATTEMPTS, Appended, promote
 from jitad.frontend.control.state import refused_growth, replace
 from jitad.frontend.lists import Growable, Growth
 from jitad.frontend.trace import current_trace
 from jitad.ir import errors
 
+ATTEMPTS = 12
 Lengths = list[tuple[Appended, int | None, int | None]]
 
 

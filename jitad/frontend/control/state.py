@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from jitad.frontend.array import Array
-from jitad.frontend.control.lists import Appended
+from jitad.frontend.control.appended import Appended
 from jitad.frontend.undefined import Undefined
 from jitad.ir import errors
 from jitad.ir.libraries import is_library
