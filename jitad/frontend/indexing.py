@@ -30,7 +30,7 @@ from jitad.ir.types import BOOL, INT, broadcast_shapes
 from jitad.primitives.arithmetic import add
 from jitad.primitives.comparisons import select
 from jitad.primitives.shaping import broadcast, shape_text
-from jitad.primitives.windows import Span
+from jitad.primitives.spans import Span
 
 WRONG_KIND = "only integers, slices (`:`), ellipsis (`...`), numpy.newaxis (`None`) and integer or boolean arrays are valid indices"
 TRACED_MASK = ("the shape of a[mask] depends on values that are only known when the kernel runs; compute on whole arrays and select "

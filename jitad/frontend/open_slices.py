@@ -24,7 +24,7 @@ from jitad.ir.types import INT
 from jitad.primitives.checks import require
 from jitad.primitives.comparisons import ge, lt
 from jitad.primitives.shaping import broadcast, embed, slice_
-from jitad.primitives.windows import Span
+from jitad.primitives.spans import Span
 
 
 def is_open(key) -> bool:

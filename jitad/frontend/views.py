@@ -18,8 +18,9 @@ from jitad.primitives.arithmetic import add, sub
 from jitad.primitives.complexes import complex_, imag, real
 from jitad.primitives.indexing import gather, scatter, scatter_add
 from jitad.primitives.shaping import broadcast, inverse_permutation, matching_groups, reshape, slice_, transpose
+from jitad.primitives.spans import Span
 from jitad.primitives.updates import update
-from jitad.primitives.windows import Span, window, window_add, window_update
+from jitad.primitives.windows import window, window_add, window_update
 
 
 class Box(NamedTuple):

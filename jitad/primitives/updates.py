@@ -10,7 +10,8 @@ from jitad.ir.symbolic import Zero, is_zero
 from jitad.primitives.arithmetic import add
 from jitad.primitives.declare import common_dtype, full, instantiate, is_linear, sample
 from jitad.primitives.shaping import ANY, SLICES, all_to_front, check_places, embed, places, shape_text, slice_, where_placed
-from jitad.primitives.windows import Span, window_add, window_update
+from jitad.primitives.spans import Span
+from jitad.primitives.windows import window_add, window_update
 
 
 def update_type(base, new, start, step):

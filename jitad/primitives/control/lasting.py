@@ -20,8 +20,9 @@ from jitad.ir.recorder import Env, Recorder
 from jitad.primitives.control.affine import Affine, least, read_atom, read_count, read_equation
 from jitad.primitives.indexing import gather, scatter, scatter_add
 from jitad.primitives.shaping import slice_
+from jitad.primitives.spans import Spans, is_index, open_places
 from jitad.primitives.updates import update
-from jitad.primitives.windows import Spans, is_index, open_places, window, window_add, window_update
+from jitad.primitives.windows import window, window_add, window_update
 
 MANY = 100  # accesses to one array that are compared with each other
 
