@@ -21,9 +21,10 @@ from jitad.ir import errors
 from jitad.ir.program import Atom, literal
 from jitad.ir.source import user_source
 from jitad.ir.types import INT
+from jitad.primitives.boxes import embed, slice_
 from jitad.primitives.checks import require
 from jitad.primitives.comparisons import ge, lt
-from jitad.primitives.shaping import broadcast, embed, slice_
+from jitad.primitives.shaping import broadcast
 from jitad.primitives.spans import Span
 
 

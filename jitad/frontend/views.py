@@ -15,9 +15,10 @@ from jitad.ir import errors
 from jitad.ir.program import Atom
 from jitad.ir.types import ArrayType, real_dtype
 from jitad.primitives.arithmetic import add, sub
+from jitad.primitives.boxes import slice_
 from jitad.primitives.complexes import complex_, imag, real
 from jitad.primitives.indexing import gather, scatter, scatter_add
-from jitad.primitives.shaping import broadcast, inverse_permutation, matching_groups, reshape, slice_, transpose
+from jitad.primitives.shaping import broadcast, inverse_permutation, matching_groups, reshape, transpose
 from jitad.primitives.spans import Span
 from jitad.primitives.updates import update
 from jitad.primitives.windows import window, window_add, window_update

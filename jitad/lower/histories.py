@@ -14,9 +14,9 @@ from jitad.ir.recorder import Env, Recorder, rewrite
 from jitad.ir.types import INT
 from jitad.lower.order import overwrites
 from jitad.lower.sinking import layout, reads_parts
+from jitad.primitives.boxes import slice_
 from jitad.primitives.control.undefined import empty
 from jitad.primitives.indexing import gather, scatter
-from jitad.primitives.shaping import slice_
 
 SMALL = 64  # elements of an array that stays where it is
 

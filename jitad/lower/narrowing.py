@@ -17,7 +17,7 @@ from jitad.ir.types import real_dtype
 from jitad.lower.index import Index, Range, loop_variable
 from jitad.lower.scalars import Builder, Complex, Expr
 from jitad.lower.walk import reachable
-from jitad.primitives.shaping import embed, part
+from jitad.primitives.boxes import embed, part
 
 Box = tuple[Range, ...]
 ROUNDS = 4  # around a loop; what still grows then is carried whole

@@ -15,10 +15,11 @@ from jitad.ir import errors
 from jitad.ir.program import Atom, Literal
 from jitad.ir.types import BOOL, INT, ArrayType
 from jitad.primitives.arithmetic import floor_divide
+from jitad.primitives.boxes import concatenate
 from jitad.primitives.comparisons import eq, ge, lt, select
 from jitad.primitives.declare import full
 from jitad.primitives.indexing import looked_up
-from jitad.primitives.shaping import broadcast, concatenate, iota, reshape
+from jitad.primitives.shaping import broadcast, iota, reshape
 
 
 class Span(NamedTuple):

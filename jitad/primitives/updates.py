@@ -8,8 +8,9 @@ from jitad.ir.primitive import Primitive
 from jitad.ir.program import Var
 from jitad.ir.symbolic import Zero, is_zero
 from jitad.primitives.arithmetic import add
+from jitad.primitives.boxes import SLICES, check_places, embed, places, slice_, where_placed
 from jitad.primitives.declare import common_dtype, full, instantiate, is_linear, sample
-from jitad.primitives.shaping import ANY, SLICES, all_to_front, check_places, embed, places, shape_text, slice_, where_placed
+from jitad.primitives.shaping import ANY, all_to_front, shape_text
 from jitad.primitives.spans import Span
 from jitad.primitives.windows import window_add, window_update
 

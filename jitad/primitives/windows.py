@@ -18,10 +18,11 @@ from jitad.ir.primitive import Primitive
 from jitad.ir.program import Atom
 from jitad.ir.symbolic import Zero, is_zero
 from jitad.ir.types import BOOL, INT, ArrayType
+from jitad.primitives.boxes import embed, slice_
 from jitad.primitives.comparisons import and_, lt, select
 from jitad.primitives.declare import common_dtype, full, instantiate, is_linear, linear, sample, to_front, uniform
 from jitad.primitives.indexing import gather, looked_up, place_mask, scatter, scatter_add
-from jitad.primitives.shaping import ANY, all_to_front, broadcast, embed, iota, reshape, slice_
+from jitad.primitives.shaping import ANY, all_to_front, broadcast, iota, reshape
 from jitad.primitives.spans import (
     Span,
     Spans,

@@ -12,7 +12,7 @@ from jitad.frontend.numpy_api.operands import asarray, concrete, flat_unless, re
 from jitad.frontend.numpy_api.table import implements
 from jitad.frontend.promotion import cast, from_nest
 from jitad.ir import errors
-from jitad.primitives.shaping import concatenate as join
+from jitad.primitives.boxes import concatenate as join
 
 
 @implements(np.concatenate)

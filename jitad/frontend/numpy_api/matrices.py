@@ -11,8 +11,9 @@ from jitad.frontend.numpy_api.table import implements
 from jitad.frontend.views import Reshape
 from jitad.ir import errors
 from jitad.ir.types import INT
+from jitad.primitives.boxes import embed
 from jitad.primitives.comparisons import ge, select
-from jitad.primitives.shaping import embed, iota, reshape
+from jitad.primitives.shaping import iota, reshape
 
 
 @implements(np.diagonal)
