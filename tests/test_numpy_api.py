@@ -1,105 +1,23 @@
 """NumPy functions on traced arrays against NumPy: each line of `CASES` is evaluated twice, and value, dtype and shape must agree.
-
-Upper- and lower-case names are the arrays of `ARRAYS`, traced in the second evaluation; names that end in an underscore stay concrete.
 """
 
 import builtins
 import cmath
 import math
-import re
 import types
 import warnings
 
 import numpy as np
 import pytest
+from one_liners import ARRAYS, check, compare, flat, lines, run, traced
 
 from jitad import jit
-from jitad.frontend.array import is_traced, to_atom, wrap
+from jitad.frontend.array import wrap
 from jitad.frontend.numpy_api import BUILTINS, REDIRECTS
 from jitad.frontend.numpy_api.nests import reading_lists
 from jitad.frontend.trace import Trace
-from jitad.ir import errors
-from jitad.ir.interpreter import evaluate
-from jitad.ir.program import Program, Var
+from jitad.ir.program import Var
 from jitad.ir.types import ArrayType
-from jitad.ir.verifier import verify
-
-rng = np.random.default_rng(7)
-
-
-def draw(*shape):
-    return rng.uniform(-2, 2, shape)
-
-
-ARRAYS = {
-    "A": draw(3, 4), "B": draw(3, 4), "C": draw(4, 5), "D": draw(2, 3, 4), "E": draw(2, 4, 5),
-    "S": draw(3, 3) + 3 * np.eye(3), "T": draw(2, 3, 3) + 3 * np.eye(3),
-    "a": np.float64(draw()), "v": draw(4), "w": draw(4), "u": draw(3), "x": np.sort(draw(6)), "y": draw(6),
-    "long": draw(40), "kernel": draw(20), "P": np.eye(3) * 4 + 1.0,
-    "F": draw(3, 4).astype("f"), "f": draw(4).astype("f"), "Z": draw(3, 4) + 1j * draw(3, 4), "z": draw(4) + 1j * draw(4),
-    "Y": draw(4, 3) + 1j * draw(4, 3), "H": np.eye(2) * 5 + np.array([[0, 1j], [-1j, 0]]), "G": (draw(3, 4) + 1j * draw(3, 4)).astype("F"),
-    "I": rng.integers(-5, 6, (3, 4)), "i": rng.integers(0, 3, 4), "j": rng.integers(0, 4, (2, 3)),
-    "K": rng.integers(0, 9, (3, 4)).astype("i4"),
-    "U": rng.integers(0, 9, 4).astype("u1"), "M": rng.random((3, 4)) < 0.5, "m": np.array([True, False, True, True]),
-    "N": np.where(rng.random((3, 4)) < 0.4, np.nan, draw(3, 4)), "n": np.array([np.nan, 1.0, np.inf, -np.inf]),
-    "R": np.array([[0.5, 1.5, -0.5], [2.5, -1.234567, 17.0]]), "O": draw(0, 3), "L": draw(1, 3, 1), "Q": np.array([0.0, -0.0, 1.0, -1.0]),
-}  # fmt: skip
-CONCRETE = {
-    "A_": draw(3, 4), "v_": draw(4), "x_": np.sort(draw(6)), "M_": rng.random((3, 4)) < 0.5, "m_": np.array([True, False, True, True]),
-    "i_": np.array([0, 2, 1, 2]), "j_": np.array([[0, 2], [3, 1]]), "f_": draw(4).astype("f"),
-}  # fmt: skip
-
-
-def after(change, x):
-    """Return a copy of `x` as an in-place change leaves it."""
-    x = x.copy()
-    change(x)
-    return x
-
-
-def run(code: str, arrays: dict, **more):
-    return eval(code, {"np": np, "math": math, "cmath": cmath, "after": after, **CONCRETE, **more, **arrays})
-
-
-def flat(result) -> list:
-    return [leaf for part in result for leaf in flat(part)] if isinstance(result, tuple | list) else [result]
-
-
-def traced(code: str, arrays: dict = ARRAYS, **more) -> list:
-    """Return the leaves of the result of evaluating `code` by way of a Program."""
-    used = {name: array for name, array in arrays.items() if name in code}
-    with Trace() as trace:
-        inputs = [Var(ArrayType(array.dtype, array.shape)) for array in used.values()]
-        result = flat(run(code, dict(zip(used, map(wrap, inputs))), **more))
-        outputs = [to_atom(leaf) for leaf in result if is_traced(leaf)]
-    captured = trace.inputs()
-    program = verify(Program([*inputs, *[var for _, var in captured]], trace.recorder.equations, outputs))
-    values = iter(evaluate(program, *used.values(), *[array for array, _ in captured]))
-    return [next(values) if is_traced(leaf) else leaf for leaf in result]
-
-
-def compare(code: str, expected, actual) -> None:
-    expected = flat(expected)
-    assert len(expected) == len(actual)
-    for wanted, got in zip(expected, actual):
-        wanted, got = np.asarray(wanted), np.asarray(got)
-        assert got.dtype == wanted.dtype, code
-        assert got.shape == wanted.shape, code
-        rtol = 2e-6 if wanted.dtype.char in "fF" else 1e-13
-        np.testing.assert_allclose(got, wanted, rtol=rtol, atol=rtol, err_msg=code)
-
-
-def check(code: str, **more) -> None:
-    with warnings.catch_warnings(), np.errstate(all="ignore"):
-        warnings.simplefilter("ignore")
-        compare(code, run(code, ARRAYS, **more), traced(code, **more))
-
-
-def lines(text: str) -> list[str]:
-    """Return the cases of a table whose functions the installed version of NumPy has."""
-    cases = [line.strip() for line in text.splitlines() if line.strip() and not line.strip().startswith("#")]
-    return [case for case in cases if all(hasattr(np, name) for name in re.findall(r"\bnp\.(\w+)", case))]
-
 
 CASES = """
 # reductions
@@ -835,146 +753,6 @@ def test_scalars_of_python_adapt_to_dtypes():
         f, a = wrap(Var(ArrayType(np.dtype("f"), (3,)))), wrap(Var(ArrayType(np.dtype("d"))))
         for scalar in (BUILTINS[float](a), BUILTINS[math.sin](a), BUILTINS[int](a), BUILTINS[max](BUILTINS[float](a), 0.0)):
             assert (f * scalar).dtype == np.float32
-
-
-# --- errors -----------------------------------------------------------------------------------------------------------------------
-
-WRONG = """
-np.sum(A, axis=2)
-np.sum(A, axis=(0, 0))
-np.mean(A, axis=-3)
-np.max(O, axis=0)
-np.min(A[:0])
-np.max(A, where=M)
-np.argmax(O, axis=0)
-np.var(A, ddof=1, correction=1)
-np.average(A, weights=v)
-np.average(A, axis=0, weights=v)
-np.cumsum(A, axis=5)
-np.quantile(A, 1.5)
-np.percentile(A, -1)
-np.percentile(O, 50, axis=0)
-np.sort(A, axis=2)
-np.gradient(v, 1.0, 2.0)
-np.gradient(v[:1])
-np.gradient(v, edge_order=3)
-np.gradient(v, u)
-np.diff(v, n=-1)
-np.reshape(A, (5, 5))
-np.reshape(A, (-1, -1))
-np.transpose(A, (0,))
-np.squeeze(A, axis=0)
-np.expand_dims(A, 5)
-np.broadcast_to(v, (3, 3))
-np.broadcast_arrays(v, u)
-np.concatenate([A, C])
-np.concatenate([v, A])
-np.concatenate([a, a])
-np.concatenate([A, C], axis=2)
-np.stack([v, u])
-np.split(v, 3)
-np.vsplit(v, 2)
-np.tril(a)
-np.diag(D)
-np.diagonal(v)
-np.diagonal(A, 0, 1, 1)
-np.moveaxis(A, 0, 5)
-np.rot90(A, axes=(0, 0))
-np.pad(A, -1)
-np.pad(A, 1, mode="nonsense")
-np.repeat(A, [1, 2], axis=0)
-np.repeat(v, -1)
-np.delete(v, 9)
-np.insert(v, 9, 1.0)
-np.take(v, 9)
-np.take(v, [0, -7])
-np.take_along_axis(A, i, axis=0)
-np.ravel_multi_index((i, i), (3, 4, 5))
-np.unravel_index(u, (3, 4))
-np.select([M], [A, B])
-np.select([I], [A])
-np.clip(A, u, 1)
-np.dot(A, B)
-np.dot(v, u)
-np.inner(A, C)
-np.matmul(A, B)
-np.matmul(a, A)
-np.matmul(D, np.concatenate([E, E])[:3])
-np.vdot(v, u)
-np.tensordot(A, C, axes=2)
-np.tensordot(A, B, axes=([0], [1]))
-np.cross(v, v)
-np.cross(a, u)
-np.einsum("ij,jk->ik", A, B)
-np.einsum("ij->ik", A)
-np.einsum("ij->ii", S)
-np.einsum("i->i", A)
-np.einsum("ij", v)
-np.einsum("ij,jk", A)
-np.einsum("ij", A, C)
-np.einsum("i1->i", A)
-np.linalg.solve(A, v)
-np.linalg.solve(S, v)
-np.linalg.solve(v, v)
-np.linalg.inv(A)
-np.linalg.det(v)
-np.linalg.cholesky(A)
-np.linalg.norm(D, 2)
-np.linalg.norm(A, 7)
-np.linalg.norm(v, "fro")
-np.linalg.norm(A, axis=(0, 0))
-np.linalg.norm(A, axis=(0, 1, 2))
-np.linalg.norm(A, axis="x")
-np.linalg.matrix_power(A, 2)
-np.linalg.multi_dot([A])
-np.convolve(v, A)
-np.convolve(v, v[:0])
-np.interp(v, x, u)
-np.searchsorted(A, v)
-np.isposinf(Z)
-np.vander(A)
-np.block([[A], v])
-np.meshgrid(v, u, indexing="no")
-np.polyval(v, A, 3)
-after(lambda x: np.copyto(x, Z), A)
-after(lambda x: np.copyto(x, u), A)
-after(lambda x: np.fill_diagonal(x, 1.0), v)
-"""
-
-
-@pytest.mark.parametrize("code", lines(WRONG))
-def test_errors_are_those_of_numpy(code):
-    """The same class, and the same first words."""
-    with pytest.raises(Exception) as expected:
-        run(code, ARRAYS)
-    with pytest.raises(Exception) as got:
-        traced(code)
-    assert isinstance(got.value, type(expected.value)), (got.value, expected.value)
-    assert isinstance(got.value, errors.JitadError) or "argument" in str(got.value)
-    assert str(got.value).split("\n  at ")[0].split()[:4] == str(expected.value).split()[:4], (got.value, expected.value)
-
-
-REFUSED = [
-    ("np.union1d(I, I)", errors.ConcreteValueError, "np.union1d"),
-    ("np.repeat(v, i)", errors.ConcreteValueError, "repeats of np.repeat"),
-    ("np.linalg.svd(A)", errors.NotImplementedError, "np.linalg.svd"),
-    ("np.linalg.norm(A, 2)", errors.NotImplementedError, "singular values"),
-    ("np.argmax(Z)", errors.TypeError, "no order"),
-    ("np.copyto(v_, w)", errors.TypeError, "made outside"),
-    ("np.sum(A, axis=0, out=v_)", errors.TypeError, "out="),
-    ("after(lambda o: np.sum(A, axis=0, out=o), u)", errors.ValueError, "wrong shape"),
-    ("after(lambda o: np.sum(Z, axis=0, out=o), v)", errors.TypeError, "Cannot cast"),
-    ("np.quantile(v, 0.5, weights=w, method='inverted_cdf')", errors.NotImplementedError, "weights="),
-    ("np.sum(v, where=np.ones(3, bool))", errors.ValueError, "broadcast"),
-    ("redirects[np.sum](v, axes=0)", errors.TypeError, "np.sum"),
-    ("np.histogram2d(v, v)", errors.NotImplementedError, "numpy.histogram2d"),
-]  # fmt: skip
-
-
-@pytest.mark.parametrize("code, kind, words", REFUSED)
-def test_refusals_say_what_to_write(code, kind, words):
-    with pytest.raises(kind, match=re.escape(words)):
-        traced(code, redirects=REDIRECTS)
 
 
 COMPILED = """
