@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 
 import numpy as np
+
+ARRAYS = ("JAX", "PyTorch", "torch.compile", "autograd", "PyTensor")
+"""The libraries of arrays; CasADi has a node for each element, and does not broadcast."""
 
 
 @dataclass(frozen=True)
@@ -24,16 +27,14 @@ class Benchmark:
         The arrays it is called with.
     differentiated
         How many of them, from the first, the gradient is for.
-    in_place
-        Whether the function updates arrays in place, which the other libraries do not take, or take forever with.
-    scalar
-        Whether the function computes long with single numbers, which the libraries of arrays take forever with.
+    plain
+        The contenders, besides those by hand and jitad, that take the plain source: loops leave out those that do not take updates in place, or
+        that are made of the operations of all trips, or that take forever with single numbers.
     workspace
         Arrays that the version by hand keeps from call to call: its last arguments.
-    in_jax
-        The function as it is written for JAX, which it takes as its first argument, if the plain source will not do.
-    in_devito
-        What makes of Devito and the arguments a function of none that computes the value and the gradient, if that can be said in Devito.
+    written
+        By contender, the program as its users would write it, where the plain source will not do. It takes the library as its first argument.
+        That for Devito returns a function of no arguments that computes the value and the gradient.
     """
 
     name: str
@@ -41,8 +42,6 @@ class Benchmark:
     by_hand: Callable
     arguments: tuple[np.ndarray, ...]
     differentiated: int
-    in_place: bool = False
-    scalar: bool = False
+    plain: tuple[str, ...] = ARRAYS
     workspace: tuple[np.ndarray, ...] = ()
-    in_jax: Callable | None = None
-    in_devito: Callable | None = None
+    written: Mapping[str, Callable] = field(default_factory=dict)

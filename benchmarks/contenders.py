@@ -27,6 +27,13 @@ def written_for(library: ModuleType, function: FunctionType) -> FunctionType:
     return scope[function.__name__]
 
 
+def source(name: str, library: ModuleType, namespace: ModuleType, benchmark: Benchmark) -> Callable:
+    """Return the program as a contender takes it."""
+    if name in benchmark.written:
+        return functools.partial(benchmark.written[name], library)
+    return written_for(namespace, benchmark.function)
+
+
 def argnums(benchmark: Benchmark) -> tuple[int, ...]:
     return tuple(range(benchmark.differentiated))
 
@@ -55,8 +62,8 @@ def compiled_by_jax(benchmark: Benchmark) -> tuple[Callable, tuple]:
     import jax
 
     jax.config.update("jax_enable_x64", True)
-    function = functools.partial(benchmark.in_jax, jax) if benchmark.in_jax else written_for(jax.numpy, benchmark.function)
-    static = [k for k, x in enumerate(benchmark.arguments) if isinstance(x, int)] if benchmark.in_jax else []
+    function = source("JAX", jax, jax.numpy, benchmark)
+    static = [k for k, x in enumerate(benchmark.arguments) if isinstance(x, int)] if "JAX" in benchmark.written else []
     given = [x for k, x in enumerate(benchmark.arguments) if k not in static]
 
     def of_others(*others):
@@ -70,12 +77,12 @@ def compiled_by_jax(benchmark: Benchmark) -> tuple[Callable, tuple]:
 def torch(benchmark: Benchmark, compiled: bool = False) -> Call:
     import torch
 
-    function = written_for(torch, benchmark.function)
+    function = source("PyTorch", torch, named(torch, copy=torch.clone, maximum=torch.clamp_min, minimum=torch.clamp_max), benchmark)
     if compiled:
         torch._dynamo.reset()
         function = torch.compile(function, dynamic=False)
-    arguments = [torch.from_numpy(x) for x in benchmark.arguments]
-    inputs = [x.requires_grad_() for x in arguments[: benchmark.differentiated]]
+    inputs = [torch.tensor(x).requires_grad_() for x in map(np.asarray, benchmark.arguments[: benchmark.differentiated])]
+    arguments = inputs + [torch.from_numpy(x) if isinstance(x, np.ndarray) else x for x in benchmark.arguments[benchmark.differentiated :]]
 
     def call():
         value = function(*arguments)
@@ -97,7 +104,7 @@ def pytensor(benchmark: Benchmark) -> Call:
     import pytensor.tensor as tensor
 
     inputs = [tensor.tensor(dtype=x.dtype, shape=x.shape) for x in benchmark.arguments]
-    value = written_for(named(tensor, amax=tensor.max), benchmark.function)(*inputs)
+    value = source("PyTensor", pytensor, named(tensor, amax=tensor.max), benchmark)(*inputs)
     gradients = pytensor.grad(value, inputs[: benchmark.differentiated])
     compiled = pytensor.function(inputs, [value, *gradients], mode="NUMBA", trust_input=True)
     return functools.partial(compiled, *benchmark.arguments)
@@ -106,8 +113,9 @@ def pytensor(benchmark: Benchmark) -> Call:
 def casadi(benchmark: Benchmark) -> Call:
     import casadi
 
-    inputs = [casadi.SX.sym(f"x{k}", *x.shape) for k, x in enumerate(benchmark.arguments)]
-    value = written_for(named(casadi, sum=lambda x: casadi.sum1(casadi.vec(x))), benchmark.function)(*inputs)
+    symbol = casadi.MX if "CasADi" in benchmark.written else casadi.SX  # nodes of arrays, or of single numbers
+    inputs = [symbol.sym(f"x{k}", *x.shape) for k, x in enumerate(benchmark.arguments)]
+    value = source("CasADi", casadi, named(casadi, sum=lambda x: casadi.sum1(casadi.vec(x))), benchmark)(*inputs)
     gradients = [casadi.gradient(value, x) for x in inputs[: benchmark.differentiated]]
     compiled = casadi.Function("benchmark", inputs, [value, *gradients])
 
@@ -129,7 +137,7 @@ def devito(benchmark: Benchmark) -> Call:
     import devito
 
     devito.configuration["language"], devito.configuration["log-level"] = "C", "ERROR"
-    return benchmark.in_devito(devito, *benchmark.arguments)
+    return benchmark.written["Devito"](devito, *benchmark.arguments)
 
 
 PREPARATIONS: dict[str, tuple[str, Callable[[Benchmark], Call]]] = {
@@ -170,21 +178,11 @@ MEMORY: dict[str, Callable[[Benchmark], int]] = {"by hand": bytes_by_hand, "jita
 """What a call takes besides its arguments, its results included: counted, since what a process holds is mostly libraries."""
 
 BY_HAND = ("by hand", "by hand, fastmath")
-MOST_NODES = 10_000
 
 
 def takes(name: str, benchmark: Benchmark) -> bool:
-    """Whether a program is for a contender at all: those that update arrays in place only if it is written for it."""
-    written = {"JAX": benchmark.in_jax, "Devito": benchmark.in_devito}
-    if name == "Devito" or benchmark.in_place and name in written:
-        return written[name] is not None
-    if benchmark.in_place:
-        return name in (*BY_HAND, "jitad")
-    if benchmark.scalar:
-        return name in (*BY_HAND, "jitad", "JAX", "CasADi")
-    if name == "CasADi":  # one node for each element, and no broadcasting
-        return all(x.ndim == 1 and x.size <= MOST_NODES for x in benchmark.arguments)
-    return True
+    """Whether a program is for a contender at all."""
+    return name in (*BY_HAND, "jitad", *benchmark.plain, *benchmark.written)
 
 
 def installed() -> dict[str, Callable[[Benchmark], Call]]:

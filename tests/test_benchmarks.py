@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from benchmarks import elementary
-from benchmarks.contenders import jitad
+from benchmarks.contenders import PREPARATIONS, jitad, takes
 from benchmarks.programs import SIZES, SMALL, mixture, rosenbrock
 from benchmarks.report import report
 from benchmarks.runner import TOLERANCE, Measurement, disagreement, leaves, run
@@ -22,6 +22,14 @@ def test_a_blocked_loop_takes_every_point():
     benchmark = mixture.make(mixture.BLOCK + 3, 2, 2)
     value, *_ = benchmark.by_hand(*benchmark.arguments)
     assert np.isclose(benchmark.function(*benchmark.arguments), value, rtol=TOLERANCE)
+
+
+@pytest.mark.parametrize("program", SIZES, ids=lambda program: program.__name__.rpartition(".")[2])
+def test_names_contenders_that_there_are(program):
+    benchmark = program.make(*SMALL[program])
+    assert {*benchmark.plain, *benchmark.written} <= set(PREPARATIONS)
+    assert not set(benchmark.plain) & set(benchmark.written)
+    assert takes("jitad", benchmark) and takes("JAX", benchmark) == ("JAX" in (*benchmark.plain, *benchmark.written))
 
 
 def test_a_contender_that_fails_or_differs_is_reported_and_not_timed():

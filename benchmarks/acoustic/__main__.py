@@ -52,7 +52,7 @@ def jax(benchmark, n: int, steps: int, dtype: type, rule: bool = False) -> Pair:
     from benchmarks.acoustic.libraries import with_rule
 
     jax.config.update("jax_enable_x64", dtype is np.float64)
-    function = functools.partial(with_rule if rule else benchmark.in_jax, jax)
+    function = functools.partial(with_rule if rule else benchmark.written["JAX"], jax)
     arguments = jax.device_put(benchmark.arguments)
     value, both = jax.jit(function), jax.jit(jax.value_and_grad(function))
     return lambda *_: jax.block_until_ready(value(*arguments)), lambda *_: jax.block_until_ready(both(*arguments))
@@ -62,7 +62,7 @@ def devito(benchmark, n: int, steps: int, dtype: type) -> Pair:
     import devito
 
     devito.configuration["language"], devito.configuration["log-level"] = "C", "ERROR"
-    both = benchmark.in_devito(devito, *benchmark.arguments)
+    both = benchmark.written["Devito"](devito, *benchmark.arguments)
     return lambda *_: both.value(), lambda *_: both()
 
 

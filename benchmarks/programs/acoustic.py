@@ -190,4 +190,6 @@ def make(n, steps, receivers, dtype=np.float64):
     name = f"acoustic waves, {n} × {n}, {steps} steps, {receivers} receivers"
     workspace = np.zeros((steps, n - 4, n - 4), dtype), np.zeros((4, n, n), dtype)
     given = arguments(n, steps, receivers, dtype)
-    return Benchmark(name, misfit, by_hand, given, differentiated=1, in_place=True, workspace=workspace, in_jax=in_jax, in_devito=in_devito)
+    return Benchmark(
+        name, misfit, by_hand, given, differentiated=1, workspace=workspace, plain=("PyTorch",), written={"JAX": in_jax, "Devito": in_devito}
+    )

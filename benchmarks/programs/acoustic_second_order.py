@@ -67,4 +67,6 @@ def make(n, steps, receivers):
     name = f"acoustic waves of second order, {n} × {n}, {steps} steps, {receivers} receivers"
     workspace = np.zeros((steps, n - 2, n - 2)), np.zeros((4, n, n))
     given = arguments(n, steps, receivers)
-    return Benchmark(name, misfit, with_steps(step, step_back), given, differentiated=1, in_place=True, workspace=workspace, in_jax=in_jax)
+    return Benchmark(
+        name, misfit, with_steps(step, step_back), given, differentiated=1, workspace=workspace, plain=("PyTorch",), written={"JAX": in_jax}
+    )

@@ -118,4 +118,4 @@ def columns(w, k, c, d, p):
 def make(n, steps):
     rng = np.random.default_rng(0)
     arguments = rng.normal(size=(n, n)), rng.uniform(0.1, 1, size=(n, n)), steps
-    return Benchmark(f"Alternating directions, {n} × {n}, {steps} steps", adi, by_hand, arguments, differentiated=2, in_place=True)
+    return Benchmark(f"Alternating directions, {n} × {n}, {steps} steps", adi, by_hand, arguments, differentiated=2, plain=())

@@ -7,9 +7,9 @@ from benchmarks.benchmark import Benchmark
 
 
 def misfit(u0, v0, target, steps, k, nu):
-    u, v = u0.copy(), v0.copy()
+    u, v = np.copy(u0), np.copy(v0)
     for _ in range(steps):
-        un, vn = u.copy(), v.copy()
+        un, vn = np.copy(u), np.copy(v)
         u[1:-1, 1:-1] = (
             un[1:-1, 1:-1]
             - k * un[1:-1, 1:-1] * (un[1:-1, 1:-1] - un[:-2, 1:-1])
@@ -118,4 +118,4 @@ def make(n, steps):
     arguments = rng.random((n, n)), rng.random((n, n)), rng.random((n, n)), steps, 0.1, 0.01
     workspace = np.zeros((steps + 1, n, n)), np.zeros((steps + 1, n, n)), np.zeros((4, n, n))
     name = f"Burgers' equations, {n} × {n}, {steps} steps"
-    return Benchmark(name, misfit, by_hand, arguments, differentiated=2, in_place=True, workspace=workspace, in_jax=in_jax)
+    return Benchmark(name, misfit, by_hand, arguments, differentiated=2, workspace=workspace, plain=("PyTorch",), written={"JAX": in_jax})

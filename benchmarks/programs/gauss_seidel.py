@@ -42,4 +42,4 @@ def by_hand(u, sweeps):
 
 def make(n, sweeps):
     u = np.random.default_rng(0).normal(size=(n, n))
-    return Benchmark(f"Gauss-Seidel, {n} × {n}, {sweeps} sweeps", gauss_seidel, by_hand, (u, sweeps), differentiated=1, in_place=True)
+    return Benchmark(f"Gauss-Seidel, {n} × {n}, {sweeps} sweeps", gauss_seidel, by_hand, (u, sweeps), differentiated=1, plain=())

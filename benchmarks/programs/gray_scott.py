@@ -103,4 +103,4 @@ def make(n, steps):
     arguments = rng.random((n, n)), rng.random((n, n)), 0.03, 0.06, rng.random((n, n)), steps, 0.16, 0.08
     workspace = np.zeros((steps + 1, n + 2, n + 2)), np.zeros((steps + 1, n + 2, n + 2)), np.zeros((4, n + 2, n + 2))
     name = f"reaction and diffusion, {n} × {n}, {steps} steps"
-    return Benchmark(name, misfit, by_hand, arguments, differentiated=4, workspace=workspace, in_jax=in_jax, in_place=True)
+    return Benchmark(name, misfit, by_hand, arguments, differentiated=4, workspace=workspace, plain=("PyTorch", "autograd"), written={"JAX": in_jax})

@@ -42,6 +42,57 @@ def in_jax(jax, w1, b1, w2, b2, x):
     return jnp.sum(jax.lax.scan(step, (jnp.zeros_like(x[0]),) * 4, (x[:-1], x[1:]))[1])
 
 
+def in_torch(torch, w1, b1, w2, b2, x):
+    """The layers that come with the library: its gates are in another order."""
+    n = x.shape[1]
+    parts = []
+    for w, b in (w1, b1), (w2, b2):
+        i, f, o, z = torch.arange(4 * n).reshape(4, n)
+        order = torch.cat((i, f, z, o))
+        parts += [w[order, :n], w[order, n:], b[order], torch.zeros_like(b)]
+    start = torch.zeros((2, 1, n), dtype=x.dtype)
+    predicted, _, _ = torch.lstm(x[:-1, None], (start, start), parts, True, 2, 0.0, True, False, False)
+    return torch.sum((predicted[:, 0] - x[1:]) ** 2)
+
+
+def in_pytensor(pytensor, w1, b1, w2, b2, x):
+    tensor, n = pytensor.tensor, x.type.shape[1]
+
+    def cell(w, b, x, h, c):
+        gates = (w @ tensor.concatenate((x, h)) + b).reshape((4, n))
+        i, f, o, z = (gates[k] for k in range(4))
+        c = tensor.sigmoid(f) * c + tensor.sigmoid(i) * tensor.tanh(z)
+        return tensor.sigmoid(o) * tensor.tanh(c), c
+
+    def step(now, after, h1, c1, h2, c2, w1, b1, w2, b2):
+        h1, c1 = cell(w1, b1, now, h1, c1)
+        h2, c2 = cell(w2, b2, h1, h2, c2)
+        return h1, c1, h2, c2, tensor.sum((h2 - after) ** 2)
+
+    start = [tensor.zeros(n) for _ in range(4)]
+    *_, losses = pytensor.scan(step, [x[:-1], x[1:]], [*start, None], [w1, b1, w2, b2], return_updates=False)
+    return tensor.sum(losses)
+
+
+def in_casadi(casadi, w1, b1, w2, b2, x):
+    """One function of the step, accumulated over all of them."""
+    steps, n = x.shape[0] - 1, x.shape[1]
+    state, now, after = casadi.SX.sym("state", n, 4), casadi.SX.sym("now", n), casadi.SX.sym("after", n)
+    weights = [casadi.SX.sym(f"w{k}", *w.shape) for k, w in enumerate((w1, b1, w2, b2))]
+
+    def cell(w, b, x, h, c):
+        i, f, o, z = casadi.vertsplit(w @ casadi.vertcat(x, h) + b, n)
+        c = c / (1 + casadi.exp(-f)) + casadi.tanh(z) / (1 + casadi.exp(-i))
+        return casadi.tanh(c) / (1 + casadi.exp(-o)), c
+
+    h1, c1 = cell(weights[0], weights[1], now, state[:, 0], state[:, 1])
+    h2, c2 = cell(weights[2], weights[3], h1, state[:, 2], state[:, 3])
+    loss = casadi.sumsqr(h2 - after)
+    step = casadi.Function("step", [state, now, after, *weights], [casadi.horzcat(h1, c1, h2, c2), loss])
+    _, losses = step.mapaccum(steps)(casadi.DM.zeros(n, 4), x[:-1, :].T, x[1:, :].T, w1, b1, w2, b2)
+    return casadi.sum2(losses)
+
+
 def by_hand(w1, b1, w2, b2, x):
     """The gates and the states of all steps are kept; the gradients of the weights are products over all steps at once."""
     n, steps = b1.shape[0] // 4, x.shape[0] - 1
@@ -119,4 +170,12 @@ def make(n, steps):
     rng = np.random.default_rng(0)
     weights = [0.3 * rng.normal(size=size) for size in ((4 * n, 2 * n), 4 * n) * 2]
     name = f"LSTM, 2 × {n}, {steps} steps"
-    return Benchmark(name, lstm, by_hand, (*weights, 0.3 * rng.normal(size=(steps, n))), differentiated=4, in_place=True, in_jax=in_jax)
+    return Benchmark(
+        name,
+        lstm,
+        by_hand,
+        (*weights, 0.3 * rng.normal(size=(steps, n))),
+        differentiated=4,
+        plain=("autograd",),
+        written={"JAX": in_jax, "PyTorch": in_torch, "PyTensor": in_pytensor, "CasADi": in_casadi},
+    )

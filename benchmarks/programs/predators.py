@@ -100,4 +100,13 @@ def make(steps):
     rates, initial = np.array([1.1, 0.4, 0.1, 0.4]), np.array([10.0, 5.0])
     observed = rng.uniform(0.5, 20.0, (steps, 2))
     name = f"predators and prey, {steps:,} steps"
-    return Benchmark(name, misfit, by_hand, (rates, initial, observed), 2, workspace=(np.empty((steps, 2)),), in_jax=in_jax, scalar=True)
+    return Benchmark(
+        name,
+        misfit,
+        by_hand,
+        (rates, initial, observed),
+        2,
+        workspace=(np.empty((steps, 2)),),
+        plain=("PyTorch", "autograd", "CasADi"),
+        written={"JAX": in_jax},
+    )

@@ -46,4 +46,4 @@ def by_hand(image):
 
 def make(n, m):
     image = np.random.default_rng(0).uniform(size=(n, m))
-    return Benchmark(f"Recursive filter, {n} × {m}", recursive_filter, by_hand, (image,), differentiated=1, in_place=True)
+    return Benchmark(f"Recursive filter, {n} × {m}", recursive_filter, by_hand, (image,), differentiated=1, plain=())

@@ -2,7 +2,9 @@
 
 import numpy as np
 
-from benchmarks.benchmark import Benchmark
+from benchmarks.benchmark import ARRAYS, Benchmark
+
+MOST_NODES = 10_000
 
 
 def rosenbrock(x):
@@ -26,4 +28,4 @@ def by_hand(x):
 
 def make(n):
     x = np.random.default_rng(0).normal(size=n)
-    return Benchmark(f"Rosenbrock, n = {n:,}", rosenbrock, by_hand, (x,), differentiated=1)
+    return Benchmark(f"Rosenbrock, n = {n:,}", rosenbrock, by_hand, (x,), differentiated=1, plain=(*ARRAYS, "CasADi") if n <= MOST_NODES else ARRAYS)

@@ -47,4 +47,4 @@ def by_hand(lengths):
 
 def make(n):
     lengths = np.random.default_rng(0).uniform(0.1, 1, size=(n, n))
-    return Benchmark(f"Shortest paths, {n} nodes", shortest_paths, by_hand, (lengths,), differentiated=1, in_place=True)
+    return Benchmark(f"Shortest paths, {n} nodes", shortest_paths, by_hand, (lengths,), differentiated=1, plain=())

@@ -7,7 +7,7 @@ from benchmarks.benchmark import Benchmark
 
 
 def misfit(c0, a, b, target, steps, dt):
-    c = c0.copy()
+    c = np.copy(c0)
     forward, backward = np.maximum(a, 0), np.minimum(a, 0)
     for _ in range(steps):
         left, right = c[1:-1, 1:-1] - c[:-2, 1:-1], c[2:, 1:-1] - c[1:-1, 1:-1]
@@ -102,4 +102,4 @@ def make(n, steps):
     arguments = rng.random((n, n)), *velocities, rng.random((n, n)), steps, 0.1
     workspace = np.zeros((steps + 1, n, n)), np.zeros((6, n, n))
     name = f"upwind advection, {n} × {n}, {steps} steps"
-    return Benchmark(name, misfit, by_hand, arguments, differentiated=3, in_place=True, workspace=workspace, in_jax=in_jax)
+    return Benchmark(name, misfit, by_hand, arguments, differentiated=3, workspace=workspace, plain=("PyTorch",), written={"JAX": in_jax})
