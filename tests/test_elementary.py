@@ -14,12 +14,14 @@ import pytest
 from llvmlite.binding import get_host_cpu_features
 from mpmath import mp, mpf
 
+from jitad.codegen.elementary import avx512, tabulated
+from jitad.codegen.kernel import Kernel, compile_loops
 from jitad.ir.program import Program, Var, literal
 from jitad.ir.recorder import Recorder
 from jitad.ir.registry import REGISTRY
 from jitad.ir.source import Source
 from jitad.ir.types import ArrayType
-from jitad.pipeline import to_kernel, to_text
+from jitad.pipeline import to_kernel, to_loops, to_text
 from jitad.runtime.execute import runner
 
 PRECISION = 200
@@ -244,7 +246,7 @@ def error(got: float, exact: mpf, terms: mpf, info) -> float:
     return float(abs(got - exact) / unit)
 
 
-def largest_error(name: str, dtype: str, count: int) -> tuple[float, tuple[float, ...]]:
+def largest_error(name: str, dtype: str, count: int, compute=compute) -> tuple[float, tuple[float, ...]]:
     """Return the largest error and where it is, after checking that NaN comes exactly where the function is not real."""
     function, info = FUNCTIONS[name], np.finfo(dtype)
     arrays = arguments(function, dtype, count)
@@ -363,12 +365,27 @@ def test_many_uses_with_the_same_second_operand():
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
-@pytest.mark.parametrize("name", ["exp", "log1p", "sin", "tanh", "erfc"])
+@pytest.mark.parametrize("name", ["exp", "log", "log1p", "sin", "tanh", "erfc"])
 def test_many_uses_compute_what_one_computes(name, dtype):
     x = np.geomspace(1e-5, 1e20, 1000).astype(dtype)
     many = runner(to_kernel(program_of_uses(name, dtype, 8)))(x)
     for k, got in enumerate(many):
         np.testing.assert_array_equal(got, compute(name, x + np.dtype(dtype).type(k)))
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("name", tabulated.TABLE)
+def test_functions_by_table_are_accurate_on_processors_that_hold_no_tables(name, dtype, monkeypatch):
+    def compute(name, *arrays):
+        with Recorder(Source("without tables", 1)) as recorder:
+            inputs = [Var(ArrayType(x.dtype, x.shape)) for x in arrays]
+            outputs = recorder.record(REGISTRY[name], inputs, {})
+        code = compile_loops(to_loops(Program(inputs, recorder.equations, outputs)), f"{name}_{dtype}_without_tables")
+        return runner(Kernel(code, [x.type for x in inputs], [x.type for x in outputs]))(*arrays)[0]
+
+    monkeypatch.setattr(avx512, "available", lambda: False)
+    worst, where = largest_error(name, dtype, 2000, compute)
+    assert worst <= FUNCTIONS[name].bound, f"{name}{where}: {worst:.2f} ulp"
 
 
 def test_code_without_loops_has_no_vector_functions():

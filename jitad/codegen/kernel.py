@@ -55,7 +55,7 @@ def body_name(name: str) -> str:
 
 def to_module(loops: Loops, name: str, strict: bool) -> ir.Module:
     """Return the LLVM module of a kernel."""
-    module = (ir.Module if any(takes_functions(loops.steps)) else elementary.ScalarModule)(name)
+    module = (elementary.LoopModule if any(takes_functions(loops.steps)) else elementary.ScalarModule)(name)
     body = emit_body(module, loops, body_name(name), strict)
     body.linkage = "external"
     inputs, outputs = ([buffer.type for buffer in buffers] for buffers in (loops.inputs, loops.outputs))

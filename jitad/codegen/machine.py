@@ -13,6 +13,8 @@ import llvmlite
 import llvmlite.binding as llvm
 from llvmlite import ir
 
+from jitad.codegen.elementary import settle
+
 _lock = threading.RLock()
 _addresses: dict[str, int] = {}
 
@@ -62,6 +64,7 @@ def optimized(module: ir.Module | str) -> llvm.ModuleRef:
     options = llvm.create_pipeline_tuning_options(speed_level=3)
     builder = llvm.create_pass_builder(machine, options)
     builder.getModulePassManager().run(parsed, builder)
+    settle(module, parsed, builder)
     return parsed
 
 

@@ -10,12 +10,23 @@ from collections.abc import Callable
 
 from llvmlite import ir
 
-from jitad.codegen.elementary import exponential, gamma, hyperbolic, inverse, logarithm, power, special, trigonometric
+from jitad.codegen.elementary import (
+    avx512,
+    exponential,
+    gamma,
+    hyperbolic,
+    inverse,
+    logarithm,
+    power,
+    special,
+    tabulated,
+    trigonometric,
+)
 from jitad.codegen.elementary.arithmetic import Scalar
 from jitad.codegen.elementary.routine import Routine
-from jitad.codegen.elementary.variants import ScalarModule
+from jitad.codegen.elementary.variants import LoopModule, ScalarModule, settle
 
-__all__ = ["TABLE", "ScalarModule", "call"]
+__all__ = ["TABLE", "LoopModule", "ScalarModule", "call", "settle"]
 
 FAMILIES = (exponential, logarithm, power, trigonometric, inverse, hyperbolic, special, gamma)
 TABLE: dict[str, Callable[..., Scalar]] = {name: emit for family in FAMILIES for name, emit in family.TABLE.items()}
@@ -25,5 +36,8 @@ def call(builder: ir.IRBuilder, name: str, operands: list[ir.Value]) -> ir.Value
     """Apply the primitive `name`."""
     type = operands[0].type
     module, symbol = builder.module, f"jitad.{name}.{type}"
-    routine = module.globals.get(symbol) or Routine(module, symbol, TABLE[name], type, len(operands))
+    routine = module.globals.get(symbol)
+    if routine is None:
+        late = avx512.available() and name in tabulated.TABLE
+        routine = Routine(module, symbol, (tabulated.TABLE if late else TABLE)[name], type, len(operands), late)
     return routine.call(builder, operands)

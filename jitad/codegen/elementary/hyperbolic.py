@@ -45,18 +45,16 @@ TAIL_SHORT = (0.9999999403953552, 0.6666616797447205, 0.333337664604187, 0.13386
 
 
 def tanh_single(m: Arithmetic, x: Scalar) -> Scalar:
-    """(1 - u) / (1 + u) with u = exp(-2|x|), or 1 - 2u / (1 + u) where that is the more accurate: one division.
+    """(1 - u) / (1 + u) with u = exp(-2|x|) = s + 2s c, c = (exp(2h) - 1) / 2.
 
-    u = s + 2s c with c = (exp(2h) - 1) / 2. Up to |x| = 9.1, from which on the result is 1, h need not be reduced in two parts: errors in it
-    count u times.
+    Up to |x| = 9.1, from which on the result is 1, h need not be reduced in two parts: errors in it count u times.
     """
     size = m.at_least(-abs(x), -9.2)
     whole, s = m.round_with_power(size, 2 / math.log(2.0))
     h = m.fma(whole, -0.5 * math.log(2.0), size)
     c = m.fma(h * h, m.polynomial(h, TAIL_SHORT), h)
-    far, twice = size < -0.55, s + s
-    quotient = m.fma(-twice, c, m.select(far, 0.0, 1.0) - s) / m.fma(twice, c, 1.0 + s)
-    return m.copysign(m.select(far, m.fma(quotient, 2.0, 1.0), quotient), x)
+    twice = s + s
+    return m.copysign(m.fma(-twice, c, 1.0 - s) / m.fma(twice, c, 1.0 + s), x)
 
 
 def doubled(m: Arithmetic, size: Scalar, small: Scalar) -> Scalar:

@@ -1,7 +1,8 @@
 """Functions that LLVM's vectoriser knows in vector form.
 
-A loop with calls of an internal function vectorises if the function carries the names of vector variants: functions of vectors, one for
-each number of lanes that a loop on this processor may have. They are kept in the module although nothing calls them before vectorisation.
+A loop with calls of a function vectorises if the function carries the names of vector variants: functions of vectors, one for each number of
+lanes that a loop on this processor may have. Until then they are external, so that LLVM keeps them although nothing calls them and leaves
+their types as they are; after its passes, `settle` removes what was not taken, and inlines what is to be inlined.
 """
 
 from __future__ import annotations
@@ -23,23 +24,58 @@ class ScalarModule(ir.Module):
     """A module without loops that take elementary functions: these have no variants, and are called from their first use on."""
 
 
-def add_variants(function: ir.Function, define: Callable[[ir.Function], None]) -> None:
-    """Give `function`, whose operands and result have one type, its vector variants; `define` writes the body of one."""
+class LoopModule(ir.Module):
+    """A module with loops that take elementary functions.
+
+    Attributes
+    ----------
+    held
+        The names of functions with variants, and of these.
+    late
+        Those of them that are inlined once loops are vectorised.
+    """
+
+    def __init__(self, name: str):
+        super().__init__(name)
+        self.held: list[str] = []
+        self.late: set[str] = set()
+
+
+def settle(module: ir.Module | str, optimized: binding.ModuleRef, builder: binding.PassBuilder) -> None:
+    """Inline functions and remove what nothing calls, after LLVM's passes."""
+    if not isinstance(module, LoopModule) or not module.held:
+        return
+    for name in module.held:
+        function = optimized.get_function(name)
+        function.linkage = "internal"
+        if name in module.late:
+            function.add_function_attribute("alwaysinline")
+    passes = binding.create_new_module_pass_manager()
+    passes.add_always_inliner_pass()
+    passes.add_global_dead_code_eliminate_pass()
+    passes.run(optimized, builder)
+
+
+def add_variants(function: ir.Function, define: Callable[[ir.Function], None]) -> list[str]:
+    """Give `function`, whose operands and result have one type, its vector variants, and return the names; `define` writes the body of one."""
     module, type, arity = function.module, function.args[0].type, len(function.args)
     mark(function, "noinline", *PURE)
     function.calling_convention = CONVENTION
     if isinstance(module, ScalarModule):
-        return
-    names, variants = [], []
+        return []
+    names, held = [], [function]
     for lanes in lane_counts(type):
         vector = ir.VectorType(type, lanes)
         variant = internal(module, variant_name(function, lanes), vector, [vector] * arity, "noinline", *PURE)
         variant.calling_convention = CONVENTION
         define(variant)
-        variants.append(variant)
+        held.append(variant)
         names.append(f"_ZGV_LLVM_N{lanes}{'v' * arity}_{function.name}({variant.name})")
     mark(function, f'"vector-function-abi-variant"="{",".join(names)}"')
-    keep(module, [function, *variants])  # a function of this module alone may else lose an operand that is always the same
+    for each in held:
+        each.linkage = "external"
+    module.held += [each.name for each in held]
+    return [each.name for each in held]
 
 
 def variant_name(function: ir.Function, lanes: int) -> str:
@@ -58,18 +94,6 @@ def mark(function: ir.Function, *attributes: str) -> None:
     """Add attributes, of which llvmlite does not know all."""
     for attribute in attributes:
         set.add(function.attributes, attribute)
-
-
-def keep(module: ir.Module, functions: list[ir.Function]) -> None:
-    """Keep functions that nothing calls yet."""
-    name = "llvm.compiler.used"
-    used = module.globals.get(name)
-    if used is None:
-        used = ir.GlobalVariable(module, ir.ArrayType(POINTER, 0), name)
-        used.linkage, used.section, used.initializer = "appending", "llvm.metadata", ir.Constant(used.value_type, [])
-    kept = [*used.initializer.constant, *[function.bitcast(POINTER) for function in functions]]
-    used.value_type = ir.ArrayType(POINTER, len(kept))
-    used.initializer = ir.Constant(used.value_type, kept)
 
 
 @cache
