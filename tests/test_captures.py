@@ -7,9 +7,12 @@ import functools
 import types
 
 import numpy as np
+import pytest
 from counted import expect, nothing_new
+from traced import trace
 
-from jitad import custom_jvp, custom_vjp, grad, jit, jvp, linearize, value_and_grad, vjp
+from jitad import custom_jvp, custom_vjp, grad, jit, jvp, linearize, show, value_and_grad, vjp
+from jitad.ir.interpreter import evaluate
 
 X = np.array([0.3, 0.7, 1.1])
 
@@ -266,3 +269,74 @@ def test_old_kernels_are_forgotten():
         function(X)
     (plan,) = function.plans.values()
     assert sum(map(len, plan.entries.values())) <= 4
+
+
+# --- arrays made while tracing -------------------------------------------------------------------------------------------------------
+
+
+def primitives(function, *args):
+    return [equation.primitive.name for equation in trace(function, *args).program.equations]
+
+
+def test_arrays_that_nobody_else_can_reach_are_no_inputs():
+    def field(x):
+        columns, rows = np.meshgrid(np.arange(3), np.arange(4))
+        again = np.meshgrid(np.arange(3), np.arange(4))[0]
+        weights, same = np.linspace(0, 1, 3), np.linspace(0, 1, 3)
+        return x * columns + x * rows * np.arange(3.0) - x * again * weights * same * np.full(3, 0.1)
+
+    x = np.random.default_rng(0).random((4, 3))
+    np.testing.assert_allclose(jit(field)(x), field(x), rtol=1e-14)
+    traced = trace(field, x)
+    assert len(traced.captured) == 1 and len(traced.program.inputs) == 2
+    np.testing.assert_array_equal(evaluate(traced.program, x, traced.captured[0][0])[0], field(x))
+
+
+@pytest.mark.parametrize("array", [
+    np.arange(6).reshape(2, 3), np.arange(6.0)[::-1].copy(), np.array([[5, 3, 1]]), np.full((2, 2), np.nan), np.array([0.0, -0.0]),
+    np.array([1, 2, 4]), np.arange(3) * 0.1, np.array([2**62, 0]), np.array([1e300, -1e300]), np.zeros((0, 2)),
+    np.array([True, False]), np.arange(3) * 1j, np.arange(2**24 - 2, 2**24 + 2).astype("f"), np.array(7),
+], ids=str)  # fmt: skip
+def test_arrays_made_while_tracing_keep_their_bits(array):
+    def f(x):
+        return x, array.copy()
+
+    result = trace(f, 1.0)
+    found = evaluate(result.program, np.float64(1.0), *[value for value, _ in result.captured])[1]
+    assert found.tobytes() == array.astype(found.dtype).tobytes()
+
+
+def test_arrays_that_others_have_are_read_at_each_call():
+    kept = []
+
+    def keeps(x):
+        kept.append(np.arange(3.0))
+        return x * kept[-1] + x * np.arange(3.0)
+
+    compiled = jit(keeps)
+    np.testing.assert_array_equal(compiled(np.ones(3)), [0.0, 2.0, 4.0])
+    kept[-1][:] = 5.0
+    np.testing.assert_array_equal(compiled(np.ones(3)), [5.0, 6.0, 7.0])
+
+
+def test_arrays_that_change_while_tracing():
+    def f(x):
+        k = np.arange(3)
+        first = x * k
+        k[0] = 7
+        return first + x * k
+
+    np.testing.assert_array_equal(jit(f)(np.ones(3)), f(np.ones(3)))
+
+
+def test_equal_operands_of_loops_and_branches_are_one():
+    def f(x):
+        for _ in range(50):
+            if x[0] > -5:
+                a, b = np.floor(x - np.arange(90)), np.floor(x - np.arange(90))
+                x = 0.5 * x + 0.1 * np.sin(a) * b
+        return x
+
+    x = np.linspace(-2.0, 80.0, 90)
+    np.testing.assert_allclose(jit(f)(x), f(x), rtol=1e-12)
+    assert show(f, x, stage="loops").count("floor") == 1

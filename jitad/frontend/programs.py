@@ -14,9 +14,10 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from jitad.frontend.array import Array
+from jitad.frontend.constants import settle
 from jitad.frontend.lists import Growable
 from jitad.frontend.promotion import PYTHON_DTYPES, to_atom
-from jitad.frontend.trace import Trace, current_trace
+from jitad.frontend.trace import Trace, current_trace, outermost_trace
 from jitad.frontend.trees import TreeDef, flatten, leaf_paths, unflatten
 from jitad.frontend.undefined import Undefined
 from jitad.ir import errors
@@ -99,11 +100,11 @@ def trace_function(function: Callable, leaves: Sequence[Leaf | Static], treedef:
         outputs, structure = flatten(result)
         atoms = [output(x, path) for x, path in zip(outputs, leaf_paths(structure), strict=True)]
         results = [describe(x) for x in outputs]
-    captured = trace.inputs()
-    program = Program([*variables, *[var for _, var in captured]], trace.recorder.equations, atoms)
-    free = program.free_vars() if nested else []
-    if free:
-        program = Program([*variables, *free], program.equations, atoms)
+    equations, atoms = settle(outermost_trace() or trace, trace.recorder.equations, atoms)
+    free = Program(variables, equations, atoms).free_vars()
+    captured = [(array, var) for array, var in trace.inputs() if var in free]
+    program = Program([*variables, *(free if nested else [var for _, var in captured])], equations, atoms)
+    free = free if nested else []
     return Traced(program, structure, results, captured, free, list(trace.pinned.values()))
 
 

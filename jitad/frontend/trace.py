@@ -20,6 +20,7 @@ from jitad.ir.recorder import Recorder
 from jitad.ir.types import type_of
 
 SMALL = 8192  # bytes: up to here a copy costs less than NumPy's comparison
+OWN = (object(),)  # nobody else has a reference to it
 
 
 class Concretize(BaseException):
@@ -164,6 +165,12 @@ class Trace:
         del self.captured[key], self.snapshots[key]
         return False
 
+    def owns(self, captured: tuple[np.ndarray, Var]) -> bool:
+        """Return whether nobody else has a reference to a captured array, or to what it is a view of."""
+        base = captured[0].base
+        alone = base is None or isinstance(base, np.ndarray) and base.base is None and references((base,)) <= 3
+        return alone and references(captured) <= 1 + (id(captured[0]) in self.pinned)
+
     def inputs(self) -> list[tuple[np.ndarray, Var]]:
         """Return the captured arrays and the Vars that stand for them."""
         return [*self.captured.values(), *self.changed]
@@ -186,6 +193,11 @@ def same_bytes(x: np.ndarray, y: np.ndarray) -> bool:
         word = np.uint8 if x.nbytes % 8 else np.uint64
         return np.array_equal(x.reshape(-1).view(word), y.reshape(-1).view(word))
     return x.tobytes() == y.tobytes()
+
+
+def references(pair: tuple) -> int:
+    """Return how many references there are to the first object in a tuple, the tuple's included."""
+    return 1 + sys.getrefcount(pair[0]) - sys.getrefcount(OWN[0])
 
 
 def may_change(pin: tuple[np.ndarray, np.ndarray]) -> bool:

@@ -1,8 +1,9 @@
 """What is computed inside the loops and branches that read it: integers and parts of arrays.
 
-In: an equation with bodies. Out: the same, where numbers, integer scalars that take an addition or so, and parts of arrays of which the bodies
-read parts (a row of a stack, element by element) are no operands but computed again in the bodies: indices stay affine in the counters of all
-enclosing loops, and rows are not copied. Invariant: what is sunk costs a body next to nothing, and reads no array that the equation changes.
+In: an equation with bodies. Out: the same, where numbers, integer scalars that take an addition or so, arrays of indices, and parts of arrays
+of which the bodies read parts (a row of a stack, element by element) are no operands but computed again in the bodies: indices stay affine in
+the counters of all enclosing loops, and rows are not copied. Invariant: what is sunk costs a body next to nothing, and reads no array that the
+equation changes.
 """
 
 from __future__ import annotations
@@ -46,10 +47,17 @@ def is_sunk(atom: Atom, held: Collection[Atom]) -> bool:
         return True
     if atom.equation is None:
         return False
+    if is_index(atom.equation):
+        return True
     record, inputs = atom.equation.primitive.lower, atom.equation.inputs
     if isinstance(record, Pull):
         return is_part(atom.equation) and not {atom, inputs[0]} & set(held)
     return isinstance(record, Pointwise) and record.cost <= CHEAP and all(x.type == NUMBER for x in (atom, *inputs))
+
+
+def is_index(equation: Equation) -> bool:
+    """Return whether the result follows from the indices of its elements alone."""
+    return isinstance(equation.primitive.lower, Pull) and not equation.inputs
 
 
 def is_part(equation: Equation) -> bool:

@@ -140,6 +140,19 @@ def reduced(program: Program, inputs: Sequence[bool], outputs: Sequence[bool]) -
     return Program(chosen(program.inputs, inputs), live(program, outputs), chosen(program.outputs, outputs))
 
 
+def distinct(program: Program, operands: Sequence[Atom], first: int = 0) -> Program:
+    """Return a body, whose inputs from `first` on stand for `operands`, that reads equal ones under one name."""
+    end = first + len(operands)
+    names: dict[Atom, Var] = {}
+    for x, var in zip(operands, program.inputs[first:end], strict=True):
+        names.setdefault(x, var)
+    if len(names) == len(operands):
+        return program
+    with Recorder() as recorder:
+        outputs = inline(program, [*program.inputs[:first], *[names[x] for x in operands], *program.inputs[end:]])
+    return Program(program.inputs, recorder.equations, outputs)
+
+
 def opposite(flags: Sequence[bool]) -> list[bool]:
     return [not flag for flag in flags]
 
@@ -184,7 +197,9 @@ def prune_repeated(primitive, inputs, used, bodies: dict[str, Program], consts: 
 
     `bodies` holds ``body``, and ``test`` if there is one, with the same inputs; the first operand is the number of trips.
     """
-    body, lead = bodies["body"], 1 + consts
+    lead = 1 + consts
+    bodies = {name: distinct(program, inputs[1:lead], 1) for name, program in bodies.items()}
+    body = bodies["body"]
     tested = needed(bodies["test"], [True]) if "test" in bodies else [False] * len(inputs)
     carry = fixpoint([a or b for a, b in zip(used, tested[lead:], strict=True)], lambda flags: needed(body, flags)[lead:])
     held = [a or b for a, b in zip(needed(body, carry)[1:lead], tested[1:lead], strict=True)]

@@ -17,7 +17,7 @@ from jitad.ir.recorder import Recorder, build, inline
 from jitad.ir.symbolic import Zero, is_zero
 from jitad.ir.types import BOOL, INT, ArrayType
 from jitad.primitives.comparisons import select
-from jitad.primitives.control.bodies import batched_body, chosen, moved_body, needed, reduced, unite, widen_mask
+from jitad.primitives.control.bodies import batched_body, chosen, distinct, moved_body, needed, reduced, unite, widen_mask
 from jitad.primitives.control.printing import one_by_one
 from jitad.primitives.declare import full, instantiate, is_linear, sample, to_front
 
@@ -138,6 +138,7 @@ def batch_cond(size, inputs, axes, branches):
 
 
 def prune_cond(inputs, used, branches):
+    branches = [distinct(branch, inputs[1:]) for branch in branches]
     columns = [needed(branch, used) for branch in branches]
     keep = [any(column) for column in zip(*columns, strict=True)]
     if all(used) and all(keep):
