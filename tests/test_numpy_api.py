@@ -740,6 +740,16 @@ def test_redirected(code):
         compare(code, run(code, ARRAYS, **SCALARS), traced(code, **REWRITTEN))
 
 
+def test_rows_and_columns_from_brackets():
+    def f(x, s):
+        return [np.r_[0.0, np.cumsum(x), s, 1:4, s * 2], np.c_[x, x**2, np.ones(4)], np.r_["0,2", x, x * 2], np.c_[x], np.r_[-1:1:3j, x],
+                np.r_[x[:2].astype("f"), np.float32(1)], np.c_[np.eye(4) * s, x], np.r_[1:3], np.c_[[1.0, 2.0], [3.0, 4.0]]]
+
+    x = np.array([0.4, -1.0, 2.0, 0.1])
+    for found, wanted in zip(jit(f)(x, 0.7), f(x, 0.7), strict=True):
+        np.testing.assert_allclose(found, wanted, rtol=1e-14, strict=True)
+
+
 def test_outside_of_a_trace_replacements_are_the_originals():
     assert type(REDIRECTS[np.zeros](3)) is np.ndarray and type(REDIRECTS[np.full](3, 1.0)) is np.ndarray
     assert type(REDIRECTS[np.eye](3)) is np.ndarray and type(REDIRECTS[np.copy](np.ones(2))) is np.ndarray

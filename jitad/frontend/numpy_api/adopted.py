@@ -11,7 +11,9 @@ import sys
 import types
 from collections.abc import Callable, Hashable
 
-from jitad.frontend.numpy_api.creation import READERS
+import numpy as np
+
+from jitad.frontend.numpy_api.creation import READERS, REDIRECTS
 from jitad.frontend.numpy_api.table import implements, named
 
 NAMES = """
@@ -67,3 +69,6 @@ def adopt(function: Callable) -> None:
 
 for function in named(*NAMES.split()):
     adopt(function)
+
+concatenator = type(np.r_).__getitem__  # of np.c_ as well
+REDIRECTS[concatenator] = in_scope(concatenator)
