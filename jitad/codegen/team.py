@@ -30,8 +30,9 @@ from llvmlite import ir
 
 from jitad.codegen import machine
 from jitad.codegen.emission import external
-from jitad.codegen.fork_join import ALONE, ENTER, LEAVE, MOST, RESET, SETTINGS, SHARE, STOP, TEAM
+from jitad.codegen.fork_join import ALONE, ENTER, LEAVE, RESET, SETTINGS, SHARE, TEAM
 from jitad.codegen.scalars import I32, I64, POINTER
+from jitad.codegen.thread_life import MOST, STOP
 
 SYSTEM = ("pthread_create", "pthread_join", "pthread_self", "pthread_mutex_init", "pthread_mutex_lock", "pthread_mutex_unlock",
           "pthread_cond_init", "pthread_cond_wait", "pthread_cond_broadcast", "sigfillset", "pthread_sigmask",
