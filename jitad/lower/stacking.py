@@ -42,7 +42,7 @@ def is_row(equation: Equation, uses: Counter, inputs: set[Var]) -> bool:
     if uses[base] != 1 or uses.get(row) != 1 or row.equation is None or "consts" not in row.equation.params:
         return False
     loop = row.equation
-    if not isinstance(loop.primitive.lower, Control) or len(loop.outputs) != len(loop.params["body"].outputs):
+    if not isinstance(loop.primitive.lower, Control) or "body" not in loop.params or len(loop.outputs) != len(loop.params["body"].outputs):
         return False
     return fills(loop, loop.outputs.index(row))
 
