@@ -237,6 +237,20 @@ def raise_check(x):
     return np.sqrt(x).sum()
 
 
+def raise_without_convergence(x):
+    for n in range(100):
+        y = x.copy()
+        for _ in range(50):
+            step = (y * y - x) / (2 * y)
+            y -= step
+            if np.max(np.abs(step)) < 1e-13:
+                break
+        else:
+            raise RuntimeError(f"no convergence in step {n}")
+        x = x + 0.01 * y
+    return x
+
+
 def swap(u):
     v = np.zeros(30)
     for _ in range(21):
@@ -387,6 +401,7 @@ DIFFERENTIABLE = [
     (carried_row_sum, R.random((20, 3))), (prev_none, X), (enum_zip, X), (lists, X), (list_read_back, X), (conditional_name, 0.3),
     (in_arm_write, X), (nested_return, X), (mutate_arg, X), (objects, X), (dict_state, X), (closure, X), (python_list, X),
     (list_of_arrays, X), (mask_assign, X), (overlap, X), (while_list, X), (with_try, X), (ternary_guard, X), (raise_check, X), (swap, X),
+    (raise_without_convergence, X),
     (comprehensions, X), (early_returns, X), (early_returns, X[::-1].copy()), (bool_flag, X), (promoted, X), (loop_in_a_helper, X),
     (scaled_under_a_mask, X), (reduced_under_masks, X), (assigned_under_masks, X), (rows_under_a_mask, X), (masks_in_a_loop, X),
     (number_of_selected, X),

@@ -94,6 +94,7 @@ def test_assignments_convert_and_broadcast():
         x.flat[3:5] = 7
         x.flat = [1.0, 2.0]
         x.T[0] = 3
+        x[range(1, 3), range(2)] = 8
         return x, n
 
     check(assign, CUBE, np.array([1, 2, 3]), CUBE[0] * 3)
@@ -112,8 +113,7 @@ def test_masks_that_are_only_known_later():
         return x
 
     check(assign, CUBE, mask, CUBE[1])
-    with pytest.raises(errors.ConcreteValueError, match=r"np\.where\(mask"):
-        run(lambda x, m: x[x[..., 0] > 0, 0], CUBE, mask)
+    check(lambda x, m: x[x[..., 0] > 0, 0] * 2, CUBE, mask)
     with pytest.raises(errors.NotImplementedError, match=r"np\.where\(mask"):
         run(lambda x, m: operator.setitem(x, m, CUBE[:2]), CUBE, mask)
     with pytest.raises(errors.IndexError, match="boolean index did not match indexed array along axis 1; size of axis is 4 but"):

@@ -273,6 +273,24 @@ def sparse_product(data, x):
     return np.sum(y**2)
 
 
+def iterated_product(rows, columns, data):
+    """The power method, each product with the matrix by its rows."""
+    n = len(rows) - 1
+    x, y = np.ones(n), np.zeros(n)
+    for _ in range(25):
+        for i in range(n):
+            total = 0.0
+            for k in range(rows[i], rows[i + 1]):
+                total += data[k] * x[columns[k]]
+            y[i] = total
+        norm = 0.0
+        for i in range(n):
+            norm += abs(y[i])
+        for i in range(n):
+            x[i] = y[i] / norm
+    return x[0] + 2 * x[n - 1]
+
+
 def logistic_map(r):
     x = 0.3
     for _ in range(100):
@@ -390,6 +408,12 @@ def test_loop_of_variable_length():
     tangents = r(len(COLUMNS)), r(20)
     slope = interpreted(lambda *xs: jitad.jvp(sparse_product, xs, tangents)[1], *args)
     np.testing.assert_allclose(slope, numerical_jvp(sparse_product, args, tangents), rtol=1e-8)
+
+
+def test_products_with_a_sparse_matrix_in_a_loop():
+    rows, columns, data = np.array(ROWS), np.array(COLUMNS), r(len(COLUMNS))
+    np.testing.assert_allclose(jitad.jit(iterated_product)(rows, columns, data), iterated_product(rows, columns, data), rtol=1e-12)
+    jitad.testing.check_grads(lambda data: iterated_product(rows, columns, data), (data,))
 
 
 def test_forward_mode_through_a_while_loop():

@@ -24,7 +24,7 @@ from jitad.frontend.functions import is_rewritten, rewritten, rewritten_code
 from jitad.frontend.introspection import attribute_reader, has_attribute, instance_of
 from jitad.frontend.numpy_api import BUILTINS, REDIRECTS
 from jitad.frontend.numpy_api.nests import reading_lists
-from jitad.frontend.numpy_api.special import special_function
+from jitad.frontend.numpy_api.scipy import of_scipy
 from jitad.frontend.operators import class_attribute, is_users
 from jitad.frontend.printing import method_of_stream
 from jitad.frontend.promotion import contains_traced
@@ -121,7 +121,7 @@ def find_form(captures: Captures, function: types.FunctionType):
         return found
     wrapped = getattr(function, "__wrapped__", None)
     if is_library(function.__code__.co_filename) and not is_users(wrapped):
-        return special_function(function) or function
+        return of_scipy(function) or function
     for name in ("__code__", "__defaults__", "__kwdefaults__"):
         captures.contents(captures.read("attribute", function, name, getattr(function, name)))
     return rewritten(captures, function, resolve)

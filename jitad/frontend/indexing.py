@@ -17,15 +17,16 @@ from numpy.lib.array_utils import normalize_axis_index
 
 from jitad.frontend.cells import View, wrap
 from jitad.frontend.concrete import known
-from jitad.frontend.extents import Extent
-from jitad.frontend.masks import Selected
+from jitad.frontend.extents import Extent, extent_of
+from jitad.frontend.masks import Selected, packed, unpacked
 from jitad.frontend.open_slices import assign, get, is_open, put
 from jitad.frontend.promotion import as_operand, cast, to_atom
-from jitad.frontend.ragged import Ragged
+from jitad.frontend.ragged import Ragged, agreed, parts
 from jitad.frontend.trace import pin
 from jitad.frontend.views import Box, Element, Permutation, Window, reshaped
 from jitad.ir import errors
 from jitad.ir.program import Atom, Literal
+from jitad.ir.source import user_source
 from jitad.ir.types import BOOL, INT, broadcast_shapes
 from jitad.primitives.arithmetic import add
 from jitad.primitives.comparisons import select
@@ -56,14 +57,16 @@ class Index(NamedTuple):
 
 def getitem(a: View, key):
     """Return ``a[key]``."""
-    if type(key) is tuple and any(traced_mask(item) and item.ndim == 1 and known(item.atom) is None for item in key):
+    if type(key) is tuple and unknown_mask(key):
+        found = selected(a, key)
+        if found is not None:
+            return found
         key = tuple(np.flatnonzero(item) if traced_mask(item) and item.ndim == 1 else item for item in key)
     if is_open(key):
         return get(a, tuple(map(Extent, a.type.shape)), key)
     if traced_mask(key):
         if isinstance(key, View) and known(key.atom) is None:
-            check_mask(key, 0, a.type.shape)
-            return Selected(wrap(a.atom, scalar=False), wrap(key.atom, scalar=False))
+            return selected(a, (key,))
         key = with_known_masks(key)
     index = parse(key, a.type.shape)
     view = show(a, index)
@@ -198,8 +201,8 @@ def classify(item):
     """Return an entry of a key as None, Ellipsis, a slice, an int, or an array of integers or booleans."""
     if item is None or item is Ellipsis or isinstance(item, slice) or type(item) is int:
         return item
-    if isinstance(item, list | tuple):
-        item = as_operand(item)
+    if isinstance(item, list | tuple | range):
+        item = as_operand(list(item) if isinstance(item, range) else item)
         if item.dtype.kind == "f" and item.size:
             raise errors.IndexError(WRONG_KIND)
         item = item if item.size else item.astype(INT)
@@ -304,6 +307,23 @@ def traced_mask(key) -> bool:
     return any(map(traced_mask, key)) if type(key) is tuple else isinstance(key, View) and is_mask(key) and key.ndim > 0
 
 
+def unknown_mask(key: tuple) -> bool:
+    return any(traced_mask(item) and known(item.atom) is None for item in key)
+
+
+def selected(a: View, key: tuple) -> Selected | None:
+    """Return what a mask selects beside integers and slices; None where there are more masks, arrays, or new axes."""
+    (mask, *others), position = [item for item in key if traced_mask(item)], next(k for k, item in enumerate(key) if traced_mask(item))
+    before, after = key[:position], key[position + 1:]
+    if others or is_open(key) or not all(item is Ellipsis or isinstance(item, int | slice) for item in (*before, *after)):
+        return None
+    missing = a.type.ndim - consumed(list(key)) if Ellipsis in before else 0
+    check_mask(mask, consumed(list(before)) + missing, a.type.shape)
+    whole = show(a, parse((*before, *[slice(None)] * mask.ndim, *after), a.type.shape))
+    lead = sum(isinstance(item, slice) for item in before) + missing
+    return Selected(wrap(whole.atom, scalar=False), wrap(mask.atom, scalar=False), lead)
+
+
 def assign_where(a: View, key, value) -> None:
     """Perform ``a[key] = value`` where one entry of the key is a traced mask and none of the others is an array."""
     items = list(key) if type(key) is tuple else [key]
@@ -315,11 +335,12 @@ def assign_where(a: View, key, value) -> None:
     missing = a.type.ndim - consumed(items) if any(item is Ellipsis for item in before) else 0
     check_mask(mask, consumed(before) + missing, a.type.shape)
     view = show(a, whole)
-    if isinstance(value, Selected):
-        assign_selected(view, mask, value)
-        return
     kept = sum(not isinstance(item, int) for item in map(classify, before) if item is not Ellipsis)
-    behind = view.type.ndim - mask.ndim - missing - kept
+    lead = missing + kept
+    behind = view.type.ndim - mask.ndim - lead
+    if isinstance(value, Selected | Ragged):
+        assign_selected(view, mask, value, lead)
+        return
     new = cast(to_atom(value), view.type.dtype)
     if new.ndim > behind:
         if new.shape[new.ndim - behind - 1] != 1:
@@ -334,11 +355,17 @@ def assign_where(a: View, key, value) -> None:
     view.assign(select(condition, fitted(wrap(new), view), view.atom))
 
 
-def assign_selected(view: View, mask: View, value: Selected) -> None:
-    if not value.same_mask(mask) or value.values.shape != view.type.shape:
-        raise errors.ControlFlowError("the elements assigned to a[mask] were selected by a mask that is not known to be the same; write "
-                                      "a[...] = np.where(mask, ..., a)")
-    view.assign(select(value.condition(), cast(to_atom(value.values), view.type.dtype), view.atom))
+def assign_selected(view: View, mask: View, value: Selected | Ragged, lead: int) -> None:
+    """Assign elements whose number is not known to those that a mask selects."""
+    target = Selected(wrap(view.atom, scalar=False), mask, lead)
+    if not target.like(value):
+        values, extents = parts(packed(value))
+        axis = lead - target.ndim + len(extents)  # the axis of the value that has an element for each place of the mask
+        if axis < 0 or len(extents) > target.ndim or extents[axis].number == 1:
+            raise errors.NotImplementedError("an assignment of a slice to all places that a mask selects; write a[...] = np.where(mask, ..., a)")
+        count = agreed(extents[axis], extent_of(np.sum(mask, dtype=INT)), f"the assignment at {user_source().short}")
+        value = Selected(unpacked(values, count, mask, axis), mask, axis)
+    view.assign(select(target.condition(), fitted(value.values, view), view.atom))
 
 
 def add_at(a: View, key, value) -> None:

@@ -1,4 +1,4 @@
-"""Selections by masks that are only known when the compiled function runs: ``a[mask]``.
+"""Selections by masks that are only known when the compiled function runs: ``a[mask]``, ``a[:, mask]``.
 
 In: an array and a mask. Out: a `Selected`, which stands for the elements where the mask holds. How many there are is not known, so it is
 computed with on the whole array: functions of elements, reductions to a number, and assignment to a place under the same mask. For all
@@ -30,13 +30,14 @@ LIMITS = "functions of elements, sum, prod, mean, var, std, min, max, any, all, 
 
 
 class Selected(NDArrayOperatorsMixin):
-    """The elements of `values` where `mask` holds; `values` may have more axes, behind those of the mask."""
+    """The elements of `values` where `mask` holds; `values` may have more axes, `lead` before those of the mask and others behind."""
 
     indirect = True
 
-    def __init__(self, values: View, mask: View):
+    def __init__(self, values: View, mask: View, lead: int = 0):
         self.values = values
         self.mask = mask
+        self.lead = lead
 
     @property
     def dtype(self) -> np.dtype:
@@ -49,12 +50,21 @@ class Selected(NDArrayOperatorsMixin):
     @property
     def size(self):
         inner = self.values.size // max(self.mask.size, 1)
-        return len_of(self) * inner if inner != 1 else len_of(self)
+        return count_of(self) * inner if inner != 1 else count_of(self)
+
+    @property
+    def masked(self) -> tuple[int, ...]:
+        """The axes of the values that the mask is for."""
+        return tuple(range(self.lead, self.lead + self.mask.ndim))
+
+    @property
+    def behind(self) -> int:
+        return self.values.ndim - self.lead - self.mask.ndim
 
     def condition(self) -> Atom:
         """Return the mask in the shape of the values."""
         shape = self.values.shape
-        mask = reshaped(self.mask.atom, (*self.mask.shape, *(1,) * (len(shape) - self.mask.ndim)))
+        mask = reshaped(self.mask.atom, (*(1,) * self.lead, *self.mask.shape, *(1,) * self.behind))
         return mask if mask.shape == shape else broadcast(mask, shape=shape)
 
     def filled(self, value) -> View:
@@ -64,13 +74,30 @@ class Selected(NDArrayOperatorsMixin):
 
     def packed(self) -> Ragged:
         """Return the elements one behind the other, as an array with room for all that there may be."""
-        count = self.mask.size
-        values = np.reshape(self.values, (count, *self.values.shape[self.mask.ndim :]))
+        shape = self.values.shape
+        before, after = shape[: self.lead], shape[self.lead + self.mask.ndim :]
+        values = np.reshape(self.values, (*before, self.mask.size, *after))
         order = np.argsort(~np.ravel(self.mask), kind="stable")
-        return Ragged(values[order], (extent_of(len_of(self)), *map(Extent, values.shape[1:])))
+        return Ragged(np.take(values, order, axis=self.lead), (*map(Extent, before), extent_of(count_of(self)), *map(Extent, after)))
 
     def same_mask(self, mask: View) -> bool:
         return same_value(self.mask.atom, mask.atom)
+
+    def like(self, other) -> bool:
+        """Return whether something is a selection of the same elements of an array of the same shape."""
+        return isinstance(other, Selected) and other.lead == self.lead and other.same_mask(self.mask) and other.values.shape == self.values.shape
+
+    def across(self, key) -> Selected | None:
+        """Return what a key selects that takes all that the mask selects, along other axes one array of indices at most; of others, None."""
+        items = list(key) if type(key) is tuple else [key]
+        items += [slice(None)] * (self.lead + 1 - len(items))
+        arrays = [item for item in items if not isinstance(item, int | slice)]
+        whole = isinstance(items[self.lead], slice) and items[self.lead] == slice(None)
+        if not whole or len(arrays) > 1 or any(not isinstance(x, list | np.ndarray | View) or np.ndim(x) != 1 for x in arrays):
+            return None
+        before, after = items[: self.lead], items[self.lead + 1 :]
+        lead = self.lead - sum(isinstance(item, int) for item in before)
+        return Selected(self.values[(*before, *[slice(None)] * self.mask.ndim, *after)], self.mask, lead)
 
     # --- NumPy's protocols ----------------------------------------------------------------------------------------------------------
 
@@ -90,13 +117,23 @@ class Selected(NDArrayOperatorsMixin):
         return self
 
     def fits(self, inputs) -> bool:
-        """Return whether operands are numbers, or known to be selections of the same elements."""
-        return all(x.same_mask(self.mask) and x.values.shape == self.values.shape if isinstance(x, Selected) else np.ndim(x) < self.ndim
-                   for x in inputs)
+        """Return whether operands are known to be selections of the same elements, or the same for each of them."""
+        return all(self.like(x) if isinstance(x, Selected) else not isinstance(x, Ragged) and self.fits_each(np.shape(x)) for x in inputs)
+
+    def fits_each(self, shape: tuple[int, ...]) -> bool:
+        return len(shape) <= self.behind or len(shape) <= self.ndim and shape[-self.behind - 1] == 1
+
+    def spread(self, x):
+        """Return an operand as one of the whole array."""
+        if isinstance(x, Selected):
+            return x.values
+        cut = np.ndim(x) - self.behind
+        shape = np.shape(x)
+        return x if cut <= 0 else np.reshape(x, (*shape[: cut - 1], *(1,) * self.mask.ndim, *shape[cut:]))
 
     def elementwise(self, function: Callable, inputs, kwargs):
-        result = function(*[x.values if isinstance(x, Selected) else x for x in inputs], **kwargs)
-        return tuple(Selected(x, self.mask) for x in result) if isinstance(result, tuple) else Selected(result, self.mask)
+        result = function(*map(self.spread, inputs), **kwargs)
+        return tuple(Selected(x, self.mask, self.lead) for x in result) if isinstance(result, tuple) else Selected(result, self.mask, self.lead)
 
     def __array_function__(self, function, types, args, kwargs):
         if function in REDUCTIONS and args and args[0] is self and not any(isinstance(x, Selected) for x in args[1:]):
@@ -111,11 +148,24 @@ class Selected(NDArrayOperatorsMixin):
     # --- what becomes of all of them --------------------------------------------------------------------------------------------------
 
     def reduced(self, function: Callable, axis, kwargs) -> View:
-        if axis is not None and not (axis == 0 and self.mask.ndim == 1) and self.ndim > 1:
+        axes = self.axes_of(axis)
+        if axes is not None and axes != self.masked and not kwargs:
+            return self.along(function, self.values, axes)
+        if axes is not None and axes != self.masked or kwargs.get("keepdims"):
             return function(self.packed(), axis, **kwargs)
-        axes = None if axis is None or self.ndim == 1 else 0
         condition = wrap(self.condition(), scalar=False)
         return function(self.filled(1) if function is not np.sum else self.filled(0), axes, where=condition, **kwargs)
+
+    def axes_of(self, axis: int | None) -> tuple[int, ...] | None:
+        """Return the axes of the values that one of the selection stands for; None stands for all of them."""
+        if axis is None or self.ndim == 1:
+            return None
+        axis = range(self.ndim)[axis]
+        return self.masked if axis == self.lead else (axis if axis < self.lead else axis + self.mask.ndim - 1,)
+
+    def along(self, function: Callable, values: View, axes: tuple[int, ...]) -> Selected:
+        """Return a reduction along another axis than those of the mask."""
+        return Selected(function(values, *axes), self.mask, self.lead - (axes[0] < self.lead))
 
     def sum(self, axis=None, **kwargs):
         return self.reduced(np.sum, axis, kwargs)
@@ -139,23 +189,29 @@ class Selected(NDArrayOperatorsMixin):
         return self.reduced(np.all, axis, kwargs)
 
     def max(self, axis=None, **kwargs):
-        return np.max(self.filled(lowest(self.dtype)), None if self.ndim == 1 else axis, **kwargs)
+        return self.extreme(np.max, lowest(self.dtype), axis, kwargs)
 
     def min(self, axis=None, **kwargs):
-        return np.min(self.filled(highest(self.dtype)), None if self.ndim == 1 else axis, **kwargs)
+        return self.extreme(np.min, highest(self.dtype), axis, kwargs)
+
+    def extreme(self, function: Callable, filling, axis, kwargs):
+        axes = self.axes_of(axis)
+        if axes is not None and axes != self.masked:
+            return self.along(function, self.values, axes) if not kwargs else function(self.packed(), axis, **kwargs)
+        return function(self.filled(filling), axes, **kwargs)
 
     def astype(self, dtype, **kwargs) -> Selected:
-        return Selected(self.values.astype(dtype, **kwargs), self.mask)
+        return Selected(self.values.astype(dtype, **kwargs), self.mask, self.lead)
 
     def copy(self, order="C") -> Selected:
-        return Selected(self.values.copy(), self.mask)
+        return Selected(self.values.copy(), self.mask, self.lead)
 
-    def length(self) -> View:
+    def length(self):
         """Return ``len`` of it."""
-        return len_of(self)
+        return self.shape[0]
 
     def __len__(self):
-        return int(len_of(self))
+        return int(self.length())
 
     def __bool__(self):
         raise refused("a decision")
@@ -164,16 +220,17 @@ class Selected(NDArrayOperatorsMixin):
         raise refused("the iteration by other than a for statement")
 
     def __getitem__(self, key):
-        if isinstance(key, Selected) and key.dtype == bool and key.same_mask(self.mask) and key.values.shape == self.mask.shape:
+        if isinstance(key, Selected) and key.dtype == bool and key.same_mask(self.mask) and key.values.shape == self.mask.shape and not self.lead:
             return Selected(self.values, self.mask & key.values)
-        return self.packed()[key]
+        found = self.across(key)
+        return self.packed()[key] if found is None else found
 
     @property
     def shape(self) -> tuple:
-        return (len_of(self), *self.values.shape[self.mask.ndim :])
+        return (*self.values.shape[: self.lead], count_of(self), *self.values.shape[self.lead + self.mask.ndim :])
 
     def __setitem__(self, key, value):
-        if not (isinstance(key, Selected) and key.dtype == bool and self.fits([key, value]) and key.values.shape == self.mask.shape):
+        if self.lead or not (isinstance(key, Selected) and key.dtype == bool and self.fits([key, value]) and key.values.shape == self.mask.shape):
             raise refused("an assignment to a part")
         self.values[self.mask & key.values] = value.values if isinstance(value, Selected) else value
 
@@ -190,7 +247,14 @@ def packed(x):
     return list(map(packed, x)) if isinstance(x, list | tuple) and any(isinstance(y, Selected) for y in x) else x
 
 
-def len_of(x: Selected) -> View:
+def unpacked(values: View, count: Extent, mask: View, lead: int) -> View:
+    """Return an array with the elements of an axis, of which there are as many as places where the mask holds, at these places."""
+    ranks = np.minimum(np.cumsum(np.ravel(mask)), wrap(count.atom())) - 1
+    found = np.take(values, np.maximum(ranks, 0), axis=lead)
+    return np.reshape(found, (*values.shape[:lead], *mask.shape, *values.shape[lead + 1 :]))
+
+
+def count_of(x: Selected) -> View:
     return wrap(to_atom(np.sum(x.mask, dtype=np.int64)), weak=True)
 
 

@@ -218,9 +218,15 @@ def gathered(values: View, extents: Extents, key):
 
     items = list(key) if type(key) is tuple else [key]
     places = [k for k, item in enumerate(items) if isinstance(item, Ragged)]
-    if len(places) > 1 or any(extent.terms for extent in extents) or items[places[0]].dtype.kind not in "iu":
+    if len(places) > 1 or items[places[0]].dtype.kind not in "iu":
         raise refused("an index by several arrays or masks")
     (place,) = places
+    if any(extent.terms for extent in extents):
+        if any(item != slice(None) for item in items if not isinstance(item, Ragged)):
+            raise refused("an index by an array together with others")
+        index = counted_from_start(items[place], extents[place], place)
+        result = np.take(values, index.filled(0), axis=place)
+        return Ragged(result, (*extents[:place], *index.extents, *extents[place + 1:]))
     if any(not (type(item) is int or isinstance(item, slice) or isinstance(item, View) and not item.ndim) for item in items[:place]):
         raise refused("an index by arrays, None or Ellipsis")
     before = sum(isinstance(item, slice) for item in items[:place])
@@ -229,6 +235,14 @@ def gathered(values: View, extents: Extents, key):
     result = getitem(values, tuple(items))
     shape = tuple(map(Extent, result.shape))
     return made(result, (*shape[:before], *index.extents, *shape[before + index.ndim:]))
+
+
+def counted_from_start(index: Ragged, extent: Extent, axis: int) -> Ragged:
+    """Return indices of an axis counted from its start, checked."""
+    count = wrap(extent.atom())
+    valid = np.all((index >= -count) & (index < count))
+    count = wrap(require(to_atom(count), to_atom(valid), message=f"index out of bounds for axis {axis} of a slice", error="index"))
+    return Ragged(np.where(index.values < 0, index.values + count, index.values), index.extents)
 
 
 def put_at_indices(values: View, extents: Extents, index, value) -> None:

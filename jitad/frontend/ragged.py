@@ -29,8 +29,8 @@ from jitad.primitives.comparisons import eq, gt, lt, select
 from jitad.primitives.declare import full
 from jitad.primitives.shaping import iota
 
-KNOWN = ("indices and slices, functions of elements, reductions, dot, matmul, inner, vdot, outer, norm, cumsum, cumprod, flip, sort, diff, "
-         "where, concatenate, copy, and assignment")
+KNOWN = ("indices and slices, functions of elements, reductions, dot, matmul, inner, vdot, outer, norm, cumsum, cumprod, flip, sort, argsort, "
+         "diff, where, concatenate, copy, and assignment")
 Extents = tuple[Extent, ...]
 
 

@@ -172,7 +172,8 @@ class Flow:
             inside = node.body
         orelse = self.body(at, "<else>", node.orelse)
         call = stage_call(at, method, first, self.reference(at, body), self.reference(at, orelse),
-                          self.site(at, inside, head), self.site(at, node.orelse, self.live_after(node, node)))
+                          self.site(at, inside, head), self.site(at, node.orelse, self.live_after(node, node)),
+                          constant(at, only_raises(node.orelse)))
         definitions = [x for x in (body, orelse) if x is not None]
         if leaves_loop([node]):
             return [*definitions, *self.finish(node, at, call, rest)], True

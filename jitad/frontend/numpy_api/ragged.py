@@ -203,7 +203,17 @@ running(np.cumprod, 1)
 
 @implements(np.sort)
 def sort(x, axis=-1, **options):
-    return Ragged(np.sort(x.filled(highest(x.dtype)), axis), x.extents)
+    return Ragged(np.sort(with_last(x), axis), x.extents)
+
+
+@implements(np.argsort)
+def argsort(x, axis=-1, kind=None, **options):
+    return Ragged(np.argsort(with_last(x), axis, kind="stable"), x.extents)
+
+
+def with_last(x: Ragged):
+    """Return the values with what is sorted behind all others beyond the extents: NaN goes behind infinity."""
+    return x.filled(np.nan if x.dtype.kind == "f" else highest(x.dtype))
 
 
 @implements(np.flip)

@@ -1,18 +1,13 @@
-"""The functions of ``scipy.special`` that are not ufuncs: logsumexp, softmax, log_softmax, softplus, multigammaln.
-
-They are found by their names and modules, so that SciPy is not imported for them.
-"""
+"""The functions of ``scipy.special`` that are not ufuncs: logsumexp, softmax, log_softmax, softplus, multigammaln."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 
 import numpy as np
 
 from jitad.frontend.array import wrap
 from jitad.frontend.numpy_api.operands import asarray
-from jitad.frontend.promotion import contains_traced
 from jitad.ir import errors
 from jitad.primitives.custom import stop_gradient
 
@@ -62,16 +57,3 @@ def multigammaln(a, d):
 
 
 FUNCTIONS = {function.__name__: function for function in (softmax, log_softmax, logsumexp, softplus, multigammaln)}
-
-
-def special_function(function: Callable) -> Callable | None:
-    """Return what is called in the place of a function of ``scipy.special`` in Python, None if jitad does not know it."""
-    known = FUNCTIONS.get(function.__name__) if function.__module__.startswith("scipy.special.") else None
-    if known is None:
-        return None
-
-    def call(*args, **kwargs):
-        traced = contains_traced(args) or contains_traced(list(kwargs.values()))
-        return (known if traced else function)(*args, **kwargs)
-
-    return call
