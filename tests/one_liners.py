@@ -89,6 +89,8 @@ def check(code: str, **more) -> None:
 
 
 def lines(text: str) -> list[str]:
-    """Return the cases of a table whose functions the installed version of NumPy has."""
+    """Return the cases of a table that the installed version of NumPy has; ``# until 2.5`` ends one that it had before that version."""
     cases = [line.strip() for line in text.splitlines() if line.strip() and not line.strip().startswith("#")]
+    until = [case.partition("  # until ")[::2] for case in cases]
+    cases = [case for case, end in until if not end or tuple(map(int, np.__version__.split(".")[:2])) < tuple(map(int, end.split(".")))]
     return [case for case in cases if all(hasattr(np, name) for name in re.findall(r"\bnp\.(\w+)", case))]

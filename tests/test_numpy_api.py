@@ -166,8 +166,8 @@ np.cross(u, S)
 np.cross(S, S.T)
 np.cross(S, P, axis=0)
 np.cross(S, u, axisc=0)
-np.cross(v[:2], w[:2])
-np.cross(v[:2], u)
+np.cross(v[:2], w[:2])  # until 2.5
+np.cross(v[:2], u)  # until 2.5
 np.linalg.cross(S, P)
 # numerical recipes
 np.interp(v, x, y)

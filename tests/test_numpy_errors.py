@@ -72,7 +72,7 @@ np.matmul(D, np.concatenate([E, E])[:3])
 np.vdot(v, u)
 np.tensordot(A, C, axes=2)
 np.tensordot(A, B, axes=([0], [1]))
-np.cross(v, v)
+np.cross(v, v)  # until 2.5
 np.cross(a, u)
 np.einsum("ij,jk->ik", A, B)
 np.einsum("ij->ik", A)

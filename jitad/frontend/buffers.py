@@ -58,8 +58,7 @@ def written(node: ast.AST, libraries: Set[str]) -> Iterator[str]:
     elif isinstance(node, ast.AugAssign):
         yield from roots(node.target, libraries)
     elif isinstance(node, ast.Call):
-        function = node.func
-        name = function.attr if isinstance(function, ast.Attribute) else function.id if isinstance(function, ast.Name) else None
+        function, name = node.func, name_of(node.func)
         if isinstance(function, ast.Attribute) and name in WRITING and not from_library(function, libraries):
             yield from roots(function.value, libraries)
         if name in WRITING or not (name in READING or from_library(function, libraries)):
@@ -85,6 +84,11 @@ def sharing(node: ast.AST, libraries: Set[str]) -> Iterator[tuple[str, str]]:
                 yield left, right
 
 
+def name_of(function: ast.AST) -> str | None:
+    """Return the last name by which a function is called."""
+    return function.attr if isinstance(function, ast.Attribute) else function.id if isinstance(function, ast.Name) else None
+
+
 def from_library(function: ast.AST, libraries: Set[str]) -> bool:
     """Return whether what is called is an attribute of a library."""
     while isinstance(function, ast.Attribute):
@@ -97,15 +101,15 @@ def roots(node: ast.AST | None, libraries: Set[str]) -> Iterator[str]:
     if isinstance(node, ast.Name):
         yield node.id
     elif isinstance(node, ast.Call):
-        function = node.func
+        function, name = node.func, name_of(node.func)
         library = from_library(function, libraries)
         if isinstance(function, ast.Attribute) and not library:
-            if function.attr in COPYING:
+            if name in COPYING:
                 return
             yield from roots(function.value, libraries)
-        elif isinstance(function, ast.Name) and function.id in READING and function.id not in PASSING:
+        elif isinstance(function, ast.Name) and name in READING and name not in PASSING:
             return
-        if not library or function.attr in VIEWING:
+        if not library or name in VIEWING:
             for argument in node.args:
                 yield from roots(argument, libraries)
     else:

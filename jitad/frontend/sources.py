@@ -197,9 +197,7 @@ def unannotated(arg: ast.arg | None) -> ast.arg | None:
 
 
 def shallow_copy(node: ast.AST) -> ast.AST:
-    copy = node.__class__()
-    copy.__dict__.update(node.__dict__)
-    return copy
+    return node.__class__(**node.__dict__)
 
 
 def same_code(x: types.CodeType, y: types.CodeType) -> bool:
