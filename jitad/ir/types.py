@@ -78,7 +78,7 @@ def check_dtype(dtype) -> np.dtype:
 
 def type_of(array: np.ndarray) -> ArrayType:
     """Return the type of a NumPy array, or raise `TypeError` for the kinds of arrays that compute in a way of their own."""
-    if isinstance(array, np.ma.MaskedArray | np.matrix):
+    if type(array) is not np.ndarray and isinstance(array, np.ma.MaskedArray | np.matrix):  # `np.ma` takes long to import
         raise errors.TypeError(f"jitad does not compute with {type(array).__name__}; convert it to a plain array first")
     return ArrayType(check_dtype(array.dtype), array.shape)
 

@@ -48,7 +48,12 @@ def embed_type(x, start, step, shape):
 
 def places(start, step, shape):
     """Return the index that selects the elements at start + step * I, for NumPy."""
-    return np.ix_(*[first + stride * np.arange(count) for first, stride, count in zip(start, step, shape, strict=True)])
+    return tuple(span(first, stride, count) for first, stride, count in zip(start, step, shape, strict=True))
+
+
+def span(first: int, stride: int, count: int) -> slice:
+    end = first + stride * count
+    return slice(first, None if end < 0 else end, stride) if count else slice(0)
 
 
 def evaluate_embed(x, start, step, shape):
