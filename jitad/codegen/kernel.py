@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from llvmlite import ir
 
 from jitad.codegen import blas, elementary, entry, machine, printing, tapes, team
+from jitad.codegen.elementary import efforts
 from jitad.codegen.failures import Failure, failures
 from jitad.codegen.module import emit_body
 from jitad.ir.types import ArrayType
@@ -105,6 +106,7 @@ class Kernel:
         entry.provide_symbols()
         tapes.provide(self.code.content)
         team.provide(self.code.content)
+        efforts.provide(self.code.content)
         printing.provide_for(self.code.content)
         for routine in self.code.routines:
             blas.register(routine)

@@ -11,7 +11,7 @@ import math
 from jitad.codegen.elementary import trigonometric
 from jitad.codegen.elementary.arithmetic import Arithmetic, Scalar
 from jitad.codegen.elementary.exponential import exp_pair, near_one
-from jitad.codegen.elementary.guard import guarded
+from jitad.codegen.elementary.guard import Guard
 from jitad.codegen.elementary.logarithm import log, natural_parts, split
 from jitad.codegen.elementary.power import log_pair
 
@@ -61,7 +61,7 @@ ASYMPTOTIC_SINGLE = (0.08333328366279602, -0.008326197043061256, 0.0036665580701
 
 
 def gammaln(m: Arithmetic, x: Scalar) -> Scalar:
-    return guarded(m, "gammaln", x, gammaln_of_positive(m, x), lambda x: x <= 0.0, gammaln_of_negative)
+    return GUARDS["gammaln"](m, x, gammaln_of_positive(m, x))
 
 
 def near_roots(m: Arithmetic, x: Scalar) -> tuple[Scalar, Scalar, Scalar]:
@@ -99,7 +99,7 @@ def stirling(m: Arithmetic, x: Scalar, log: Scalar, log_low: Scalar) -> Scalar:
 
 
 def gamma(m: Arithmetic, x: Scalar) -> Scalar:
-    return guarded(m, "gamma", x, gamma_of_positive(m, x), lambda x: x <= 0.0, gamma_of_negative)
+    return GUARDS["gamma"](m, x, gamma_of_positive(m, x))
 
 
 def gamma_of_positive(m: Arithmetic, x: Scalar) -> Scalar:
@@ -142,7 +142,7 @@ def gammaln_of_negative(m: Arithmetic, x: Scalar) -> Scalar:
 
 
 def digamma(m: Arithmetic, x: Scalar) -> Scalar:
-    return guarded(m, "digamma", x, digamma_of_positive(m, x), lambda x: x <= 0.0, digamma_of_negative)
+    return GUARDS["digamma"](m, x, digamma_of_positive(m, x))
 
 
 def digamma_of_positive(m: Arithmetic, x: Scalar) -> Scalar:
@@ -178,4 +178,6 @@ def digamma_of_negative(m: Arithmetic, x: Scalar) -> Scalar:
     return m.select(x.equals(0.0), m.copysign(math.inf, -x), value)
 
 
+EFFORTS = {"gamma": gamma_of_negative, "gammaln": gammaln_of_negative, "digamma": digamma_of_negative}
+GUARDS = {name: Guard(name, lambda x: x <= 0.0, effort) for name, effort in EFFORTS.items()}
 TABLE = {"gamma": gamma, "gammaln": gammaln, "digamma": digamma}

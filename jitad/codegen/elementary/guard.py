@@ -1,66 +1,100 @@
 """A way out of vectorised code for rare arguments.
 
-`guarded` emits one unconditional call of an internal function that returns what was computed, or for a rare argument computes again with
+A `Guard` emits one unconditional call of an internal function that returns what was computed, or for a rare argument has it computed again with
 more effort. Its vector variants look at all elements together and return at once if none is rare. So a loop with guarded functions
-vectorises, and the effort is made only for those elements that need it.
+vectorises, and the effort is made only for those elements that need it: by functions outside of the kernel (`jitad.codegen.elementary.efforts`).
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import partial
 
 from llvmlite import ir
 
 from jitad.codegen.elementary.arithmetic import I1, Arithmetic, Scalar
-from jitad.codegen.elementary.variants import CONVENTION, POINTER, add_variants, internal, variant_name
+from jitad.codegen.elementary.variants import CONVENTION, POINTER, PURE, add_variants, internal, mark, variant_name
 
-I64 = ir.IntType(64)
-
-
-def guarded(m: Arithmetic, name: str, x: Scalar, value: Scalar, is_rare: Callable[[Scalar], Scalar], effort: Callable[..., Scalar]) -> Scalar:
-    """``effort(m, x)`` where ``is_rare(x)``, in double precision; elsewhere `value`. `name` is the function's."""
-    module, symbol = m.builder.module, f"jitad.{name}.{m.element}.rare"
-    function = module.globals.get(symbol) or make_guard(module, symbol, m.element, is_rare, effort)
-    if m.lanes:
-        function = module.globals[variant_name(function, m.lanes)]
-    return Scalar(m, m.builder.call(function, [x.value, value.value], cconv=function.calling_convention))
+I64, VOID, DOUBLE = ir.IntType(64), ir.VoidType(), ir.DoubleType()
+PREFIX = "jitad_effort_"
 
 
-def make_guard(module: ir.Module, symbol: str, type: ir.Type, is_rare: Callable, effort: Callable) -> ir.Function:
-    """Return the guard on scalars."""
-    guard = internal(module, symbol, type, [type, type])
-    m = Arithmetic(ir.IRBuilder(guard.append_basic_block("entry")), type)
-    x, value = guard.args
-    with m.builder.if_then(is_rare(Scalar(m, x)).value, likely=False):
-        wide = m.wide()
-        m.builder.ret(wide.narrowed(effort(wide, wide.widened(Scalar(m, x))), m).value)
-    m.builder.ret(value)
-    add_variants(guard, partial(define_variant, guard=guard, is_rare=is_rare))
-    return guard
+class Guard:
+    """The rare arguments of a function, in any format, and its formula for these, in double precision."""
+
+    table: dict[str, Guard] = {}
+
+    def __init__(self, name: str, is_rare: Callable[[Scalar], Scalar], effort: Callable[[Arithmetic, Scalar], Scalar]):
+        self.name, self.is_rare, self.effort = name, is_rare, effort
+        self.table[name] = self
+
+    def __call__(self, m: Arithmetic, x: Scalar, value: Scalar) -> Scalar:
+        """The function of x, which is `value` unless x is rare."""
+        module, symbol = m.builder.module, f"jitad.{self.name}.{m.element}.rare"
+        function = module.globals.get(symbol) or self.define(module, symbol, m.element)
+        if m.lanes:
+            function = module.globals[variant_name(function, m.lanes)]
+        return Scalar(m, m.builder.call(function, [x.value, value.value], cconv=function.calling_convention))
+
+    def define(self, module: ir.Module, symbol: str, type: ir.Type) -> ir.Function:
+        """Return the guard on scalars."""
+        guard = internal(module, symbol, type, [type, type])
+        m = Arithmetic(ir.IRBuilder(guard.append_basic_block("entry")), type)
+        x, value = guard.args
+        with m.builder.if_then(self.is_rare(Scalar(m, x)).value, likely=False):
+            wide = m.wide()
+            result = m.builder.call(self.scalar_effort(module), [wide.widened(Scalar(m, x)).value])
+            m.builder.ret(wide.narrowed(Scalar(wide, result), m).value)
+        m.builder.ret(value)
+        add_variants(guard, self.define_variant)
+        return guard
+
+    def define_variant(self, variant: ir.Function) -> None:
+        """The guard on vectors: if any element is rare, all go through memory."""
+        vector, (x, value) = variant.args[0].type, variant.args
+        m = Arithmetic(ir.IRBuilder(variant.append_basic_block("entry")), vector)
+        builder, rare = m.builder, self.is_rare(Scalar(m, x)).value
+        name = f"llvm.vector.reduce.or.v{m.lanes}i1"
+        any_of = builder.module.globals.get(name) or ir.Function(builder.module, ir.FunctionType(I1, [rare.type]), name)
+        with builder.if_then(builder.call(any_of, [rare]), likely=False):
+            slots = [builder.alloca(vector), builder.alloca(vector)]
+            for operand, slot in zip((x, value), slots, strict=True):
+                builder.store(operand, slot)
+            builder.call(self.array_effort(variant.module, m.element), [*slots, ir.Constant(I64, m.lanes)])
+            builder.ret(builder.load(slots[1], typ=vector))
+        builder.ret(value)
+
+    # --- the functions that make the effort, as kernels see them ----------------------------------------------------------
+
+    def scalar_effort(self, module: ir.Module) -> ir.Function:
+        """The function for one argument."""
+        return declared(module, PREFIX + self.name, DOUBLE, [DOUBLE], *PURE)
+
+    def array_effort(self, module: ir.Module, type: ir.Type) -> ir.Function:
+        """The function for some arguments in memory, the results of which take the place of what was computed before."""
+        return declared(module, f"{PREFIX}{self.name}_{type}", VOID, [POINTER, POINTER, I64], "nounwind", "cold")
 
 
-def define_variant(variant: ir.Function, guard: ir.Function, is_rare: Callable) -> None:
-    """The guard on vectors: if any element is rare, all go through memory and the guard on scalars."""
-    each = variant.module.globals.get(f"{guard.name}.each") or make_loop(variant.module, guard, guard.args[0].type)
-    vector, (x, value) = variant.args[0].type, variant.args
-    m = Arithmetic(ir.IRBuilder(variant.append_basic_block("entry")), vector)
-    builder, rare = m.builder, is_rare(Scalar(m, x)).value
-    name = f"llvm.vector.reduce.or.v{m.lanes}i1"
-    any_of = builder.module.globals.get(name) or ir.Function(builder.module, ir.FunctionType(I1, [rare.type]), name)
-    with builder.if_then(builder.call(any_of, [rare]), likely=False):
-        slots = [builder.alloca(vector), builder.alloca(vector)]
-        for operand, slot in zip((x, value), slots, strict=True):
-            builder.store(operand, slot)
-        builder.call(each, [*slots, ir.Constant(I64, m.lanes)])
-        builder.ret(builder.load(slots[1], typ=vector))
-    builder.ret(value)
+def declared(module: ir.Module, name: str, result: ir.Type, operands: list[ir.Type], *attributes: str) -> ir.Function:
+    function = module.globals.get(name)
+    if function is None:
+        function = ir.Function(module, ir.FunctionType(result, operands), name)
+        mark(function, *attributes)
+    return function
 
 
-def make_loop(module: ir.Module, guard: ir.Function, type: ir.Type) -> ir.Function:
+def define_efforts(module: ir.Module, guard: Guard) -> list[str]:
+    """Write the functions of a guard into a module of their own, and return their names."""
+    scalar = guard.scalar_effort(module)
+    m = Arithmetic(ir.IRBuilder(scalar.append_basic_block("entry")), DOUBLE)
+    m.builder.ret(guard.effort(m, Scalar(m, scalar.args[0])).value)
+    arrays = [guard.array_effort(module, type) for type in (DOUBLE, ir.FloatType())]
+    for function, type in zip(arrays, (DOUBLE, ir.FloatType()), strict=True):
+        define_loop(function, guard.define(module, f"jitad.{guard.name}.{type}.rare", type), type)
+    return [function.name for function in (scalar, *arrays)]
+
+
+def define_loop(function: ir.Function, guard: ir.Function, type: ir.Type) -> None:
     """The guard on `count` elements in memory, the results in place of the second operands."""
-    attributes = ("noinline", "nounwind", "cold", "minsize", "optsize")
-    function = internal(module, f"{guard.name}.each", ir.VoidType(), [POINTER, POINTER, I64], *attributes)
     entry, head, after = (function.append_basic_block(name) for name in ("entry", "loop", "after"))
     xs, values, count = function.args
     ir.IRBuilder(entry).branch(head)
@@ -74,4 +108,3 @@ def make_loop(module: ir.Module, guard: ir.Function, type: ir.Type) -> ir.Functi
     k.add_incoming(following, head)
     builder.cbranch(builder.icmp_unsigned("<", following, count), head, after)
     ir.IRBuilder(after).ret_void()
-    return function

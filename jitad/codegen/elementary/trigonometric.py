@@ -12,7 +12,7 @@ import math
 from collections.abc import Callable
 
 from jitad.codegen.elementary.arithmetic import Arithmetic, Scalar
-from jitad.codegen.elementary.guard import guarded
+from jitad.codegen.elementary.guard import Guard
 from jitad.codegen.elementary.payne_hanek import reduce_huge
 
 # (sin r - r) / r**3 and (cos r - 1 + r**2 / 2) / r**4 in powers of r**2 for |r| <= pi/4: minimax (Remez) for the relative errors of the
@@ -81,10 +81,11 @@ def periodic(name: str, finish: Callable[..., Scalar]) -> Callable[[Arithmetic, 
         n, r, low = reduce_huge(m, abs(x))
         return m.select(abs(x) < math.inf, finish(m, x, n, *sine_cosine(m, r, low)), math.nan)
 
+    guard = Guard(name, lambda x: abs(x) > x.m.pick(LIMIT, LIMIT_SINGLE), huge)
+
     def function(m: Arithmetic, x: Scalar) -> Scalar:
         n, r, low = reduce(m, abs(x))
-        limit = m.pick(LIMIT, LIMIT_SINGLE)
-        return guarded(m, name, x, finish(m, x, n, *sine_cosine(m, r, low)), lambda x: abs(x) > limit, huge)
+        return guard(m, x, finish(m, x, n, *sine_cosine(m, r, low)))
 
     return function
 

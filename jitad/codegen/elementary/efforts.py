@@ -1,0 +1,36 @@
+"""What kernels call for rare arguments of elementary functions: huge angles, negative arguments of the gamma function.
+
+In: object code of a kernel. Out: the functions that it names are known to LLVM. They are compiled when the first kernel of a process names them,
+in a hurry, since hardly any kernel calls them. Invariant: only operations of IEEE 754 are in them, so that their results do not depend on how
+they are compiled.
+"""
+
+from __future__ import annotations
+
+import re
+import threading
+
+import llvmlite.binding as llvm
+
+from jitad.codegen import machine
+from jitad.codegen.elementary.guard import PREFIX, Guard, define_efforts
+from jitad.codegen.elementary.variants import ScalarModule
+
+NAMES = re.compile(PREFIX.encode() + b"([a-z]+)")
+_provided: set[str] = set()
+_lock = threading.RLock()
+
+
+def provide(code: bytes) -> None:
+    """Make functions known that object code needs; their names are part of it."""
+    if PREFIX.encode() not in code:
+        return
+    with _lock:
+        for name in {found.decode() for found in NAMES.findall(code)} - _provided:
+            _provided.add(name)
+            module = ScalarModule(f"jitad effort {name}")
+            names = define_efforts(module, Guard.table[name])
+            content = machine.direct_object_code(str(module))
+            provide(content)
+            for symbol, address in zip(names, machine.load(content, names), strict=True):
+                llvm.add_symbol(symbol, address)
