@@ -13,9 +13,9 @@ from jitad.ir.lowering import Pull
 from jitad.ir.primitive import Primitive
 from jitad.ir.program import Atom
 from jitad.ir.symbolic import Zero, is_zero
-from jitad.ir.types import INT, ArrayType
+from jitad.ir.types import BOOL, INT, ArrayType
 from jitad.primitives.comparisons import both
-from jitad.primitives.declare import common_dtype, instantiate, is_linear, linear, sample, to_front
+from jitad.primitives.declare import common_dtype, full, instantiate, is_linear, linear, sample, to_front
 from jitad.primitives.shaping import ANY, all_to_front, repeated
 
 
@@ -118,6 +118,11 @@ def part(x: Atom, start, shape, step) -> Atom:
     return slice_(x, start=start, shape=shape, step=step) if simpler is None else simpler
 
 
+def masks_of_slice(mask, inputs, start, shape, step):
+    mask = full(True, ArrayType(BOOL, shape)) if mask is None else mask
+    return [embed(mask, start=start, step=step, shape=inputs[0].type.shape)]
+
+
 slice_ = linear(Primitive(
     "slice",
     type=slice_type,
@@ -132,6 +137,7 @@ slice_ = linear(Primitive(
     simplify=simplify_slice,
     structural=True,
     selecting=True,
+    masks=masks_of_slice,
     dtypes=ANY,
 ))
 embed = linear(Primitive(

@@ -238,15 +238,18 @@ def known_masks(equation: Equation, ct: Cotangent, inputs) -> list[np.ndarray] |
         return None
     linear = [k for k, x in enumerate(inputs) if isinstance(x, Linear)]
     held = [x for x in inputs if isinstance(x, Var)]
+    move, dtype = equation.primitive.masks, BOOL
+    if move is None:  # what is not zero of a cotangent of ones
+        move, dtype = equation.primitive.transpose, ct.value.dtype
 
-    def move(indicator: Atom, *values: Atom) -> list[Atom]:
+    def moved(indicator: Atom, *values: Atom) -> list[Atom]:
         rest = iter(values)
         operands = [next(rest) if isinstance(x, Var) else x for x in inputs]
-        results = equation.primitive.transpose([indicator], operands, **equation.params)
-        return [instantiate(results[k]) for k in linear]
+        results = move([indicator] if dtype != BOOL else indicator, operands, **equation.params)
+        return [full(True, ArrayType(BOOL, inputs[k].type.shape)) if results[k] is None else instantiate(results[k]) for k in linear]
 
-    ones = np.ones(ct.value.shape, ct.value.dtype) if ct.known is None else ct.known.astype(ct.value.dtype)
-    program = build(move, [ct.value.type, *[x.type for x in held]], equation.source)
+    ones = np.ones(ct.value.shape, dtype) if ct.known is None else ct.known.astype(dtype)
+    program = build(moved, [ArrayType(dtype, ct.value.shape), *[x.type for x in held]], equation.source)
     found = dict(zip(linear, evaluate(program, ones, *[np.zeros(x.shape, x.dtype) for x in held]), strict=True))
     return [found[k] != 0 if k in found else np.ones(()) for k in range(len(inputs))]
 
