@@ -1,4 +1,4 @@
-"""What a Program computes, as text: equal for Programs whose equations are the same, in this process or another.
+"""What a Program computes, as a digest: equal for Programs whose equations are the same, in this process or another.
 
 In: a Program. Out: its `Content`. The user's lines are numbered in the order in which they first appear, and given apart: they decide what
 errors say, not what is computed.
@@ -7,12 +7,13 @@ errors say, not what is computed.
 from __future__ import annotations
 
 import hashlib
+import marshal
 from dataclasses import dataclass
 
 import numpy as np
 
 from jitad.ir.primitive import Primitive
-from jitad.ir.program import Literal, Program
+from jitad.ir.program import Program
 from jitad.ir.source import Source
 from jitad.ir.types import ArrayType
 
@@ -42,20 +43,28 @@ class Writer:
         self.types: dict[ArrayType, str] = {}
 
     def program(self, program: Program) -> str:
-        numbers = {var: str(k) for k, var in enumerate(program.inputs)}
-
-        def operand(atom) -> str:
-            return self.value(atom.value) if isinstance(atom, Literal) else numbers[atom]
-
-        lines = [" ".join([self.type(var.type) for var in program.inputs])]
+        """Return the digest of a Program: of a list of its types, then of each equation's primitive, operands, parameters, line and results."""
+        numbers = {var: k for k, var in enumerate(program.inputs, start=1)}
+        number, sources, count = numbers.get, self.sources, len(numbers)
+        facts: list[str | int] = [self.type(var.type) for var in program.inputs]
+        add = facts.append
         for equation in program.equations:
-            inputs = ",".join([operand(atom) for atom in equation.inputs])
-            params = self.value(equation.params) if equation.params else ""
-            source = self.sources.setdefault(equation.source, len(self.sources))
+            add(equation.primitive.name)
+            for atom in equation.inputs:
+                add(number(atom) or self.scalar(atom.value))
+            if equation.params:
+                add(self.value(equation.params))
+            add(sources.setdefault(equation.source, len(sources)))
+            add(len(equation.outputs))
             for var in equation.outputs:
-                numbers[var] = str(len(numbers))
-            lines.append(f"{equation.primitive.name} {inputs} {params} {source} {len(equation.outputs)}")
-        return "{" + "\n".join([*lines, ",".join(map(operand, program.outputs))]) + "}"
+                count += 1
+                numbers[var] = count
+        facts += [number(atom) or self.scalar(atom.value) for atom in program.outputs]
+        return hashlib.sha256(marshal.dumps(facts, MARSHAL)).hexdigest()
+
+    def scalar(self, x: np.generic) -> str:
+        """Return the text of a literal, all digits of it."""
+        return f"{type(x).__name__}:{x.tobytes().hex()}"
 
     def type(self, type: ArrayType) -> str:
         text = self.types.get(type)
@@ -68,12 +77,14 @@ class Writer:
         cls = type(x)
         if cls in PLAIN:
             return repr(x)
-        if isinstance(x, np.generic | np.ndarray):
-            return f"{cls.__name__}:{x.dtype.str}{list(x.shape)}{x.tobytes().hex()}"
+        if cls is tuple and PLAIN.issuperset(map(type, x)):
+            return repr(x)
         if isinstance(x, tuple | list):
             return f"{cls.__name__}({','.join(map(self.value, x))})"
         if isinstance(x, dict):
             return f"{cls.__name__}({','.join([f'{self.value(k)}={self.value(v)}' for k, v in x.items()])})"
+        if isinstance(x, np.generic | np.ndarray):
+            return f"{cls.__name__}:{x.dtype.str}{list(x.shape)}{x.tobytes().hex()}"
         if isinstance(x, np.dtype):
             return f"dtype:{x.str}"
         if isinstance(x, ArrayType):
@@ -86,4 +97,5 @@ class Writer:
         return f"object:{id(x)}"
 
 
+MARSHAL = 2  # the format in which equal lists are equal bytes, whoever else refers to what is in them
 PLAIN = frozenset([int, float, complex, bool, str, bytes, slice, type(None), type(...)])

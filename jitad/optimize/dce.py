@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from jitad.ir.program import Program, Var
+from jitad.ir.program import Atom, Program
 
 
 def eliminate_dead_code(program: Program) -> Program:
     """Return `program` without the equations that its outputs do not depend on."""
-    needed = {atom for atom in program.outputs if isinstance(atom, Var)}
+    needed: set[Atom] = set(program.outputs)
     kept = []
     for equation in reversed(program.equations):
-        if any(var in needed for var in equation.outputs):
+        if not needed.isdisjoint(equation.outputs):
             kept.append(equation)
-            needed.update(atom for atom in equation.inputs if isinstance(atom, Var))
+            needed.update(equation.inputs)
     return Program(program.inputs, kept[::-1], program.outputs) if len(kept) < len(program.equations) else program
