@@ -8,6 +8,7 @@ loop. Work buffers that nothing else uses shrink to the rows of one block.
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 
@@ -63,10 +64,15 @@ class Cluster:
 
 def strip_mine(steps: list[Step], lasting: Collection[Buffer]) -> list[Step]:
     """Return the steps with `Strips` where they pay, in loops and branches too. Memory in `lasting` is used by others too."""
+    users = Counter(buffer for step in steps for buffer in reads(step) | writes(step))
     for step in steps:
-        for inner in children(step):
-            others = [other for other in steps if other is not step] + [other for block in children(step) if block is not inner for other in block]
-            inner[:] = strip_mine(inner, used_by(others).union(lasting, own_buffers(step)))
+        if not (blocks := children(step)):
+            continue
+        users.subtract(reads(step) | writes(step))
+        shared = own_buffers(step).union(lasting, [buffer for buffer, count in users.items() if count])
+        for inner in blocks:
+            inner[:] = strip_mine(inner, shared.union(*[reads(x) | writes(x) for block in blocks if block is not inner for x in block]))
+        users.update(reads(step) | writes(step))
     paying = [step for cluster in find_clusters(steps, steps) if block_of(cluster) is not None for step in cluster.steps]
     if not paying:
         return steps
@@ -77,10 +83,6 @@ def strip_mine(steps: list[Step], lasting: Collection[Buffer]) -> list[Step]:
         strips = strips_of(cluster, [other for other in clusters if other is not cluster], kept)
         result += cluster.steps if strips is None else [strips]
     return result
-
-
-def used_by(steps: Sequence[Step]) -> set[Buffer]:
-    return set().union(*[reads(step) | writes(step) for step in steps])
 
 
 def used_whole(steps: Sequence[Step]) -> set[Buffer]:
