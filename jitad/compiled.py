@@ -20,7 +20,7 @@ from jitad.frontend.array import Array
 from jitad.frontend.captures import Captures, overlap
 from jitad.frontend.cells import refresh
 from jitad.frontend.printing import printed
-from jitad.frontend.programs import Leaf, Static, Traced, check_results, describe, trace_function
+from jitad.frontend.programs import Held, Leaf, Static, Traced, check_results, describe, trace_function
 from jitad.frontend.trace import Concretize, Trace, tracing
 from jitad.frontend.trees import LEAF, TreeDef, flatten, unflatten
 from jitad.ir import errors
@@ -30,21 +30,6 @@ from jitad.runtime.config import config
 from jitad.runtime.execute import as_input, check_nan, runner
 from jitad.runtime.workspaces import Pool
 from jitad.shortcuts import make_shortcut
-
-
-class Held:
-    """An argument that is part of the signature as it is, whatever it contains."""
-
-    __slots__ = ("value",)
-
-    def __init__(self, value):
-        self.value = value
-
-    def __hash__(self) -> int:
-        return hash(self.value)
-
-    def __eq__(self, other) -> bool:
-        return type(self.value) is type(other.value) and self.value == other.value
 
 
 @dataclass(eq=False)
@@ -173,7 +158,7 @@ class Compiled:
             entry.check_aliases(leaves)
         outputs = entry.run(*entry.operands(leaves))
         config.counters.calls += 1
-        if not kwargs and not self.static_argnums:
+        if not kwargs:
             self.put_first(entry, args)
         if config.check_nan:
             check_nan(outputs)
@@ -184,7 +169,7 @@ class Compiled:
     def put_first(self, entry: Entry, args: tuple) -> None:
         """Let the next call try the shortcut of `entry` first."""
         if not entry.called:
-            entry.called, entry.shortcut = True, make_shortcut(entry, args)
+            entry.called, entry.shortcut = True, make_shortcut(entry, self.hold(args, {})[0])
         if entry.shortcut is not None:
             others = [shortcut for shortcut in self.shortcuts if shortcut is not entry.shortcut]
             self.shortcuts = (entry.shortcut, *others[: SHORTCUTS - 1])

@@ -1,8 +1,9 @@
 """The shortest way from a call to a kernel, for positional arguments.
 
-In: an `Entry` that has run once, and the arguments it ran with. Out: one generated Python function of the tuple of arguments, without a loop
-over leaves or a search: it takes the containers apart, calls the kernel, which looks at the leaves, and builds the result. Invariant: it does
-what `Compiled.__call__` does on its long way, or gives `NotImplemented` for arguments of another signature and has done nothing.
+In: an `Entry` that has run once, and the arguments it ran with, the static ones as `Held`. Out: one generated Python function of the tuple of
+arguments, without a loop over leaves or a search: it takes the containers apart, calls the kernel, which looks at the leaves, writes back what
+was changed in place and builds the result. Invariant: it does what `Compiled.__call__` does on its long way, or gives `NotImplemented` for
+arguments of another signature and has done nothing.
 """
 
 from __future__ import annotations
@@ -12,11 +13,13 @@ from typing import Any
 
 import numpy as np
 
+from jitad.frontend.programs import Held
 from jitad.frontend.trees import LEAF, SIZED, TreeDef, flatten
 from jitad.runtime.config import config
 from jitad.runtime.execute import as_input, runner
 
 SCALARS = frozenset([bool, int, float, complex, np.float64, np.complex128])  # classes that kernels can tell apart
+COMPARED = frozenset([bool, int, str])  # classes of values outside the Program that count as the same where they are equal
 UNPACKED = (tuple, list, dict)
 MISS = "return NotImplemented"
 
@@ -25,25 +28,48 @@ def make_shortcut(entry, args: tuple) -> Callable[[tuple], Any] | None:
     """Return the function for calls that look like ``entry(*args)``, None where the long way is needed."""
     leaves, treedef = flatten(args)
     numbers = {number for number, _ in entry.inputs}
-    if entry.changed or entry.written or not all(can_check(x, k in numbers) for k, x in enumerate(leaves)):
+    if entry.written or not all(can_check(x, k in numbers) for k, x in enumerate(leaves)):
         return None
     classes = [leaves[number].__class__ for number, _ in entry.inputs] + [np.ndarray] * len(entry.captured)
     scope = {"kernel": runner(entry.kernel, tuple(classes), entry.workspaces), "ready": as_input, "check": entry.check, "config": config,
-             "counters": config.counters, "NotImplemented": NotImplemented}
+             "counters": config.counters, "NotImplemented": NotImplemented, "ndarray": np.ndarray, "may_share": np.may_share_memory,
+             "contiguous": contiguous}
     lines = [f"if config.check_nan or config.strict is not {config.strict} or config.memory != {config.memory!r} or not check(): {MISS}"]
-    if treedef.flat and len(numbers) == len(leaves) and not entry.captured:
+    names: list[str] = []
+    if treedef.flat and len(numbers) == len(leaves) and not entry.captured and not entry.changed:
         operands = "*args"
     else:
-        names: list[str] = []
         if not take_apart(treedef, "args", leaves, numbers, names, lines, scope):
             return None
         for k, (array, dtype) in enumerate(entry.captured):
             scope[f"captured{k}"], scope[f"dtype{k}"] = array, dtype
             names.append(f"ready(captured{k}, dtype{k})")
         operands = ", ".join(names)
-    lines += [f"outputs = kernel({operands})", f"if outputs is NotImplemented: {MISS}", "counters.calls += 1", *result(entry, scope)]
+    places = {number: name for (number, _), name in zip(entry.inputs, names, strict=False)}
+    changed = [places[number] for number in entry.changed]
+    lines += [unshared(x, y) for x in changed for y in arrays(leaves, entry, names) if x != y]
+    lines += [f"outputs = kernel({operands})", f"if outputs is NotImplemented: outputs = kernel(*map(contiguous, ({operands},)))",
+              f"if outputs is NotImplemented: {MISS}", "counters.calls += 1"]
+    lines += [f"{name}[...] = outputs[{k}]" for k, name in enumerate(changed, entry.treedef.size)]
+    lines += result(entry, scope)
     exec("def call(args):\n    " + "\n    ".join(lines), scope)
     return scope["call"]
+
+
+def contiguous(x):
+    """Return an array as kernels take it, if only its layout is another one."""
+    return np.ascontiguousarray(x) if x.__class__ is np.ndarray and not x.flags.c_contiguous else x
+
+
+def arrays(leaves: list, entry, names: list[str]) -> list[str]:
+    """Return the names of the inputs that are arrays."""
+    own = [name for (number, _), name in zip(entry.inputs, names, strict=False) if isinstance(leaves[number], np.ndarray)]
+    return own + [f"captured{k}" for k in range(len(entry.captured))]
+
+
+def unshared(x: str, y: str) -> str:
+    """Return the line that sees to it that an array which is changed has its memory for itself, as far as that is quickly told."""
+    return f"if {x}.__class__ is not ndarray or {y}.__class__ is not ndarray or may_share({x}, {y}): {MISS}"
 
 
 def can_check(x, is_input: bool) -> bool:
@@ -56,7 +82,7 @@ def can_check(x, is_input: bool) -> bool:
 def take_apart(treedef: TreeDef, name: str, leaves: list, numbers: set[int], names: list[str], lines: list[str], scope: dict) -> bool:
     """Write the lines that check a container and name its leaves; return whether that is possible.
 
-    `names` receives those of the Program's inputs; other leaves must be the objects they were.
+    `names` receives those of the Program's inputs; other leaves must be the objects they were, or equal where that is quickly told.
     """
     place = iter(range(len(leaves)))
 
@@ -66,8 +92,10 @@ def take_apart(treedef: TreeDef, name: str, leaves: list, numbers: set[int], nam
             if number in numbers:
                 names.append(name)
             else:
-                scope[f"static{number}"] = leaves[number]
-                lines.append(f"if {name} is not static{number}: {MISS}")
+                value = leaves[number].value if isinstance(leaves[number], Held) else leaves[number]
+                scope[f"static{number}"], scope[f"class{number}"] = value, value.__class__
+                other = f"{name}.__class__ is not class{number} or {name} != static{number}" if value.__class__ in COMPARED else "True"
+                lines.append(f"if {name} is not static{number} and ({other}): {MISS}")
             return True
         cls = treedef.cls
         if cls is type(None):
@@ -97,7 +125,7 @@ def result(entry, scope: dict) -> list[str]:
     treedef = entry.treedef
     if treedef is LEAF and not kinds[0]:
         return ["return outputs[0]"]
-    if treedef.cls is tuple and treedef.flat and not any(kinds):
+    if treedef.cls is tuple and treedef.flat and not any(kinds) and treedef.size == len(kinds):
         return ["return outputs"]
     scope["asarray"] = np.asarray
     names = [f"x{k}" for k in range(len(kinds))]

@@ -126,8 +126,8 @@ class BodyEmitter:
     def emit_nest(self, nest: Nest, rows: tuple[ir.Value, ...] = ()) -> None:
         """Run a nest; `rows` is the range of its outermost dimension, if that is not all of it."""
         if nest in self.inlined:
-            NestEmitter(self.builder, nest, self.flags, self.places, self.status).emit()
-            self.return_failure(self.builder.load(self.status, typ=I32) if has_checks(nest) else None)
+            NestEmitter(self.builder, nest, self.flags, self.places, self.status, fail=self.return_if).emit()
+            self.return_failure(self.builder.load(self.status, typ=I32) if nest.loops and has_checks(nest) else None)
             return
         for status in self.functions.calls(self.builder, nest, self.places, rows):
             self.return_failure(status if self.loops.checks else None)
@@ -139,9 +139,12 @@ class BodyEmitter:
 
     def return_failure(self, status: ir.Value | None) -> None:
         if status is not None:
-            with self.builder.if_then(self.builder.icmp_signed("!=", status, ir.Constant(I32, 0)), likely=False):
-                self.tapes.give_all_back(self.builder)
-                self.builder.ret(status)
+            self.return_if(self.builder.icmp_signed("!=", status, ir.Constant(I32, 0)), status)
+
+    def return_if(self, bad: ir.Value, status: ir.Value) -> None:
+        with self.builder.if_then(bad, likely=False):
+            self.tapes.give_all_back(self.builder)
+            self.builder.ret(status)
 
     def emit_repeat(self, step: Repeat) -> None:
         """Run a loop; the first one on a tape takes its memory, the last one gives it back."""

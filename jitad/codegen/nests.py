@@ -9,7 +9,7 @@ from __future__ import annotations
 import functools
 import itertools
 import math
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import nullcontext
 
 from llvmlite import ir
@@ -74,14 +74,15 @@ def emit_function(
 
 class NestEmitter:
     """Emits a nest at the current place; `status` is where the number of a failed check goes, `rows` the range of the dimension
-    that is `cut`, if not all of it is to run."""
+    that is `cut`, if not all of it is to run. A nest without loops stops at a failed check by `fail`, if that is given."""
 
     def __init__(
         self, builder: ir.IRBuilder, nest: Nest, flags: tuple[str, ...], places: Places, status: ir.Value, rows: Sequence[ir.Value] = (),
-        cut: int = 0,
+        cut: int = 0, fail: Callable[[ir.Value, ir.Value], None] | None = None,
     ):  # fmt: skip
         self.builder, self.nest, self.flags, self.cut = builder, nest, flags, cut
         self.places, self.status, self.rows = places, status, rows
+        self.fail = None if nest.loops else fail
         self.scalars = ScalarEmitter(builder, flags)
         self.written = writes(nest)
         self.plain = nest.plain
@@ -314,9 +315,12 @@ class NestEmitter:
         if op in ("in_range", "clamp", "index_div", "index_mod"):
             return self.index_operation(op, self.index(args[0]), args[1])
         if op == "checked":
-            index, outcome = self.scalars.checked(self.values[args[0].number], args[1].number, args[1].extent)
-            self.outcomes.append(outcome)
-            return index
+            index, bad, number = *self.scalars.checked(self.values[args[0].number], args[1].extent), ir.Constant(I32, args[1].number)
+            if self.fail is not None:
+                self.fail(bad, number)
+                return index
+            self.outcomes.append(self.builder.select(bad, number, ir.Constant(I32, 0)))
+            return self.builder.select(bad, ir.Constant(I64, 0), index)
         if op == "div" and self.divides_many(expr):
             return self.divided(*args)
         return self.scalars.emit(expr, [self.values[x.number] for x in args])

@@ -171,12 +171,11 @@ class ScalarEmitter:
         i = b.select(b.icmp_signed("<", i, zero(i)), zero(i), i)
         return b.select(b.icmp_signed(">", i, last), last, i)
 
-    def checked(self, i, number: int, extent: int) -> tuple[ir.Value, ir.Value]:
-        """Wrap a negative index once; return it, 0 if it is out of range, and the check's number then, otherwise 0."""
+    def checked(self, i, extent: int) -> tuple[ir.Value, ir.Value]:
+        """Wrap a negative index once; return it and whether it is out of range."""
         b = self.builder
         wrapped = b.select(b.icmp_signed("<", i, zero(i)), b.add(i, ir.Constant(I64, extent)), i)
-        bad = b.icmp_unsigned(">=", wrapped, ir.Constant(I64, extent))
-        return b.select(bad, zero(i), wrapped), b.select(bad, ir.Constant(I32, number), ir.Constant(I32, 0))
+        return wrapped, b.icmp_unsigned(">=", wrapped, ir.Constant(I64, extent))
 
 
 def zero(x: ir.Value) -> ir.Constant:

@@ -54,6 +54,21 @@ def describe(x) -> Leaf | Static:
     return Static(x)
 
 
+class Held:
+    """An argument that is part of the signature as it is, whatever it contains."""
+
+    __slots__ = ("value",)
+
+    def __init__(self, value):
+        self.value = value
+
+    def __hash__(self) -> int:
+        return hash(self.value)
+
+    def __eq__(self, other) -> bool:
+        return type(self.value) is type(other.value) and self.value == other.value
+
+
 @dataclass(frozen=True, eq=False)
 class Traced:
     """What a function does.

@@ -1,0 +1,65 @@
+"""The short way from a call to a kernel: who may take it, and that it does what the long way does."""
+
+import numpy as np
+import pytest
+
+import jitad
+
+
+def shortened(function, *args, static_argnums=()):
+    """Return a compiled function that has run for these arguments, and what its short way gives for others."""
+    compiled = jitad.jit(function, static_argnums)
+    compiled(*args)
+    (shortcut,) = compiled.shortcuts
+    return compiled, lambda *args: shortcut(args)
+
+
+def test_static_arguments():
+    def power(x, n, kind):
+        return x**n if kind == "power" else -x
+
+    x, many = np.array([0.5, 0.999, 1.0]), int("1000")
+    compiled, short = shortened(power, x, many, "power", static_argnums=(1, 2))
+    np.testing.assert_allclose(short(x**2, int("1000"), "power"), (x**2) ** 1000)
+    for n, kind in ((3, "power"), (1000.0, "power"), (many, "other"), (True, "power")):
+        assert short(x, n, kind) is NotImplemented
+        np.testing.assert_allclose(compiled(x, n, kind), power(x, n, kind), rtol=1e-12)
+
+
+def test_values_that_tracing_needs():
+    compiled, short = shortened(lambda x, n: sum(x[k] for k in range(n)), np.ones(3), 2)
+    assert short(np.arange(3.0), 2) == 1
+    assert short(np.arange(3.0), 3) is NotImplemented and compiled(np.arange(3.0), 3) == 3
+
+
+def changed(x, y):
+    y[0] = x[0]
+    y *= 2
+    return y.sum(), x[1]
+
+
+def test_arguments_that_are_changed():
+    x, y, wanted = np.array([3.0, 4]), np.arange(4.0), np.arange(4.0)
+    compiled, short = shortened(changed, x, y.copy())
+    assert short(x, y) == changed(x, wanted)
+    np.testing.assert_array_equal(y, wanted)
+    strided, given = np.arange(8.0).reshape(4, 2), np.arange(8.0).reshape(4, 2)
+    assert short(x, strided[:, 1]) == changed(x, given[:, 1])
+    np.testing.assert_array_equal(strided, given)
+
+
+def test_memory_that_is_shared():
+    memory = np.arange(6.0)
+    compiled, short = shortened(changed, memory[:2].copy(), memory[2:].copy())
+    assert short(memory[:2], memory[2:])[1] == 1
+    assert short(memory[2:4], memory[2:]) is NotImplemented
+    with pytest.raises(ValueError, match="pass a copy"):
+        compiled(memory[2:4], memory[2:])
+
+
+def test_other_layouts():
+    compiled, short = shortened(lambda x, y: x @ y, np.ones((3, 2)), np.ones(2))
+    turned, apart = np.arange(6.0).reshape(2, 3).T, np.arange(4.0)[::2]
+    np.testing.assert_array_equal(short(turned, apart), turned @ apart)
+    assert short(turned.T, apart) is NotImplemented and short(turned.astype("f"), apart) is NotImplemented
+    assert short([1.0, 2.0], apart) is NotImplemented
