@@ -19,6 +19,7 @@ from jitad.lower.verifier import verify_loops
 from jitad.lower.walk import children
 from jitad.optimize.additions import add_in_branches
 from jitad.optimize.bodies import delay, optimize_bodies, prune
+from jitad.optimize.contraction import contract
 from jitad.optimize.dce import eliminate_dead_code
 from jitad.optimize.expand import expand
 from jitad.optimize.invariants import hoist
@@ -45,8 +46,8 @@ def bodies(program: Program) -> Program:
 
 
 PASSES: list[Callable[[Program], Program]] = [
-    eliminate_dead_code, expand, prune, eliminate_dead_code, simplify, eliminate_dead_code, sum_operands, bodies, hoist, prune, eliminate_dead_code,
-    add_in_branches, prune, eliminate_dead_code, delay, write_in_place, choose_written, eliminate_dead_code,
+    eliminate_dead_code, expand, prune, eliminate_dead_code, simplify, eliminate_dead_code, sum_operands, bodies,
+    contract, hoist, prune, eliminate_dead_code, add_in_branches, prune, eliminate_dead_code, delay, write_in_place, choose_written, eliminate_dead_code,
 ]  # fmt: skip
 
 

@@ -87,7 +87,7 @@ def test_loops_are_fused_and_read_like_python():
     assert gradient == """\
 def kernel(in0: f64[30]) -> (out0: f64[30]):  # workspace: 0 bytes
     for i0 in range(0, 30):
-        out0[i0] = sin(in0[i0]) + (in0[i0] * cos(in0[i0]))"""
+        out0[i0] = in0[i0] * cos(in0[i0]) + sin(in0[i0])"""
 
 
 def test_llvm_and_assembly():

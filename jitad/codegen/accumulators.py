@@ -23,6 +23,8 @@ CHUNK = 2048  # terms that are summed up at a time
 VECTORS = 256  # bytes of the vectors in which LLVM sums up, four at a time
 FEW = 3  # terms that may be added one by one
 
+Factors = Sequence[Sequence[ir.Value] | None] | None
+
 
 @dataclass(frozen=True, eq=False)
 class Copy:
@@ -156,37 +158,40 @@ class Accumulators:
     def held(self, reduction: Reduction, copy: Copy) -> list[ir.Value]:
         return [self.builder.load(slot, typ=register(reduction)) for slot in self.registers(reduction, copy)]
 
-    def finish(self, reduction: Reduction, parts: list[ir.Value], copy: Copy) -> None:
+    def finish(self, reduction: Reduction, parts: list[ir.Value], copy: Copy, factors: Factors = None) -> None:
         """Bring a value to its place in memory."""
         emitter, buffer, width = self.emitter, reduction.buffer, reduction.width
         emitter.variables = copy.variables
         positions = [emitter.index(buffer.located(reduction.position * width + k)) for k in range(width)]
         if reduction.partial:
-            parts = self.combine(reduction, [emitter.read(buffer, position) for position in positions], parts)
+            parts = self.combine(reduction, [emitter.read(buffer, position) for position in positions], parts, factors)
         for position, part in zip(positions, parts, strict=True):
             emitter.write(buffer, position, part)
 
-    def accumulate(self, reduction: Reduction, parts: list[ir.Value], copy: Copy) -> None:
+    def accumulate(self, reduction: Reduction, parts: list[ir.Value], factors: Factors, copy: Copy) -> None:
+        """Combine with what an iteration gives; `factors` are those of the parts that are products."""
         if reduction not in self.in_registers:
-            self.finish(reduction, parts, copy)
+            self.finish(reduction, parts, copy, factors)
         else:
             held = self.held(reduction, copy)
-            for slot, value in zip(self.registers(reduction, copy), self.combine(reduction, held, parts), strict=True):
+            for slot, value in zip(self.registers(reduction, copy), self.combine(reduction, held, parts, factors), strict=True):
                 self.builder.store(value, slot)
 
-    def combine(self, reduction: Reduction, x: list[ir.Value], y: list[ir.Value]) -> list[ir.Value]:
+    def combine(self, reduction: Reduction, x: list[ir.Value], y: list[ir.Value], factors: Factors = None) -> list[ir.Value]:
         """Combine two partial results; sums and products may be reassociated, so that they vectorise."""
         if reduction.combine == "mul" and reduction.width == 2:
             b, (xr, xi), (yr, yi) = self.builder, x, y
             return [b.fsub(b.fmul(xr, yr), b.fmul(xi, yi)), b.fadd(b.fmul(xr, yi), b.fmul(xi, yr))]
-        return [self.combine_real(reduction, *pair) for pair in zip(x, y, strict=True)]
+        return [self.combine_real(reduction, *part) for part in zip(x, y, factors or [None] * len(x), strict=True)]
 
-    def combine_real(self, reduction: Reduction, x: ir.Value, y: ir.Value) -> ir.Value:
+    def combine_real(self, reduction: Reduction, x: ir.Value, y: ir.Value, factors: Sequence[ir.Value] | None) -> ir.Value:
         b, dtype = self.builder, real_dtype(reduction.buffer.type.dtype)
         name = COMBINE[reduction.combine]
         if dtype.kind == "f":
+            if name == "add" and factors:
+                return self.emitter.scalars.muladd(*factors, x, flags=("reassoc",))
             if name in ("add", "mul"):
-                return (b.fadd if name == "add" else b.fmul)(x, y, flags=(*self.emitter.flags, "reassoc"))
+                return (b.fadd if name == "add" else b.fmul)(x, y, flags=("reassoc",))
             function = b.module.declare_intrinsic(f"llvm.{name}", [x.type], ir.FunctionType(x.type, [x.type] * 2))
             return b.call(function, [x, y])
         if name in ("maximum", "minimum"):

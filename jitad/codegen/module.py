@@ -28,11 +28,6 @@ STACK = 65536  # bytes of all of these
 FEW_TRIPS = 64  # of a nest that is run where it stands in a loop, without a call
 
 
-def float_flags(strict: bool) -> tuple[str, ...]:
-    """Return the fast-math flags of ordinary arithmetic: contraction to fused multiply-adds, unless `strict`."""
-    return () if strict else ("contract",)
-
-
 def emit_body(module: ir.Module, loops: Loops, name: str, strict: bool = False) -> ir.Function:
     """Return the function that runs `loops`."""
     return BodyEmitter(module, loops, name, strict).emit()
@@ -42,7 +37,7 @@ class BodyEmitter:
     """Emits the body of one kernel. `places` tells where the memory of each buffer is at the current place."""
 
     def __init__(self, module: ir.Module, loops: Loops, name: str, strict: bool):
-        self.loops, self.name, self.flags = loops, name, float_flags(strict)
+        self.loops, self.name, self.strict = loops, name, strict
         arguments = [*loops.inputs, *loops.outputs]
         self.function = ir.Function(module, ir.FunctionType(I32, [*[POINTER] * (len(arguments) + 1), I32]), name)
         self.function.linkage = "internal"
@@ -52,7 +47,7 @@ class BodyEmitter:
             argument.add_attribute("noalias")
         self.builder = ir.IRBuilder(self.function.append_basic_block("entry"))
         self.places = Places(dict(zip(arguments, pointers, strict=True)), {}, self.workspace)
-        self.functions = FunctionsOfNests(module, name, self.flags)
+        self.functions = FunctionsOfNests(module, name, self.strict)
         self.tapes = Tapes()
         self.inlined = set(repeated(loops.steps))
         self.place_work_buffers(sorted({b for step in loops.steps for b in reads(step) | writes(step)} - set(arguments), key=lambda b: b.name))
@@ -126,7 +121,7 @@ class BodyEmitter:
     def emit_nest(self, nest: Nest, rows: tuple[ir.Value, ...] = ()) -> None:
         """Run a nest; `rows` is the range of its outermost dimension, if that is not all of it."""
         if nest in self.inlined:
-            NestEmitter(self.builder, nest, self.flags, self.places, self.status, fail=self.return_if).emit()
+            NestEmitter(self.builder, nest, self.strict, self.places, self.status, fail=self.return_if).emit()
             self.return_failure(self.builder.load(self.status, typ=I32) if nest.loops and has_checks(nest) else None)
             return
         for status in self.functions.calls(self.builder, nest, self.places, rows):

@@ -38,7 +38,7 @@ AHEAD = 2  # rows
 
 
 def emit_function(
-    module: ir.Module, name: str, nest: Nest, flags: tuple[str, ...], known: dict[tuple, ir.Function], cut: int | None,
+    module: ir.Module, name: str, nest: Nest, strict: bool, known: dict[tuple, ir.Function], cut: int | None,
     fixed: Collection[Buffer],
 ) -> tuple[ir.Function, list[Buffer | None], list[Counter]]:
     """Return the function of a nest, and the buffers and counters it takes; then, if a dimension is `cut`, the first and the last of its
@@ -66,7 +66,7 @@ def emit_function(
     pointers |= {buffer: builder.gep(pointers[None], [ir.Constant(I64, buffer.offset)], source_etype=I8) for buffer in found}
     places = Places(pointers, dict(zip(trips, function.args[len(taken) :], strict=False)))
     rows = () if cut is None else function.args[-2:]
-    NestEmitter(builder, nest, flags, places, status, rows, cut or 0).emit()
+    NestEmitter(builder, nest, strict, places, status, rows, cut or 0).emit()
     builder.ret(builder.load(status, typ=I32))
     known[key] = function
     return function, taken, trips
@@ -77,13 +77,13 @@ class NestEmitter:
     that is `cut`, if not all of it is to run. A nest without loops stops at a failed check by `fail`, if that is given."""
 
     def __init__(
-        self, builder: ir.IRBuilder, nest: Nest, flags: tuple[str, ...], places: Places, status: ir.Value, rows: Sequence[ir.Value] = (),
+        self, builder: ir.IRBuilder, nest: Nest, strict: bool, places: Places, status: ir.Value, rows: Sequence[ir.Value] = (),
         cut: int = 0, fail: Callable[[ir.Value, ir.Value], None] | None = None,
     ):  # fmt: skip
-        self.builder, self.nest, self.flags, self.cut = builder, nest, flags, cut
+        self.builder, self.nest, self.strict, self.cut = builder, nest, strict, cut
         self.places, self.status, self.rows = places, status, rows
         self.fail = None if nest.loops else fail
-        self.scalars = ScalarEmitter(builder, flags)
+        self.scalars = ScalarEmitter(builder, strict)
         self.written = writes(nest)
         self.plain = nest.plain
         self.variables: dict[int, ir.Value] = {}
@@ -276,7 +276,8 @@ class NestEmitter:
         elif isinstance(statement, ScatterStore):
             self.scatter(statement, self.values[statement.value.number])
         else:
-            self.accumulators.accumulate(statement.reduction, [self.values[part.number] for part in statement.parts], copy)
+            factors = [[self.values[x.number] for x in part.args] if part.op == "mul" else None for part in statement.parts]
+            self.accumulators.accumulate(statement.reduction, [self.values[part.number] for part in statement.parts], factors, copy)
 
     def evaluate(self, exprs: Sequence[Expr], known: Mapping[int, ir.Value] | None = None) -> None:
         """Emit expressions, operands first; the outcomes of index checks are combined, so that they do not keep a loop from vectorising."""
@@ -327,7 +328,7 @@ class NestEmitter:
 
     def divides_many(self, expr: Expr) -> bool:
         """Whether the divisor is the same in all trips of an innermost loop that is long, or in several iterations side by side."""
-        if "contract" not in self.flags or expr.dtype.kind != "f" or not self.nest.loops:
+        if self.strict or expr.dtype.kind != "f" or not self.nest.loops:
             return False
         divisor = expr.args[1].number
         long = self.nest.box[self.nest.loops[-1]] >= LONG

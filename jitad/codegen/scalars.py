@@ -1,7 +1,7 @@
 """Scalar expressions in LLVM IR.
 
 In: an `Expr` and the LLVM values of its operands. Out: its LLVM value. Invariant: branch-free, so that LLVM can vectorise any loop
-around it; additions and multiplications may contract to fused ones unless `strict`.
+around it; a product and a sum are rounded once where the expression says so, unless `strict`, and nowhere else.
 """
 
 from __future__ import annotations
@@ -47,9 +47,9 @@ INTRINSICS = {"sqrt": "sqrt", "floor": "floor", "ceil": "ceil", "trunc": "trunc"
 class ScalarEmitter:
     """Emits expressions at the current position of an LLVM builder."""
 
-    def __init__(self, builder: ir.IRBuilder, flags: tuple[str, ...]):
+    def __init__(self, builder: ir.IRBuilder, strict: bool):
         self.builder = builder
-        self.flags = flags
+        self.strict = strict
 
     def emit(self, expr: Expr, operands: list[ir.Value]) -> ir.Value:
         """Return the value of an arithmetic expression."""
@@ -67,7 +67,9 @@ class ScalarEmitter:
     def floating(self, expr: Expr, operands):
         b = self.builder
         if expr.op in FLOAT_BINARY:
-            return getattr(b, FLOAT_BINARY[expr.op])(*operands, flags=self.flags)
+            return getattr(b, FLOAT_BINARY[expr.op])(*operands)
+        if expr.op == "muladd":
+            return self.muladd(*operands)
         if expr.op == "neg":
             return b.fneg(operands[0])
         if expr.op == "fmod":
@@ -77,6 +79,14 @@ class ScalarEmitter:
             function = b.module.declare_intrinsic(f"llvm.{INTRINSICS[expr.op]}", [type], ir.FunctionType(type, [type] * len(operands)))
             return b.call(function, operands)
         return elementary.call(b, expr.op, operands)
+
+    def muladd(self, x: ir.Value, y: ir.Value, z: ir.Value, flags: tuple[str, ...] = ()) -> ir.Value:
+        """Multiply and add, in one operation if the processor has it."""
+        b = self.builder
+        if self.strict:
+            return b.fadd(b.fmul(x, y), z, flags=flags)
+        function = b.module.declare_intrinsic("llvm.fmuladd", [x.type], ir.FunctionType(x.type, [x.type] * 3))
+        return b.call(function, [x, y, z], fastmath=flags)
 
     def integer(self, expr: Expr, kind: str, operands):
         b, op = self.builder, expr.op

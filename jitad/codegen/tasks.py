@@ -29,8 +29,8 @@ from jitad.lower.workspace import ALIGNMENT
 class FunctionsOfNests:
     """The functions of the nests of a kernel, whose names begin with `name`."""
 
-    def __init__(self, module: ir.Module, name: str, flags: tuple[str, ...]):
-        self.module, self.name, self.flags = module, name, flags
+    def __init__(self, module: ir.Module, name: str, strict: bool):
+        self.module, self.name, self.strict = module, name, strict
         self.known: dict[tuple, ir.Function] = {}
         self.tasks: dict[tuple, ir.Function] = {}
         self.count = 0
@@ -44,7 +44,7 @@ class FunctionsOfNests:
             yield self.call(b, part, places, rows, cut)
 
     def call(self, b: ir.IRBuilder, nest: Nest, places: Places, rows: Sequence[ir.Value], cut: int) -> ir.Value:
-        function, used, counted = emit_function(self.module, self.next_name(), nest, self.flags, self.known, cut if rows else None, places.fixed)
+        function, used, counted = emit_function(self.module, self.next_name(), nest, self.strict, self.known, cut if rows else None, places.fixed)
         pointers = [
             places.workspace if buffer is None else places.pointer(b, buffer) if buffer.rows is None else places.first_row(b, buffer, rows[0])
             for buffer in used

@@ -82,6 +82,8 @@ class Primitive:
         carries, None if there is nothing of the kind; results that are not in `used` may be anything.
     add_into : ``(equation, x) -> atom | None``
         ``x + result`` without forming the result of `equation`, where that is cheaper.
+    contract : ``(inputs) -> atom | None``
+        For a sum or a difference: the same with an operand that is a product multiplied and added in one operation, None if there is no such.
     through : ``(inputs, alone, needed, **params) -> atom | None``
         The operation carried out on the operands of what gives its operand, where that is cheaper; ``alone(atom)`` says that a single equation
         uses an atom, `needed` that the operand is needed together with the result, so that it would be gone through twice.
@@ -131,6 +133,7 @@ class Primitive:
     hoist: Callable | None = None
     delay: Callable | None = None
     add_into: Callable | None = None
+    contract: Callable | None = None
     through: Callable | None = None
     summed: Callable | None = None
     expand: Callable | None = None

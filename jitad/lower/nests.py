@@ -132,7 +132,8 @@ class Body:
         elements = [record.element(self.builder, index, operands, **equation.params) for index in indices]
         if not elements:
             return self.builder.const(identity_of(record.combine, equation.outputs[0].dtype), equation.outputs[0].dtype)
-        return functools.reduce(COMBINE.get(record.combine) or functools.partial(self.builder.call, CALLS[record.combine]), elements)
+        combine = {"add": self.builder.plus, "mul": operator.mul}.get(record.combine) or functools.partial(self.builder.call, CALLS[record.combine])
+        return functools.reduce(combine, elements)
 
 
 def broadcast_index(index: tuple[Index, ...], shape: tuple[int, ...]) -> tuple[Index, ...]:
@@ -287,7 +288,6 @@ def stores(buffer: Buffer, position: Index, value) -> list[Store]:
     return [Store(buffer, position * len(parts) + k, part) for k, part in enumerate(parts)]
 
 
-COMBINE = {"add": operator.add, "mul": operator.mul}
 CALLS = {"max": "maximum", "min": "minimum", "and": "and", "or": "or"}
 IDENTITY = {"add": 0, "mul": 1, "or": False, "and": True}
 

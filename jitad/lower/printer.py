@@ -137,7 +137,7 @@ def print_region(region: Region, loops: Sequence[int], rows: str = "", cut: int 
         text = expression(expr, names)
         if expr.op in ("const", "zero", "load", "index") or (uses.get(expr.number, 0) == 1 and len(text) < 40):
             names[expr.number] = text
-            if expr.op in INFIX or expr.op in ("neg", "select"):
+            if expr.op in INFIX or expr.op in ("neg", "select", "muladd"):
                 names.compound.add(expr.number)
         else:
             names[expr.number] = f"v{expr.number}"
@@ -179,7 +179,7 @@ def limit_texts(ranges: Ranges) -> tuple[list[str], dict[Index, str]]:
             if len(text) >= 20:
                 names[expr.number] = f"n{len(lines)}"
                 lines.append(f"n{len(lines)} = {text}")
-            elif expr.op in INFIX or expr.op in ("neg", "select"):
+            elif expr.op in INFIX or expr.op in ("neg", "select", "muladd"):
                 names.compound.add(expr.number)
         texts[limit] = index_text(limit, names)
     return lines, texts
@@ -228,6 +228,8 @@ def expression(expr: Expr, names) -> str:
         return f"checked({names[args[0].number]}, {args[1].extent})"
     if op in INFIX:
         return f"{names.operand(args[0])} {INFIX[op]} {names.operand(args[1])}"
+    if op == "muladd":
+        return f"{names.operand(args[0])} * {names.operand(args[1])} + {names.operand(args[2])}"
     if op == "neg":
         return f"-{names.operand(args[0])}"
     if op == "select":

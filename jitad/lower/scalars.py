@@ -117,6 +117,19 @@ class Builder:
             return OPERATORS[op](Complex(x, self.zero(x.dtype)), y)
         return self.op(op, x.dtype, x, y)
 
+    def muladd(self, x: Expr, y: Expr, z: Expr) -> Expr:
+        """Return ``x * y + z``, rounded once if the processor can do that."""
+        product = x * y
+        if product.op != "mul" or folding.is_number(z, 0):
+            return product + z
+        return self.op("muladd", z.dtype, *product.args, z)
+
+    def plus(self, total, term):
+        """Return ``total + term``, as one operation if the term is a product of real numbers."""
+        if isinstance(term, Expr) and term.op == "mul" and term.dtype.kind == "f":
+            return self.muladd(*term.args, total)
+        return total + term
+
     def const(self, value, like) -> Expr | Complex:
         """Return a number of the dtype `like` (a dtype, or a scalar that has one)."""
         dtype = like if isinstance(like, np.dtype) else like.dtype

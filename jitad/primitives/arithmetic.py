@@ -126,16 +126,43 @@ def negated(x: Atom) -> Atom | None:
     return equation.inputs[0] if equation is not None and equation.primitive is neg else None
 
 
+def factors(x: Atom, shape: tuple[int, ...]) -> tuple[Atom, Atom] | None:
+    """Return two factors of `x` if it is a product of real numbers, or the opposite of one, and of `shape`."""
+    opposite = negated(x)
+    equation = getattr(x if opposite is None else opposite, "equation", None)
+    if equation is None or equation.primitive not in (mul, square) or x.dtype.kind != "f" or x.shape != shape:
+        return None
+    left, right = equation.inputs[0], equation.inputs[-1]
+    return (left if opposite is None else -left), right
+
+
+def contract_sum(sign):
+    """Return the rule for a sum or a difference: the second operand is multiplied and added if both are products."""
+
+    def contract(inputs):
+        x, y = inputs
+        shape = broadcast_shapes(x.shape, y.shape)
+        pair = factors(y, shape) if x is not y else None
+        if pair is not None:
+            return muladd(pair[0] if sign > 0 else -pair[0], pair[1], x)
+        pair = factors(x, shape) if x is not y else None
+        return None if pair is None else muladd(*pair, y if sign > 0 else -y)
+
+    return contract
+
+
 add = elementwise("add", np.add, lambda r, x, y: 1, lambda r, x, y: 1, element=lambda b, x, y: x + y, kinds="iufc",
-                  transpose=transpose_sum(+1), nonnegative=both, simplify=simplify_add)
+                  transpose=transpose_sum(+1), nonnegative=both, simplify=simplify_add, contract=contract_sum(+1))
 sub = elementwise("sub", np.subtract, lambda r, x, y: 1, lambda r, x, y: -1, element=lambda b, x, y: x - y, kinds="iufc",
-                  transpose=transpose_sum(-1), simplify=simplify_sub)
+                  transpose=transpose_sum(-1), simplify=simplify_sub, contract=contract_sum(-1))
 mul = elementwise("mul", np.multiply, lambda r, x, y: y, lambda r, x, y: x, element=lambda b, x, y: x * y, kinds="iufc",
                   transpose=transpose_mul, nonnegative=product_is_nonnegative, simplify=simplify_mul)
 div = elementwise("div", np.true_divide, element=lambda b, x, y: x / y, cost=4, domains=(REAL_LINE, POSITIVE), jvp=jvp_div,
                   transpose=lambda cts, inputs: [cts[0] / conj(inputs[1]), None], nonnegative=both, simplify=simplify_div)
 neg = elementwise("neg", np.negative, lambda r, x: -1, element=lambda b, x: -x, kinds="iufc",
                   transpose=lambda cts, inputs: [-cts[0]], simplify=simplify_neg)
+muladd = elementwise("muladd", lambda x, y, z: x * y + z, lambda r, x, y, z: y, lambda r, x, y, z: x, lambda r, x, y, z: 1, kinds="f",
+                     element=lambda b, x, y, z: b.muladd(x, y, z))
 square = elementwise("square", np.square, lambda r, x: 2 * x, element=lambda b, x: x * x, kinds="iufc", nonnegative=always)
 reciprocal = elementwise("reciprocal", np.reciprocal, lambda r, x: -(r * r), element=lambda b, x: b.const(1, x) / x, cost=4,
                          domains=(POSITIVE,), nonnegative=both)
