@@ -46,8 +46,8 @@ def bodies(program: Program) -> Program:
 
 
 PASSES: list[Callable[[Program], Program]] = [
-    eliminate_dead_code, expand, prune, eliminate_dead_code, simplify, eliminate_dead_code, sum_operands, bodies,
-    contract, hoist, prune, eliminate_dead_code, add_in_branches, prune, eliminate_dead_code, delay, write_in_place, choose_written, eliminate_dead_code,
+    eliminate_dead_code, expand, prune, eliminate_dead_code, simplify, eliminate_dead_code, sum_operands, bodies, contract, hoist, prune,
+    eliminate_dead_code, add_in_branches, prune, eliminate_dead_code, delay, write_in_place, choose_written, eliminate_dead_code,
 ]  # fmt: skip
 
 

@@ -60,7 +60,7 @@ class Accumulators:
         self.in_registers = {r for r in self.nest.reductions if r.inner < len(self.nest.box) or not self.nest.box}
         self.folded = {
             r for r in self.in_registers
-            if is_sum(r) and terms_of(r, self.nest) > CHUNK
+            if r.is_sum and terms_of(r, self.nest) > CHUNK
         }  # fmt: skip
         self.slots: dict[tuple, list[ir.Value]] = {}
         self.totals: dict[tuple, list[tuple[ir.Value, ir.Value]]] = {}
@@ -126,7 +126,7 @@ class Accumulators:
         """Return where the trips of the innermost loop begin that fill no vectors, if LLVM would add their terms to the sum one by one."""
         if place < len(self.nest.loops) - 1 or not (isinstance(low, int) and isinstance(high, int)):
             return None
-        sums = [r for r in self.updates if r in self.in_registers and is_sum(r)]
+        sums = [r for r in self.updates if r in self.in_registers and r.is_sum]
         count = max([VECTORS // real_dtype(r.buffer.type.dtype).itemsize for r in sums], default=0)
         rest = (high - low + 1) % count if count else 0
         return high + 1 - rest if rest > FEW and high - low >= 2 * count else None
@@ -135,7 +135,7 @@ class Accumulators:
         """Start the sums of the innermost loop anew, and return where they are and what they were."""
         found = []
         for reduction in self.updates:
-            if reduction in self.in_registers and is_sum(reduction):
+            if reduction in self.in_registers and reduction.is_sum:
                 for copy in self.apart(reduction, copies):
                     for slot, value, zero in zip(self.registers(reduction, copy), self.held(reduction, copy), identity(reduction), strict=True):
                         found.append((slot, value))
@@ -198,10 +198,6 @@ class Accumulators:
             greater = self.emitter.scalars.compare(">", dtype.kind, x, y)
             return b.select(greater, x, y) if name == "maximum" else b.select(greater, y, x)
         return {"add": b.add, "mul": b.mul, "and": b.and_, "or": b.or_}[name](x, y)
-
-
-def is_sum(reduction: Reduction) -> bool:
-    return reduction.combine == "add" and reduction.buffer.type.dtype.kind in "fc"
 
 
 def register(reduction: Reduction) -> ir.Type:

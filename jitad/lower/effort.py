@@ -1,7 +1,8 @@
 """How much compiling a nest is worth: nests that take little of the time of a kernel get plain code.
 
 In: steps. Out: the same steps, with `plain` set on nests that take next to no time, and `jam` on those that take much (see `jitad.lower.jamming`).
-Invariant: what is computed stays the same, but for the order in which sums are added up.
+Nests that sum up are never plain, so that the order in which they add does not depend on what else the kernel does.
+Invariant: what is computed stays the same, but for the order in which jammed sums are added up.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ def spend_effort(steps: Iterable[Step]) -> None:
     for weight, nest in found:
         least += weight
         if isinstance(nest, Nest):
-            nest.plain = PLAIN * least < total
+            nest.plain = PLAIN * least < total and not any(reduction.is_sum for reduction in nest.reductions)
             if MUCH * weight > total:
                 nest.jam = best_jam(nest)
 

@@ -157,6 +157,11 @@ class Reduction:
         """The number of real parts of an element."""
         return 2 if self.buffer.type.dtype.kind == "c" else 1
 
+    @property
+    def is_sum(self) -> bool:
+        """Whether terms are added up that are rounded, so that their order matters."""
+        return self.combine == "add" and self.buffer.type.dtype.kind in "fc"
+
 
 @dataclass(frozen=True)
 class Region:
