@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from jitad.ir.lowering import Undefined
-from jitad.ir.program import Equation, Program, Var
+from jitad.ir.lowering import Scatter, Undefined
+from jitad.ir.program import Atom, Equation, Program, Var
 from jitad.ir.types import ArrayType
 from jitad.pipeline import bytes_taken
 from jitad.transform.budget import programs_in, text
@@ -44,12 +44,19 @@ def kept(program: Program, depth: int = 0) -> Iterator[Kept]:
 
 
 def started_empty(equation: Equation) -> list[Var]:
-    """Return the carried values of a loop that are undefined at its start."""
+    """Return the carried values of a loop that are undefined at its start, or all but one of their rows."""
     body = equation.params.get("body")
     if not isinstance(body, Program):
         return []
     initial = equation.inputs[len(equation.inputs) - len(body.outputs) :]
-    return [x for x in initial if isinstance(x, Var) and x.equation and isinstance(x.equation.primitive.lower, Undefined)]
+    return [x for x in initial if is_undefined(x)]
+
+
+def is_undefined(x: Atom) -> bool:
+    if not isinstance(x, Var) or x.equation is None:
+        return False
+    record = x.equation.primitive.lower
+    return isinstance(record, Undefined) or isinstance(record, Scatter) and is_undefined(x.equation.inputs[0])
 
 
 def runs_itself(equation: Equation) -> bool:

@@ -5,14 +5,15 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 
 from jitad.codegen.kernel import Kernel, compile_loops, text_of
-from jitad.ir import errors
-from jitad.ir.effects import bodies as bodies_of
-from jitad.ir.lowering import Undefined
+from jitad.codegen.tapes import block_bytes
+from jitad.ir.lowering import UNBOUNDED
 from jitad.ir.program import Program
 from jitad.ir.verifier import verify
+from jitad.lower.filled import filled
 from jitad.lower.loops import Loops, Repeat, Step
 from jitad.lower.lowering import lower
 from jitad.lower.verifier import verify_loops
@@ -77,27 +78,22 @@ def bytes_of(loops: Loops) -> int:
     return loops.work_bytes + sum(buffer.nbytes for buffer in loops.outputs)
 
 
-def most_bytes(program: Program) -> int:
-    """Return `bytes_taken`; raise if loops keep tapes besides, as long as their number of trips, which only the call knows."""
+def most_bytes(program: Program) -> float:
+    """Return `bytes_taken` and what the tapes of its loops take at most; infinity if a loop without a bound records on a tape."""
     loops = to_loops(program)
-    if any(step.tape is not None for step in repeats(loops.steps)):
-        raise errors.MemoryError("a memory budget cannot be kept where reverse mode goes through a loop whose number of trips is only known "
-                                 "when it runs; write a for loop over a range of known length, or leave the budget out")
-    return bytes_of(loops)
+    return bytes_of(loops) + sum(map(bytes_on_tape, repeats(loops.steps)))
 
 
-def bytes_filled(program: Program) -> int:
-    """Return how many bytes the arrays take that loops of the Program fill, which is most of `bytes_taken` if that is much."""
-    return undefined_bytes(eliminate_dead_code(prune(eliminate_dead_code(program))))
+def bytes_on_tape(loop: Repeat) -> float:
+    """Return how many bytes the tape takes at most that is given back after a loop."""
+    if loop.tape is None or loop.tape.last is not loop or not loop.tape.slots:
+        return 0
+    return math.inf if loop.counter.length == UNBOUNDED else block_bytes(loop.tape.layout()[1] * loop.counter.length)
 
 
-def undefined_bytes(program: Program) -> int:
-    found = 0
-    for equation in program.equations:
-        if isinstance(equation.primitive.lower, Undefined):
-            found += sum(x.type.size * x.dtype.itemsize for x in equation.outputs)
-        found += sum(map(undefined_bytes, bodies_of(equation.params)))
-    return found
+def bytes_filled(program: Program) -> float:
+    """Return how many bytes the arrays and tapes take that loops of the Program fill, which is most of `most_bytes` if that is much."""
+    return filled(eliminate_dead_code(prune(eliminate_dead_code(program))))
 
 
 def repeats(steps: list[Step]) -> Iterator[Repeat]:

@@ -110,6 +110,11 @@ def clear() -> int:
     return ctypes.CFUNCTYPE(ctypes.c_int64)(keeper()[CLEAR])()
 
 
+def block_bytes(count: int) -> int:
+    """Return how many bytes are taken for a tape of so many."""
+    return 1 << (count + 4111).bit_length()
+
+
 class Tapes:
     """The tapes that are in use at the current place of a kernel."""
 

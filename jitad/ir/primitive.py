@@ -61,8 +61,8 @@ class Primitive:
     replay : ``(inputs, segment, snapshots, **params) -> outputs``
         For a loop: records a version that reverse mode runs again, from at most `snapshots` copies of its state, `segment` trips at a
         time, instead of keeping what it needs of each trip.
-    trips : ``(equation) -> int | None``
-        For a loop: how often it runs its body, if that is known and it can be replayed.
+    trips : ``(equation) -> int``
+        For a loop that can be replayed: how often it runs its body at most.
     nonnegative : ``(equation, known) -> bool``
         Whether the result is provably non-negative (or NaN); `known(atom)` asks the same of an operand.
     simplify : ``(inputs, **params) -> atom | None``

@@ -19,7 +19,7 @@ import math
 from jitad.ir.lowering import Library, Pointwise, Pull, Recurrence, Reduce, Scatter
 from jitad.ir.program import Equation
 from jitad.primitives.control.schedules import repetitions
-from jitad.transform.budget import Choice, Cost, Loop, programs_in
+from jitad.transform.budget import LEAST, Choice, Cost, Loop, programs_in
 
 PLENTY = 16_000_000
 STATES = 64
@@ -35,7 +35,7 @@ def choose(trips: int, kept: int, copied: int, state: int, trip: list[Equation])
     if trips * kept <= limit or sum(map(work, trip)) > RATE * copied:
         return None
     cost = Cost(Loop((), 0, trips), 0, kept, state)
-    return cost.best(limit, rarely) or cost.least
+    return cost.best(limit, rarely) or LEAST
 
 
 def rarely(loop: Loop, choice: Choice) -> tuple[int, int]:

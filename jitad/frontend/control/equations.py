@@ -11,7 +11,7 @@ from jitad.ir.lowering import UNBOUNDED
 from jitad.ir.program import Atom, Program, Var, literal
 from jitad.ir.recorder import Recorder, build
 from jitad.ir.types import BOOL, INT
-from jitad.primitives.control import cond, loop, sweeps, while_
+from jitad.primitives.control import cond, loop, while_
 
 
 def free_of(*programs: Program, known: set) -> list[Var]:
@@ -25,9 +25,7 @@ def emit_loop(counter: Var, body: Program, count: Atom, most: int | None, held: 
     free = free_of(body, known={counter})
     body = Program([counter, *free, *body.inputs], body.equations, body.outputs)
     operands = [count, *free, *held_starts, *operands]
-    if most is None:
-        return sweeps(*operands, bodies=(body,), length=UNBOUNDED, consts=len(free) + held, reverse=(False,))
-    return loop(*operands, body=body, length=most, consts=len(free) + held, reverse=False)
+    return loop(*operands, body=body, length=UNBOUNDED if most is None else most, consts=len(free) + held, reverse=False)
 
 
 def emit_while(counter: Var, body: Program, test: Program | None, count: Atom | None, most: int | None, held: int, held_starts, operands,

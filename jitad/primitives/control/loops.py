@@ -1,7 +1,7 @@
 """`loop`: a body run a number of times, up or down.
 
 In: the number of trips, constants, carried values. Invariant: the number of trips is from 0 to `length`; it is a Literal, which then equals
-`length`, or only known when the kernel runs.
+`length`, or only known when the kernel runs. A loop without a bound has `UNBOUNDED` for `length`.
 """
 
 from __future__ import annotations
@@ -11,29 +11,32 @@ import numpy as np
 from jitad.ir import errors
 from jitad.ir.effects import has_effects
 from jitad.ir.interpreter import evaluate
-from jitad.ir.lowering import Control, Scatter
+from jitad.ir.lowering import UNBOUNDED, Control, Scatter
 from jitad.ir.passes import PASSES
 from jitad.ir.primitive import Primitive
-from jitad.ir.program import Atom, Literal, Program, Var, literal
+from jitad.ir.program import Atom, Literal, Program, Var
 from jitad.ir.recorder import Recorder, build, current, inline
 from jitad.ir.symbolic import Zero, is_zero
-from jitad.ir.types import INT, ArrayType
+from jitad.ir.types import ArrayType
 from jitad.primitives.control.bodies import (
     COUNTER,
     batched_body,
     batched_operands,
+    chosen,
     close,
     fixpoint,
     leading,
     limited,
     live,
     moved_body,
+    opposite,
     prune_repeated,
 )
 from jitad.primitives.control.delays import advance, advanced_body, delayed_body
 from jitad.primitives.control.invariants import recorded_before, without
 from jitad.primitives.control.lasting import Lasting, lasting, loop_level
 from jitad.primitives.control.printing import one_by_one
+from jitad.primitives.control.sweeps import sweeps
 from jitad.primitives.control.undefined import empty
 from jitad.primitives.declare import full, instantiate, is_linear, sample
 from jitad.primitives.indexing import gather, scatter
@@ -81,6 +84,8 @@ def loop_depends(flags, body, length, consts, reverse):
 def split_loop(inputs, unknown, linear: Recorder, body, length, consts, reverse):
     """Cut a loop into one that is known, which stacks what the other needs, and one that depends on the unknown operands."""
     carry = loop_depends(unknown, body, length, consts, reverse)
+    if length == UNBOUNDED:
+        return split_unbounded(inputs, unknown, carry, linear, body, consts, reverse)
     count, *inputs = inputs
     counter, variables = body.inputs[0], body.inputs[1:]
     flags = [*unknown[1 : 1 + consts], *carry]
@@ -101,7 +106,7 @@ def split_loop(inputs, unknown, linear: Recorder, body, length, consts, reverse)
         beside = [x for x in kept if x not in prices]
         choice = choose_replay(linear, body, parts, beside, known, moving, consts, length) if isinstance(count, Literal) else None
         if choice is not None:
-            return split_again(inputs, unknown[1:], linear, choice, body=body, length=length, consts=consts, reverse=reverse)
+            return split_again([count, *inputs], unknown, linear, choice, body=body, length=length, consts=consts, reverse=reverse)
         kept, again = PASSES["economize"](parts_known, parts.residuals, prices)
     kept = [x for x in kept if x not in prices]
     ends = [parts.outputs[k - consts] for k in moving]
@@ -132,6 +137,20 @@ def split_loop(inputs, unknown, linear: Recorder, body, length, consts, reverse)
     return [found[k] for k in range(consts, len(inputs))]
 
 
+def split_unbounded(inputs, unknown, carry, linear: Recorder, body, consts, reverse):
+    """The linear part runs as many trips, and the known values again with them."""
+    flags = [*unknown[: 1 + consts], *carry]
+    keep = opposite(flags)
+    known = iter(())
+    if not all(carry):
+        parts = PASSES["partition"](body, flags)
+        first = Program(chosen(body.inputs, keep), parts.known, chosen(parts.outputs, opposite(carry)))
+        known = iter(loop(*chosen(inputs, keep), body=first, length=UNBOUNDED, consts=sum(keep[1 : 1 + consts]), reverse=reverse))
+    with linear:
+        moved = sweeps(*inputs, bodies=(body,), consts=consts, reverse=(reverse,), length=UNBOUNDED)
+    return [x if moves else next(known) for x, moves in zip(moved, carry, strict=True)]
+
+
 def choose_replay(linear, body, parts, kept, known, moving, consts, length):
     """Return how the loop is run again that would keep `kept` of each trip, None if it is not."""
     state = leading(body, known, moving, consts)
@@ -149,7 +168,7 @@ def is_made_anew(x: Atom) -> bool:
 def split_again(inputs, unknown, linear: Recorder, choice, **params):
     """Cut a loop that is run again from snapshots rather than keeping anything of each trip."""
     with Recorder(current().source) as recorder:
-        loop.replay([literal(params["length"], INT), *inputs], *choice, **params)
+        loop.replay(inputs, *choice, **params)
     (equation,) = recorder.equations
     return equation.primitive.split(list(equation.inputs), unknown, linear, **equation.params)
 

@@ -1,89 +1,111 @@
 """Loops that the reverse sweep runs again from snapshots: `replayed`, and `replay`, what is linear in its derivative.
 
-In: as for a `loop` of `length` trips that counts up. It is reversed in segments of `segment` trips, each of which is run once more to keep
-what its reversal needs, from a state that is found again with at most `snapshots` copies of it (`schedules`). Invariant: every trip computes
-what it does in the loop, from the same numbers.
+In: as for a `loop` that counts up, or with a `test` as for a `while_`. It is reversed in segments of `segment` trips, each of which is run once
+more to keep what its reversal needs, from a state that is found again with at most `snapshots` copies of it (`schedules`), however many trips
+there are. Invariant: every trip computes what it does in the loop, from the same numbers.
+
+A loop that no other one surrounds, and whose trips are counted before it runs, keeps the first snapshots when it first runs. Another one keeps
+what it starts from, for each trip of those around it, and begins with that when it is reversed.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
+from jitad.ir.lowering import UNBOUNDED
 from jitad.ir.passes import PASSES
 from jitad.ir.primitive import Primitive
-from jitad.ir.program import Atom, Equation, Literal, Program, Var, literal
+from jitad.ir.program import Atom, Equation, Literal, Program, Var
 from jitad.ir.recorder import Recorder, build, current, inline
-from jitad.ir.symbolic import Zero, is_zero
-from jitad.ir.types import INT
-from jitad.primitives.comparisons import minimum
-from jitad.primitives.control.bodies import COUNTER, close, leading
-from jitad.primitives.control.loops import evaluate_loop, loop
-from jitad.primitives.control.schedules import Schedule, schedule
+from jitad.ir.symbolic import is_zero
+from jitad.primitives.arithmetic import floor_divide
+from jitad.primitives.comparisons import gt, maximum, minimum, select
+from jitad.primitives.control.bodies import COUNTER, chosen, close, leading, opposite
+from jitad.primitives.control.loops import loop
+from jitad.primitives.control.schedules import number, room, route
 from jitad.primitives.control.undefined import empty
+from jitad.primitives.control.whiles import while_
 from jitad.primitives.declare import full, instantiate
 from jitad.primitives.indexing import gather, scatter
-from jitad.primitives.tables import bounded, table
-
-
-def number(value: int) -> Atom:
-    return literal(value, INT)
-
-
-def plan(length: int, segment: int, snapshots: int) -> Schedule:
-    return schedule(-(-length // segment), snapshots)
-
+from jitad.primitives.tables import bounded
 
 # --- the loop -------------------------------------------------------------------------------------------------------------------
 
 
-def as_loop(inputs, body, length, consts, segment, snapshots):
-    """Record the loop that a replayed one is when nothing more is to be reversed."""
-    return loop(number(length), *inputs, body=body, length=length, consts=consts, reverse=False)
+def plain(body, length, consts, test, segment=None, snapshots=None) -> tuple[Primitive, dict]:
+    """Return what a replayed loop is when nothing more is to be reversed: a primitive and its parameters."""
+    if test is None:
+        return loop, {"body": body, "length": length, "consts": consts, "reverse": False}
+    return while_, {"body": body, "length": length, "consts": consts, "test": test}
 
 
-def jvp_replayed(inputs, tangents, body, length, consts, segment, snapshots):
-    """Apply the rule of `loop`, and replay the loop that it records."""
-    count = number(length)
+def as_loop(inputs, **params):
+    primitive, params = plain(**params)
+    return primitive(*inputs, **params)
+
+
+def type_of_replayed(*types, **params):
+    primitive, params = plain(**params)
+    return primitive.type(*types, **params)
+
+
+def evaluate_replayed(*arrays, **params):
+    primitive, params = plain(**params)
+    return primitive.evaluate(*arrays, **params)
+
+
+def depends_replayed(flags, **params):
+    primitive, params = plain(**params)
+    return primitive.depends(flags, **params)
+
+
+def jvp_replayed(inputs, tangents, segment, snapshots, **params):
+    """Apply the rule of the loop, and replay the one that it records."""
+    primitive, params = plain(**params)
     with Recorder(current().source) as recorder:
-        outputs, dots = loop.jvp([count, *inputs], [Zero(count.type), *tangents], body=body, length=length, consts=consts, reverse=False)
+        outputs, dots = primitive.jvp(inputs, tangents, **params)
     found = again(recorder, segment, snapshots)
     return [found[x] for x in outputs], [t if is_zero(t) else found[t] for t in dots]
 
 
-def batch_replayed(size, inputs, axes, body, length, consts, segment, snapshots):
+def batch_replayed(size, inputs, axes, segment, snapshots, **params):
+    primitive, params = plain(**params)
     with Recorder(current().source) as recorder:
-        outputs, axes = loop.batch(size, [number(length), *inputs], [None, *axes], body=body, length=length, consts=consts, reverse=False)
+        outputs, axes = primitive.batch(size, inputs, axes, **params)
     found = again(recorder, segment, snapshots)
     return [found[x] for x in outputs], axes
 
 
 def again(recorder: Recorder, segment: int, snapshots: int) -> dict[Var, Var]:
-    """Record what a rule of `loop` has recorded, the loop at its end as a replayed one; return what its results are now."""
+    """Record what a rule of a loop has recorded, the loop at its end as a replayed one; return what its results are now."""
     *before, equation = recorder.equations
     current().equations += before
-    params = {name: equation.params[name] for name in ("body", "length", "consts")}
-    return dict(zip(equation.outputs, replayed(*equation.inputs[1:], **params, segment=segment, snapshots=snapshots), strict=True))
+    params = {name: equation.params.get(name) for name in ("body", "length", "consts", "test")}
+    return dict(zip(equation.outputs, replayed(*equation.inputs, **params, segment=segment, snapshots=snapshots), strict=True))
 
 
-def depends_replayed(flags, body, length, consts, segment, snapshots):
-    return loop.depends([False, *flags], body=body, length=length, consts=consts, reverse=False)
-
-
-def split_replayed(inputs, unknown, linear: Recorder, body, length, consts, segment, snapshots):
-    """Run what is known, keeping snapshots of the part of it that the rest depends on."""
-    flags = [*unknown[:consts], *depends_replayed(unknown, body, length, consts, segment, snapshots)]
+def split_replayed(inputs, unknown, linear: Recorder, body, length, consts, test, segment, snapshots):
+    """Run what is known; the rest starts from where it did, or from snapshots kept on the way."""
+    (limit, *inputs), unknown = inputs, unknown[1:]
+    late = depends_replayed([False, *unknown], body=body, length=length, consts=consts, test=test)[test is not None :]
+    flags = [*unknown[:consts], *late]
     counter, variables = body.inputs[0], body.inputs[1:]
-    held = [k for k in range(consts) if not flags[k]]
-    moving_consts = [k for k in range(consts) if flags[k]]
-    known = [k for k in range(consts, len(inputs)) if not flags[k]]
-    moving = [k for k in range(consts, len(inputs)) if flags[k]]
+    held, known = places_of(opposite(flags), consts)
+    moving_consts, moving = places_of(flags, consts)
     states = leading(body, known, moving, consts)
 
     parts = PASSES["partition"](body, [False, *flags])
     step = Program([counter, *[variables[k] for k in (*held, *known)]], parts.known, [parts.outputs[k - consts] for k in known])
+    before, carried, begun = chosen_at(inputs, held), chosen_at(inputs, known), linear.outermost and test is None and bool(states)
+    if begun:
+        results, start = first_run(step, before, carried, [known.index(k) for k in states], limit, length, segment, snapshots)
+    else:
+        decide = test and Program(chosen(test.inputs, [True, *opposite(flags)]), test.equations, test.outputs)
+        results = as_loop([limit, *before, *carried], body=step, length=length, consts=len(held), test=decide)
+        start = chosen_at(inputs, states)
+    count = limit if test is None else results[0]
+    results = results[len(results) - len(known) :]
     rows = [k - consts for k in states]
-    results, stacks = first_run(step, chosen_at(inputs, held), chosen_at(inputs, known), [known.index(k) for k in states], length, segment,
-                                plan(length, segment, snapshots))
 
     def rest(i, *atoms):
         given = dict(zip([*held, *moving_consts, *states, *moving], atoms, strict=True))
@@ -94,51 +116,27 @@ def split_replayed(inputs, unknown, linear: Recorder, body, length, consts, segm
     types = [variables[k].type for k in (*held, *moving_consts, *states, *moving)]
     program, free = close(build(rest, [COUNTER, *types], current().source), 1)
     with linear:
-        finals = replay(*free, *chosen_at(inputs, held), *stacks, *chosen_at(inputs, [*moving_consts, *moving]), body=program,
-                        length=length, held=len(free) + len(held), states=len(states), consts=len(moving_consts), segment=segment,
-                        snapshots=snapshots)
+        finals = replay(count, *free, *before, *start, *chosen_at(inputs, [*moving_consts, *moving]), body=program, length=length,
+                        held=len(free) + len(held), states=len(states), consts=len(moving_consts), segment=segment, snapshots=snapshots,
+                        begun=begun)
     found = dict(zip(known, results, strict=True)) | dict(zip(moving, finals, strict=True))
-    return [found[k] for k in range(consts, len(inputs))]
+    return [*([] if test is None else [count]), *[found[k] for k in range(consts, len(inputs))]]
+
+
+def places_of(flags: Sequence[bool], consts: int) -> tuple[list[int], list[int]]:
+    """Return the places in `flags`, those of constants and those of carried values."""
+    found = [k for k, flag in enumerate(flags) if flag]
+    return [k for k in found if k < consts], [k for k in found if k >= consts]
 
 
 def chosen_at(items: Sequence, places: Sequence[int]) -> list:
     return [items[k] for k in places]
 
 
-def first_run(step: Program, held, carried, states: Sequence[int], length: int, segment: int, steps: Schedule):
-    """Record the run of all trips; return the carried values at its end, and stacks with the first snapshots of those in `states`."""
-    rooms = [empty(shape=(steps.rows, *carried[k].shape), dtype=carried[k].dtype) for k in states]
-    ends = table(values=(*[place * segment for place in steps.first[1:]], length))
-
-    def run(row, ends, *atoms):
-        held_here, (place,), now, stacks = cut(atoms, len(held), 1, len(carried))
-        stacks = [scatter(stack, now[k], row, unique=True) for stack, k in zip(stacks, states, strict=True)]
-        end = gather(ends, row)
-        return [end, *advance(step, held_here, place, end, now, length), *stacks]
-
-    operands = [*held, number(0), *carried, *rooms]
-    program, free = close(build(run, [COUNTER, ends.type, *[x.type for x in operands]], current().source), 1)
-    _, *results = loop(number(len(steps.first)), *free, ends, *operands, body=program, length=len(steps.first),
-                       consts=len(free) + 1 + len(held), reverse=False)
-    return results[: len(carried)], results[len(carried) :]
-
-
-def advance(step: Program, held, place: Atom, end: Atom, carried, length: int) -> list[Atom]:
-    """Record the run of trips from `place` up to `end`."""
-
-    def trip(i, place, *atoms):
-        return inline(step, [bounded(place + i, extent=length), *atoms])
-
-    types = [COUNTER, place.type, *[x.type for x in (*held, *carried)]]
-    program, free = close(build(trip, types, current().source), 1)
-    return loop(end - place, *free, place, *held, *carried, body=program, length=length, consts=len(free) + 1 + len(held), reverse=False)
-
-
 replayed = Primitive(
     "replayed",
-    type=lambda *types, body, length, consts, segment, snapshots: body.output_types,
-    evaluate=lambda *arrays, body, length, consts, segment, snapshots: evaluate_loop(
-        length, *arrays, body=body, length=length, consts=consts, reverse=False),
+    type=type_of_replayed,
+    evaluate=evaluate_replayed,
     jvp=jvp_replayed,
     depends=depends_replayed,
     split=split_replayed,
@@ -149,27 +147,109 @@ replayed = Primitive(
 
 
 def replay_loop(inputs, segment, snapshots, body, length, consts, reverse):
-    """Record a loop with a known number of trips as one that is replayed."""
+    count, *inputs = inputs
     if reverse:
-        body = build(lambda i, *atoms: inline(body, [number(length - 1) - i, *atoms]), body.input_types)
-    return replayed(*inputs[1:], body=body, length=length, consts=consts, segment=segment, snapshots=snapshots)
+        body = build(lambda i, count, *atoms: inline(body, [count - (i + 1), *atoms]), [COUNTER, COUNTER, *body.input_types[1:]])
+        inputs, consts = [count, *inputs], consts + 1
+    return replayed(count, *inputs, body=body, length=length, consts=consts, test=None, segment=segment, snapshots=snapshots)
 
 
-def trips_of_loop(equation: Equation) -> int | None:
-    return equation.params["length"] if isinstance(equation.inputs[0], Literal) else None
+def replay_while(inputs, segment, snapshots, test, body, length, consts):
+    return replayed(*inputs, body=body, length=length, consts=consts, test=test, segment=segment, snapshots=snapshots)
 
 
-loop.replay, loop.trips = replay_loop, trips_of_loop
+def most_trips(equation: Equation) -> int:
+    return equation.params["length"]
 
 
-# --- its linear part ------------------------------------------------------------------------------------------------------------
+loop.replay, loop.trips = replay_loop, most_trips
+while_.replay, while_.trips = replay_while, most_trips
 
 
-def expand_replay(inputs, body, length, held, states, consts, segment, snapshots):
-    """Record the loop of the states, from the first snapshots on, and of what moves."""
-    before, stacks, rest = inputs[:held], inputs[held : held + states], inputs[held + states :]
-    start = [gather(stack, number(0)) for stack in stacks]
-    return loop(number(length), *before, *rest[:consts], *start, *rest[consts:], body=body, length=length, consts=held + consts,
+# --- from snapshot to snapshot --------------------------------------------------------------------------------------------------
+
+
+def segments(count: Atom, segment: int) -> Atom:
+    if isinstance(count, Literal):
+        return number(-(-int(count.value) // segment))
+    return count if segment == 1 else floor_divide(count + (segment - 1), number(segment))
+
+
+def most(length: int, segment: int) -> int:
+    """Return how many segments there are at most."""
+    return length if length == UNBOUNDED else -(-length // segment)
+
+
+def within(x: Atom, length: int) -> Atom:
+    """Return the number of a trip, of which it is known that it is one."""
+    return x if length == UNBOUNDED else bounded(x, extent=length)
+
+
+def begin(starts: Sequence[Atom], snapshots: int) -> list[Atom]:
+    """Return the number of the last snapshot, where all are, and their stacks, of which the first rows are there."""
+    stacks = [empty(shape=(snapshots, *x.shape), dtype=x.dtype) for x in starts]
+    return [number(0), full(0, room(snapshots)), *[scatter(stack, x, number(0), unique=True) for stack, x in zip(stacks, starts, strict=True)]]
+
+
+def first_run(step: Program, held, carried, states: Sequence[int], count, length: int, segment: int, snapshots: int):
+    """Record the run of all trips; return the values carried at its end, and as `begin` the first snapshots of those in `states`."""
+    stacks = [empty(shape=(snapshots, *carried[k].shape), dtype=carried[k].dtype) for k in states]
+    begun = number(0), full(0, room(snapshots)), stacks
+    results, top, places, stacks = travel(step, held, carried, states, begun, segments(count, segment), count, length, segment)
+    return results, [top, places, *stacks]
+
+
+def travel(step: Program, held, carried, states, begun, target: Atom, count: Atom, length: int, segment: int):
+    """Record the run of segments from the last snapshot, where `carried` was, up to `target`, snapshots being kept on the way.
+
+    Return what is carried there, and the snapshots.
+    """
+    top, places, stacks = begun
+    snapshots = places.shape[0] - 1
+    places, end = route(places, top, target)
+
+    def act(i, first, places, *rest):
+        held_here, now, stacks = cut(rest, len(held), len(carried))
+        row = bounded(first + i, extent=snapshots)
+        stacks = [scatter(stack, now[k], row, unique=True) for stack, k in zip(stacks, states, strict=True)]
+        start, stop = gather(places, row) * segment, gather(places, bounded(row + 1, extent=snapshots + 1)) * segment
+        return [*advance(step, held_here, start, minimum(stop, count), now, length), *stacks]
+
+    operands = [top, places, *held, *carried, *stacks]
+    program, free = close(build(act, [COUNTER, *[x.type for x in operands]], current().source), 1)
+    results = loop(end - top, *free, *operands, body=program, length=snapshots, consts=len(free) + 2 + len(held), reverse=False)
+    return results[: len(carried)], maximum(end - 1, top), places, results[len(carried) :]
+
+
+def advance(step: Program, held, start: Atom, stop: Atom, carried, length: int) -> list[Atom]:
+    """Record the run of trips from `start` up to `stop`."""
+
+    def trip(i, start, *atoms):
+        return inline(step, [within(start + i, length), *atoms])
+
+    types = [COUNTER, start.type, *[x.type for x in (*held, *carried)]]
+    program, free = close(build(trip, types, current().source), 1)
+    return loop(stop - start, *free, start, *held, *carried, body=program, length=length, consts=len(free) + 1 + len(held), reverse=False)
+
+
+def cut(items: Sequence, *counts: int) -> list[list]:
+    """Cut a list in parts of these lengths and what remains."""
+    items, parts = list(items), []
+    for count in counts:
+        parts.append(items[:count])
+        items = items[count:]
+    return [*parts, items]
+
+
+# --- the linear part ------------------------------------------------------------------------------------------------------------
+
+
+def expand_replay(inputs, body, length, held, states, consts, segment, snapshots, begun):
+    """Record the loop of the states, from where they started, and of what moves."""
+    (count,), before, noted, start, rest = cut(inputs, 1, held, 2 * begun, states)
+    if begun:
+        start = [gather(stack, number(0)) for stack in start]
+    return loop(count, *before, *rest[:consts], *start, *rest[consts:], body=body, length=length, consts=held + consts,
                 reverse=False)[states:]
 
 
@@ -177,10 +257,10 @@ def whole_replay(types, params) -> Program:
     return build(lambda *atoms: expand_replay(list(atoms), **params), types, current().source)
 
 
-def evaluate_replay(*arrays, body, length, held, states, consts, segment, snapshots):
-    start = [stack[0] for stack in arrays[held : held + states]]
-    rest = arrays[held + states :]
-    return evaluate_loop(length, *arrays[:held], *rest[:consts], *start, *rest[consts:], body=body, length=length, consts=held + consts,
+def evaluate_replay(*arrays, body, length, held, states, consts, segment, snapshots, begun):
+    (count,), before, _, start, rest = cut(arrays, 1, held, 2 * begun, states)
+    start = [stack[0] for stack in start] if begun else start
+    return loop.evaluate(count, *before, *rest[:consts], *start, *rest[consts:], body=body, length=length, consts=held + consts,
                          reverse=False)[states:]
 
 
@@ -194,99 +274,64 @@ def batch_replay(size, inputs, axes, **params):
     return PASSES["push_batch"](whole_replay(types, params), inputs, axes, size)
 
 
-def transpose_replay(cotangents, inputs, sums, body, length, held, states, consts, segment, snapshots):
+def transpose_replay(cotangents, inputs, sums, body, length, held, states, consts, segment, snapshots, begun):
     """Go through the segments from the last to the first: find the state before one again, run it keeping residuals, and reverse it."""
-    steps = plan(length, segment, snapshots)
-    linear, sums = inputs[held + states :], sums[held + states :]
+    (count,), before, noted, start, linear = cut(inputs, 1, held, 2 * begun, states)
+    sums = sums[len(inputs) - len(linear) :]
+    noted = [*noted, *start] if begun else begin(start, snapshots) if states else []
     flags = [False] * (1 + held) + [True] * consts + [False] * states + [True] * len(cotangents)
     parts = PASSES["partition"](body, flags)
     step = Program([x for x, moves in zip(body.inputs, flags, strict=True) if not moves], parts.known, parts.outputs[:states])
-    tables = Tables(steps, segment)
-    count = len(tables.atoms)
+    whole = one_segment(body, count, length, held + consts, segment)
 
     def trip(j, *atoms):
-        given, before, stacks, cts = cut(atoms, count, held, states)
-        state, stacks = tables.find(j, given, step, before, stacks, length)
-        operands = [j, *before, *[None] * consts, *state, *[None] * (len(cts) - consts)]
-        pulled = PASSES["pull_back_body"](one_segment(body, length, held + consts, segment), flags, operands,
+        before, noted, cts = cut(atoms, held, 2 + states if states else 0)
+        state, noted = find(j, noted, step, before, count, length, segment) if states else ([], [])
+        operands = [j, *whole[1], *before, *[None] * consts, *state, *[None] * (len(cts) - consts)]
+        pulled = PASSES["pull_back_body"](whole[0], [*flags[:1], *[False] * len(whole[1]), *flags[1:]], operands,
                                           [*[full(0, x.type) for x in state], *cts[consts:]], cts[:consts], free=segment == 1)
-        return [*stacks, *map(instantiate, pulled)]
+        return [*noted, *map(instantiate, pulled)]
 
-    start = [full(0, x.type) if s is None else s for x, s in zip(linear[:consts], sums, strict=False)]
-    operands = [*tables.atoms, *inputs[: held + states], *start, *cotangents]
+    totals = [full(0, x.type) if s is None else s for x, s in zip(linear[:consts], sums, strict=False)]
+    operands = [*before, *noted, *totals, *cotangents]
     program, free = close(build(trip, [COUNTER, *[x.type for x in operands]], current().source), 1)
-    results = loop(number(len(steps.restored)), *free, *operands, body=program, length=len(steps.restored),
-                   consts=len(free) + count + held, reverse=True)
-    carried = [ct if s is None else s + ct for s, ct in zip(sums[consts:], results[states + consts :], strict=True)]
-    return [*[None] * (held + states), *results[states : states + consts], *carried]
+    results = loop(segments(count, segment), *free, *operands, body=program, length=most(length, segment), consts=len(free) + held,
+                   reverse=True)[len(noted) :]
+    carried = [ct if s is None else s + ct for s, ct in zip(sums[consts:], results[consts:], strict=True)]
+    return [*[None] * (len(inputs) - len(linear)), *results[:consts], *carried]
 
 
-def cut(items: Sequence, *counts: int) -> list[list]:
-    """Cut a list in parts of these lengths and what remains."""
-    items, parts = list(items), []
-    for count in counts:
-        parts.append(items[:count])
-        items = items[count:]
-    return [*parts, items]
+def find(j: Atom, noted, step: Program, held, count: Atom, length: int, segment: int) -> tuple[list[Atom], list[Atom]]:
+    """Record the way to the state before segment `j`, not after the last snapshot but one; return it and the snapshots."""
+    (top, places), stacks = noted[:2], noted[2:]
+    snapshots = places.shape[0] - 1
+    top = top - select(gt(gather(places, bounded(top, extent=snapshots + 1)), j), number(1), number(0))
+    row = bounded(top, extent=snapshots)
+    state = [gather(stack, row) for stack in stacks]
+    state, top, places, stacks = travel(step, held, state, range(len(state)), (top, places, stacks), j, count, length, segment)
+    return state, [top, places, *stacks]
 
 
-def one_segment(body: Program, length: int, consts: int, segment: int) -> Program:
-    """Return the Program of segment `j` of a loop, its first input; the last segment may be shorter."""
+def one_segment(body: Program, count: Atom, length: int, consts: int, segment: int) -> tuple[Program, list[Var]]:
+    """Return the Program of segment `j` of a loop, its first input, and the operands to add after it; the last segment may be shorter."""
     if segment == 1:
-        return body
+        return body, []
 
     def run(j, *operands):
         def trip(i, j, *atoms):
-            return inline(body, [bounded(j * segment + i, extent=length), *atoms])
+            return inline(body, [within(j * segment + i, length), *atoms])
 
         program = build(trip, [COUNTER, *body.input_types])
-        count = minimum(number(segment), length - j * segment) if length % segment else number(segment)
-        return loop(count, j, *operands, body=program, length=segment, consts=1 + consts, reverse=False)
+        whole = isinstance(count, Literal) and int(count.value) % segment == 0
+        trips = number(segment) if whole else minimum(number(segment), count - j * segment)
+        return loop(trips, j, *operands, body=program, length=segment, consts=1 + consts, reverse=False)
 
-    return build(run, body.input_types, current().source)
-
-
-class Tables:
-    """The schedule as rows of integers: `atoms`."""
-
-    def __init__(self, steps: Schedule, segment: int):
-        self.steps = steps
-        pairs = [pair for actions in steps.actions for pair in actions]
-        starts = [0]
-        for actions in steps.actions:
-            starts.append(starts[-1] + len(actions))
-        self.most = max(map(len, steps.actions))
-        columns = [[row for row, _ in steps.restored], [place * segment for _, place in steps.restored], starts]
-        self.pairs = len(pairs)
-        columns += [[row for row, _ in pairs], [end * segment for _, end in pairs]] if pairs else []
-        self.atoms = [table(values=tuple(column)) for column in columns]
-
-    def find(self, j: Atom, atoms, step: Program, held, stacks, length: int) -> tuple[list[Atom], list[Atom]]:
-        """Record the way to the state before segment `j`; return it and the stacks of snapshots."""
-        restored, places, starts, *actions = atoms
-        row = bounded(gather(restored, j), extent=self.steps.rows)
-        state = [gather(stack, row) for stack in stacks]
-        if not self.most or not state:
-            return state, list(stacks)
-        first = gather(starts, j)
-
-        def act(i, first, rows, ends, *rest):
-            held_here, (place,), state, stacks = cut(rest, len(held), 1, len(step.outputs))
-            action = bounded(first + i, extent=self.pairs)
-            row, end = bounded(gather(rows, action), extent=self.steps.rows), gather(ends, action)
-            stacks = [scatter(stack, x, row, unique=True) for stack, x in zip(stacks, state, strict=True)]
-            return [end, *advance(step, held_here, place, end, state, length), *stacks]
-
-        operands = [first, *actions, *held, gather(places, j), *state, *stacks]
-        program, free = close(build(act, [COUNTER, *[x.type for x in operands]], current().source), 1)
-        _, *results = loop(gather(starts, j + 1) - first, *free, *operands, body=program, length=self.most,
-                           consts=len(free) + 3 + len(held), reverse=False)
-        return results[: len(state)], results[len(state) :]
+    return close(build(run, body.input_types, current().source), 1)
 
 
 replay = Primitive(
     "replay",
-    type=lambda *types, body, length, held, states, consts, segment, snapshots: body.output_types[states:],
+    type=lambda *types, body, states, **params: body.output_types[states:],
     evaluate=evaluate_replay,
     jvp=jvp_replay,
     accumulate=transpose_replay,

@@ -1,48 +1,27 @@
 """When to keep and when to rerun: binomial checkpointing of a chain of steps (Griewank and Walther's revolve).
 
-In: the number of steps to reverse, and of snapshots that may be held at a time, that of the first step included. Out: a `Schedule`, and the
-number of steps that it runs. Invariant: no schedule with as many snapshots runs fewer.
+In: the number of steps to reverse, and of snapshots that may be held at a time, that of the first step included. Out: how many steps that
+runs, and the way from a snapshot to a step as equations, since the number of steps may be known only when the kernel runs. Invariant: no
+schedule with as many snapshots runs fewer.
 
 With s snapshots, and no step run more than r times before it is reversed, ``comb(s + r, s)`` steps can be reversed.
 """
 
 from __future__ import annotations
 
-import functools
-from dataclasses import dataclass
+from collections.abc import Sequence
 from math import comb
 
-
-@dataclass(frozen=True)
-class Schedule:
-    """How a chain that has been run once is reversed.
-
-    Attributes
-    ----------
-    rows
-        How many snapshots are held at most.
-    first
-        The steps before which the first run keeps snapshots, in the rows 0, 1, ...
-    restored
-        For each step of the chain, in order: the row from which its reversal starts, and the step before which that was kept.
-    actions
-        For each step: the pairs (row, target) of what comes next. The state is kept in the row, then run up to the target; the last one
-        is the step itself.
-    """
-
-    rows: int
-    first: tuple[int, ...]
-    restored: tuple[tuple[int, int], ...]
-    actions: tuple[tuple[tuple[int, int], ...], ...]
-
-    @property
-    def steps_run(self) -> int:
-        """The number of steps run, beyond the first run and the one of each step that is then reversed."""
-        total = 0
-        for (_, place), actions in zip(self.restored, self.actions, strict=True):
-            for _, target in actions:
-                total, place = total + target - place, target
-        return total
+from jitad.ir.lowering import UNBOUNDED
+from jitad.ir.program import Atom, literal
+from jitad.ir.recorder import build
+from jitad.ir.types import INT, ArrayType
+from jitad.primitives.arithmetic import floor_divide
+from jitad.primitives.comparisons import gt, lt, minimum, select
+from jitad.primitives.control.bodies import COUNTER
+from jitad.primitives.control.whiles import while_
+from jitad.primitives.indexing import gather, scatter
+from jitad.primitives.tables import bounded
 
 
 def repetitions(steps: int, snapshots: int) -> int:
@@ -59,41 +38,56 @@ def least_steps(steps: int, snapshots: int) -> int:
     return reps * steps - comb(snapshots + reps, snapshots + 1) if reps else 0
 
 
-def gap(steps: int, snapshots: int) -> int:
-    """Return how far from the first of at least two steps to keep the second of the snapshots; the first is held already."""
-    reps = repetitions(steps, snapshots)
-    spare = steps - comb(snapshots + reps - 1, snapshots)
-    return comb(snapshots + reps - 2, snapshots) + min(spare, comb(snapshots + reps - 2, snapshots - 1))
+def number(value: int) -> Atom:
+    return literal(value, INT)
 
 
-def descend(held: list[int], target: int, snapshots: int) -> list[int]:
-    """Run from the last snapshot in `held` to `target`; add the snapshots kept on the way, and return where the runs between them end."""
-    ends: list[int] = []
-    place = held[-1]
-    while place < target:
-        free = snapshots - len(held) + 1
-        place += gap(target - place + 1, free) if free > 1 else target - place
-        ends.append(place)
-        if place < target:
-            held.append(place)
-    return ends
+def run(test, body, limit: Atom, consts: Sequence[Atom], carried: Sequence[Atom]) -> list[Atom]:
+    """Record a loop that goes on as long as ``test`` holds; return what it carries at its end."""
+    types = [COUNTER, *[x.type for x in (*consts, *carried)]]
+    _, *results = while_(limit, *consts, *carried, test=build(lambda *xs: [test(*xs)], types), body=build(body, types), length=UNBOUNDED,
+                         consts=len(consts))
+    return results
 
 
-@functools.lru_cache(maxsize=64)
-def schedule(steps: int, snapshots: int) -> Schedule:
-    """Return the schedule that reverses `steps` steps, holding up to `snapshots` snapshots.
+def gap(steps: Atom, snapshots: Atom) -> Atom:
+    """Record how far from the first of at least two steps to keep the second of the snapshots; the first is held already.
 
-    The first run goes on to the end of the chain, as if that were one more step, reversed when it is reached.
+    With r repetitions that is ``comb(s + r - 2, s)`` and, of the steps beyond ``comb(s + r - 1, s)``, up to ``comb(s + r - 2, s - 1)``. A single
+    snapshot is there already: all steps but the last are run.
     """
-    held = [0]
-    descend(held, steps, snapshots)
-    first, rows = tuple(held), len(held)
-    restored, actions = [], []
-    for step in reversed(range(steps)):
-        while held[-1] > step:
-            held.pop()
-        row = len(held) - 1
-        restored.append((row, held[-1]))
-        actions.append(tuple((row + k, end) for k, end in enumerate(descend(held, step, snapshots))))
-        rows = max(rows, len(held))
-    return Schedule(rows, first, tuple(restored[::-1]), tuple(actions[::-1]))
+    several = gt(snapshots, number(1))
+
+    def test(i, steps, snapshots, before, last, reached):
+        return lt(reached, steps)
+
+    def body(i, steps, snapshots, before, last, reached):
+        return [last, reached, floor_divide(reached * (snapshots + (i + 1)), i + 1)]
+
+    limit = select(several, number(UNBOUNDED), number(0))
+    before, last, _ = run(test, body, limit, [steps, snapshots], [number(0), number(0), number(1)])
+    return select(several, before + minimum(steps - last, last - before), steps - 1)
+
+
+def route(places: Atom, top: Atom, target: Atom) -> tuple[Atom, Atom]:
+    """Record the way from the last of the snapshots that are held to step `target`: return `places` with it, and the number of its end there.
+
+    The snapshots 0 to `top` are held, of the steps at these `places`, of which there is one more than there may be snapshots.
+    """
+    rows = places.shape[0]
+
+    def test(i, target, top, places):
+        return lt(gather(places, bounded(top, extent=rows)), target)
+
+    def body(i, target, top, places):
+        place = gather(places, bounded(top, extent=rows))
+        following = place + gap(target - place + 1, (rows - 1) - top)
+        return [top + 1, scatter(places, following, bounded(top + 1, extent=rows), unique=True)]
+
+    top, places = run(test, body, number(UNBOUNDED), [target], [top, places])
+    return places, top
+
+
+def room(snapshots: int) -> ArrayType:
+    """Return the type of the places of as many snapshots."""
+    return ArrayType(INT, (snapshots + 1,))

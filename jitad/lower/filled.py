@@ -1,0 +1,32 @@
+"""How many bytes the loops of a Program fill: arrays that start undefined, and tapes.
+
+In: a Program. Out: their bytes, whether or not they are all in use at a time; infinity if a loop without a bound records on a tape.
+"""
+
+from __future__ import annotations
+
+import math
+
+from jitad.ir.effects import bodies
+from jitad.ir.lowering import UNBOUNDED, Control, Undefined
+from jitad.ir.program import Atom, Equation, Program
+from jitad.primitives.control.sweeps import arranged
+
+
+def filled(program: Program) -> float:
+    """Return the bytes, those of loops and branches inside included."""
+    return sum([filled_by(equation) + sum(map(filled, bodies(equation.params))) for equation in program.equations])
+
+
+def filled_by(equation: Equation) -> float:
+    record, params = equation.primitive.lower, equation.params
+    if isinstance(record, Undefined):
+        return sum(map(size_of, equation.outputs))
+    if not isinstance(record, Control) or record.kind != "sweeps":
+        return 0
+    slot = sum(size_of(x) for sweep in arranged(params["bodies"], params["consts"]) for x in sweep.body.outputs[sweep.carries :])
+    return slot and (math.inf if params["length"] == UNBOUNDED else slot * params["length"])
+
+
+def size_of(x: Atom) -> int:
+    return x.type.size * x.dtype.itemsize
