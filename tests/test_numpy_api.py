@@ -18,6 +18,7 @@ from jitad.frontend.numpy_api.nests import reading_lists
 from jitad.frontend.trace import Trace
 from jitad.ir.program import Var
 from jitad.ir.types import ArrayType
+from jitad.testing import check_grads
 
 CASES = """
 # reductions
@@ -188,6 +189,8 @@ np.searchsorted(x, x, side="right")
 np.digitize(v, x_)
 np.digitize(x_ + 0 * y, x_, right=True)
 np.digitize(x_ + 0 * y, x_[::-1])
+np.digitize(x_, np.sort(v))
+np.digitize(y, np.sort(x)[::-1], right=True)
 np.bincount(i_, weights=v)
 np.bincount(i_, weights=v, minlength=6)
 np.histogram(v, 3)[0]
@@ -778,3 +781,29 @@ np.var(Z, axis=0), np.argmax(N, axis=1), np.cumsum(A, axis=1), np.gradient(y, x)
 def test_compiled(code):
     used = {name: array for name, array in ARRAYS.items() if name in code}
     compare(code, run(code, ARRAYS), flat(jit(lambda arrays: run(code, arrays))(used)))
+
+
+def test_lists_given_to_methods_of_ufuncs():
+    def f(x):
+        return np.minimum.reduce([x, x[::-1], x**2]), np.multiply.outer([x[0], 2.0], x), np.logaddexp.reduce([x, -x], axis=1)
+
+    x = np.array([0.3, -1.0, 2.0])
+    for found, wanted in zip(jit(f)(x), f(x), strict=True):
+        np.testing.assert_allclose(found, wanted, rtol=1e-14)
+
+
+def test_bins_that_are_known_when_the_function_runs():
+    def f(x, bins, k):
+        return np.digitize(x, bins), np.digitize(x, bins, right=True), np.bincount(k, x, minlength=6), np.bincount(k, minlength=6)
+
+    x, bins, k = np.array([0.3, -1.0, 5.0, 2.0]), np.array([0.0, 0.3, 2.0, 3.0]), np.array([5, 0, 0, 2])
+    for b in (bins, bins[::-1].copy(), bins[:1]):
+        for found, wanted in zip(jit(f)(x, b, k), f(x, b, k), strict=True):
+            np.testing.assert_array_equal(found, wanted)
+            assert found.dtype == wanted.dtype
+    for wrong in ((bins[[0, 2, 1]], k), (bins, k + 1), (bins, k - 1)):
+        with pytest.raises(ValueError, match="monotonically|minlength=6"):
+            jit(f)(x, *wrong)
+    with pytest.raises(NotImplementedError if False else TypeError, match="pass minlength"):
+        jit(np.bincount)(k)
+    check_grads(lambda x: np.sum(np.bincount(k, x, minlength=6) ** 2), (x,))

@@ -9,8 +9,6 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable
 
-import numpy as np
-
 from jitad.frontend.numpy_api.operands import asarray
 from jitad.frontend.numpy_api.table import TABLE
 from jitad.frontend.promotion import contains_traced, whole
@@ -30,7 +28,8 @@ def looking_inside(function: Callable, implementation: Callable) -> Callable:
 
 
 @functools.cache
-def reading_lists(ufunc: np.ufunc) -> Callable:
+def reading_lists(ufunc: Callable) -> Callable:
+    """Return what is called in the place of a ufunc or a method of it."""
     def call(*args, **kwargs):
         args = [whole(x) for x in args]
         return ufunc(*[asarray(x) if isinstance(x, list | tuple) and contains_traced(x) else x for x in args], **kwargs)

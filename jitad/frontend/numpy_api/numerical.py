@@ -7,12 +7,15 @@ import operator
 import numpy as np
 from numpy.lib.array_utils import normalize_axis_index
 
-from jitad.frontend.array import Array, promote, wrap
+from jitad.frontend.array import Array, promote, to_atom, wrap
+from jitad.frontend.concrete import known
 from jitad.frontend.numpy_api.operands import asarray, concrete
 from jitad.frontend.numpy_api.table import implements
 from jitad.frontend.promotion import contains_traced
 from jitad.ir import errors
+from jitad.ir.program import literal
 from jitad.ir.types import INT
+from jitad.primitives.checks import require
 
 SHORT_KERNEL = 16
 
@@ -41,6 +44,8 @@ def searchsorted(a, v, side="left", sorter=None):
 
 @implements(np.digitize)
 def digitize(x, bins, right=False):
+    if isinstance(bins, Array) and known(bins.atom) is None:
+        return digitize_unknown(asarray(x), asarray(bins), right)
     bins = np.asarray(concrete(bins, "np.digitize", "bins"))
     steps = np.diff(bins)
     if not ((steps >= 0).all() or (steps <= 0).all()):
@@ -49,6 +54,16 @@ def digitize(x, bins, right=False):
     if (steps < 0).any():
         return len(bins) - np.searchsorted(bins[::-1], asarray(x), side)
     return np.searchsorted(bins, asarray(x), side)
+
+
+def digitize_unknown(x: Array, bins: Array, right: bool) -> Array:
+    """The same for bins that are known when the function runs: whether they ascend is found out then."""
+    steps, count = np.diff(bins), literal(len(bins), INT)
+    monotonic = to_atom(np.all(steps >= 0) | np.all(steps <= 0))
+    count = wrap(require(count, monotonic, message="bins must be monotonically increasing or decreasing", error="value"))
+    ascending = np.all(steps >= 0)
+    places = np.searchsorted(np.where(ascending, bins, bins[::-1]), x, "left" if right else "right")
+    return np.where(ascending, np.minimum(places, count), count - places)
 
 
 @implements(np.interp)
@@ -93,11 +108,25 @@ def periodic(x: Array, xp, fp: Array, period) -> tuple:
 
 @implements(np.bincount)
 def bincount(x, /, weights=None, minlength=0):
+    if isinstance(x, Array) and known(x.atom) is None:
+        return bincount_unknown(x, weights, minlength)
     x = np.asarray(concrete(x, "np.bincount", "x"))
     if weights is None or x.ndim != 1 or len(x) != len(weights) or x.min(initial=0) < 0:
         return np.bincount(x, weights if weights is None else np.zeros(len(weights)), minlength)
     total = np.zeros_like(asarray(weights), shape=max(x.max(initial=-1) + 1, minlength), dtype=np.float64)
     np.add.at(total, x, asarray(weights, np.float64))
+    return total
+
+
+def bincount_unknown(x: Array, weights, minlength: int) -> Array:
+    """The same for numbers that are known when the function runs: `minlength` has to be the length of the result."""
+    if not minlength:
+        raise errors.ConcreteValueError("the length of what np.bincount gives depends on values that are only known when the compiled function "
+                                        "runs; pass minlength, above all of them, or write np.add.at(np.zeros(n), x, weights)")
+    text = f"np.bincount: a number is negative, or not below minlength={minlength}, which has to be the length of the result in a compiled function"
+    last = require(literal(minlength - 1, INT), to_atom(np.all((x >= 0) & (x < minlength))), message=text, error="value")
+    total = np.zeros_like(x, shape=minlength, dtype=INT if weights is None else np.float64)
+    np.add.at(total, np.minimum(x, wrap(last)), 1 if weights is None else asarray(weights, np.float64))
     return total
 
 
