@@ -81,7 +81,7 @@ def note_uses(steps: Sequence[Step], spans: dict[Buffer, Span], now: int) -> int
         used = {buffer for buffer in reads(step) | writes(step) if buffer.kind == "work"}
         if isinstance(step, Repeat):
             carried = {b.memory for b in (*step.carries, *step.moves, *step.moves.values(), *step.copies.values(), step.trips) if b is not None}
-            lasting = {buffer for buffer in used if buffer in before or buffer in carried or not fresh_each_trip(buffer, step)}
+            lasting = used & (before | carried | read_first(step))
             for buffer in lasting:
                 extend(spans, buffer, start, now)
         elif isinstance(step, Strips):
@@ -102,15 +102,16 @@ def extend(spans: dict[Buffer, Span], buffer: Buffer, start: int, end: int) -> N
     span.first, span.last = min(span.first, start), max(span.last, end)
 
 
-def fresh_each_trip(buffer: Buffer, step: Repeat) -> bool:
-    """Whether a trip writes the buffer before it reads it."""
+def read_first(step: Repeat) -> set[Buffer]:
+    """Return the buffers that a trip reads before it writes them."""
     inside = [nest for inner in [*step.test, *step.steps] for nest in (leaves([inner]) if isinstance(inner, Strips | Parallel) else [inner])]
+    found: set[Buffer] = set()
+    written: set[Buffer] = set()
     for inner in inside:
-        if buffer in reads(inner):
-            return isinstance(inner, Nest) and buffer in writes(inner)
-        if buffer in writes(inner):
-            return True
-    return True
+        read, new = reads(inner), writes(inner)
+        found |= read - written - (new if isinstance(inner, Nest) else set())
+        written |= new
+    return found
 
 
 def exchanged(steps: Sequence[Step]) -> list[set[Buffer]]:

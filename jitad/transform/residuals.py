@@ -20,6 +20,7 @@ change all that remains, they are kept, in each trip anew, unless that is so muc
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections import deque
 from collections.abc import Sequence
@@ -193,33 +194,44 @@ class Network:
         return 0.0, [y for y in operands if isinstance(y, Var)]
 
     def cut(self) -> set:
-        """Send flow along shortest paths until the sink is out of reach."""
-        while True:
-            before = self.reach()
-            if "sink" not in before:
-                return set(before)
-            path, node = [], "sink"
-            while node != "source":
-                path.append((before[node], node))
-                node = before[node]
-            flow = min(self.edges[tail][head] for tail, head in path)
-            for tail, head in path:
-                self.edges[tail][head] -= flow
-                self.edges[head][tail] += flow
+        """Send flow along the shortest paths, all of one length at a time, until the sink is out of reach (Dinic's algorithm)."""
+        while "sink" in (level := self.levels()):
+            self.fill(level)
+        return set(level)
 
-    def reach(self) -> dict:
-        """Return the nodes that the source reaches, each with the one before it."""
-        before: dict = {"source": None}
+    def levels(self) -> dict:
+        """Return the nodes that the source reaches, each with the number of edges that lead to it."""
+        level: dict = {"source": 0}
         pending = deque(["source"])
         while pending:
             tail = pending.popleft()
             for head, capacity in self.edges[tail].items():
-                if capacity > 0 and head not in before:
-                    before[head] = tail
-                    if head == "sink":
-                        return before
+                if capacity > 0 and head not in level:
+                    level[head] = level[tail] + 1
                     pending.append(head)
-        return before
+        return level
+
+    def fill(self, level: dict) -> None:
+        """Send flow along edges from level to level until each way has one that is full; a way is left for good where it leads no further."""
+        edges, path = self.edges, ["source"]
+        heads = {node: [head for head in edges[node] if level.get(head) == level[node] + 1] for node in level}
+        while path:
+            tail = path[-1]
+            if tail == "sink":
+                pairs = list(itertools.pairwise(path))
+                flow = min(edges[x][y] for x, y in pairs)
+                for x, y in pairs:
+                    edges[x][y] -= flow
+                    edges[y][x] += flow
+                del path[1 + next(k for k, (x, y) in enumerate(pairs) if not edges[x][y] > 0) :]
+            elif heads[tail] and edges[tail][heads[tail][-1]] > 0:
+                path.append(heads[tail][-1])
+            elif heads[tail]:
+                heads[tail].pop()
+            else:
+                path.pop()
+                if path:
+                    heads[path[-1]].pop()
 
 
 PASSES["economize"] = economize
