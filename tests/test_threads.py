@@ -184,6 +184,17 @@ def test_other_dtypes(dtype):
             np.testing.assert_allclose(found, expected, rtol=1e-5 if dtype == np.float32 else 1e-12)
 
 
+def test_stacks_of_products_are_shared():
+    x, y = RNG.random((7, 10, 600)), RNG.random((7, 12, 600))
+    f = jitad.jit(lambda x, y: np.einsum("kin,kjn->kij", x, y))
+    assert "shared(gemm)" in loops_of(f, x, y)
+    alone = on_threads(1, f, x, y)
+    np.testing.assert_allclose(alone, np.einsum("kin,kjn->kij", x, y), rtol=1e-12)
+    for count in (2, 5):
+        np.testing.assert_array_equal(on_threads(count, f, x, y), alone)
+    np.testing.assert_allclose(run_loops(to_loops(jitad.trace(f)(x, y)), x, y)[0], alone, rtol=1e-12)
+
+
 def sums_along(x, y):
     return np.cumsum(x.reshape(-1) * y.reshape(-1))
 

@@ -8,7 +8,7 @@ sides and triangles are exchanged accordingly, so that nothing is copied to turn
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from llvmlite import ir
@@ -24,11 +24,16 @@ from jitad.lower.loops import Buffer, Call
 from jitad.lower.products import Matrix
 
 Pointer = Callable[[Buffer], ir.Value]
+Share = Callable[[int, Sequence[ir.Value], Callable], ir.Value]
 
 
-def emit(builder: ir.IRBuilder, call: Call, pointer: Pointer) -> ir.Value | None:
-    """Emit `call`; the status it returns is None where it cannot fail."""
+def emit(builder: ir.IRBuilder, call: Call, pointer: Pointer, share: Share) -> ir.Value | None:
+    """Emit `call`; the status it returns is None where it cannot fail. ``share(count, pointers, emit)`` has threads run it."""
     if any(0 in buffer.type.shape for buffer in call.outputs):
+        return None
+    if call.shared and is_inline(call):
+        pointers = [pointer(buffer) for buffer in (*call.inputs, *call.outputs)]
+        share(call.params["x"].batch, pointers, lambda b, pointers, k: emit_matrix(b, call, pointers, k))
         return None
     return ROUTINES[call.routine](builder, call, pointer)
 
@@ -49,18 +54,28 @@ def stack_of(type: ArrayType) -> tuple[int, int, int]:
 
 
 def emit_gemm(builder, call: Call, pointer: Pointer) -> None:
+    pointers = [pointer(buffer) for buffer in (*call.inputs, *call.outputs)]
+    with Loop(builder, 0, call.params["x"].batch - 1) as k:
+        emit_matrix(builder, call, pointers, k)
+
+
+def emit_matrix(builder, call: Call, pointers: Sequence[ir.Value], k: ir.Value) -> None:
+    """The product of the k-th matrices of two stacks."""
     x, y = call.params["x"], call.params["y"]
     dtype = call.outputs[0].type.dtype
-    with Loop(builder, 0, x.batch - 1) as k:
-        left, right = (
-            offset(builder, pointer(buffer), builder.mul(k, ir.Constant(I64, m.batch_stride)), dtype)
-            for buffer, m in zip(call.inputs, (x, y), strict=True)
-        )
-        out = offset(builder, pointer(call.outputs[0]), builder.mul(k, ir.Constant(I64, x.rows * y.columns)), dtype)
-        if dtype.kind == "f" and inner_products.tile(x, y):
-            inner_products.emit_product(builder, dtype, x, y, left, right, out)
-        else:
-            product(builder, dtype, x, y, left, right, out)
+    strides = x.batch_stride, y.batch_stride, x.rows * y.columns
+    left, right, out = (
+        offset(builder, base, builder.mul(k, ir.Constant(I64, stride)), dtype) for base, stride in zip(pointers, strides, strict=True)
+    )
+    if is_inline(call):
+        inner_products.emit_product(builder, dtype, x, y, left, right, out)
+    else:
+        product(builder, dtype, x, y, left, right, out)
+
+
+def is_inline(call: Call) -> bool:
+    """Whether a call is of products that BLAS is not asked for, which has threads of its own."""
+    return call.routine == "gemm" and call.outputs[0].type.dtype.kind == "f" and bool(inner_products.tile(call.params["x"], call.params["y"]))
 
 
 def product(builder, dtype, x: Matrix, y: Matrix, left, right, out) -> None:

@@ -6,7 +6,7 @@ or the number of the failure; `threads` is how many it may use. Invariant: it al
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from llvmlite import ir
 
@@ -17,7 +17,7 @@ from jitad.codegen.nests import NestEmitter
 from jitad.codegen.parts import emit_part, parts_of
 from jitad.codegen.scalars import I1, I8, I32, I64, POINTER, memory_type
 from jitad.codegen.tapes import Tapes
-from jitad.codegen.tasks import FunctionsOfNests, blocks, emit_parallel
+from jitad.codegen.tasks import FunctionsOfNests, blocks, emit_each, emit_parallel
 from jitad.ir.lowering import UNBOUNDED
 from jitad.lower.loops import Buffer, Call, Choice, Counter, Loops, Nest, Parallel, Repeat, Step, Strips
 from jitad.lower.walk import buffers, children, expressions, reads, writes
@@ -112,11 +112,15 @@ class BodyEmitter:
                 status = emit_parallel(self.builder, step, self.places, self.threads, self.functions)
                 self.return_failure(status if self.loops.checks else None)
             elif isinstance(step, Call):
-                self.return_failure(library.emit(self.builder, step, self.pointer))
+                self.return_failure(library.emit(self.builder, step, self.pointer, self.share))
             elif isinstance(step, Choice):
                 self.emit_choice(step)
             else:
                 self.emit_repeat(step)
+
+    def share(self, count: int, pointers: Sequence[ir.Value], emit: Callable) -> ir.Value:
+        """Run what `emit` writes for each number below `count`, shared out among threads."""
+        return emit_each(self.builder, self.functions.next_name(), count, pointers, emit, self.threads)
 
     def emit_nest(self, nest: Nest, rows: tuple[ir.Value, ...] = ()) -> None:
         """Run a nest; `rows` is the range of its outermost dimension, if that is not all of it."""

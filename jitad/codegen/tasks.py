@@ -6,7 +6,7 @@ pointer arguments are ``noalias``, as where one thread runs them: that pointers 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
 from llvmlite import ir
@@ -86,21 +86,40 @@ def emit_parallel(b: ir.IRBuilder, step: Parallel, places: Places, threads: ir.V
     captured = list(dict.fromkeys(captured_place(buffer, step) for nest in nests for buffer in buffers(nest)))
     trips = list(dict.fromkeys(counter for nest in nests for counter in counters(nest)))
     words = [places.pointer(b, place) for place in captured] + [b.inttoptr(places.trips[counter], POINTER) for counter in trips]
+    return emit_run(b, functions.task(step, captured, trips), words, step.pieces, threads)
+
+
+def emit_run(b: ir.IRBuilder, task: ir.Function, words: Sequence[ir.Value], pieces: int, threads: ir.Value) -> ir.Value:
+    """Run a task, whose context are these pointers, on so many threads, and return its status."""
     context = room(b, POINTER, max(len(words), 1))
     for k, word in enumerate(words):
         b.store(word, b.gep(context, [ir.Constant(I64, k)], source_etype=POINTER))
-    task = functions.task(step, captured, trips)
     with b.if_else(b.icmp_signed(">", threads, ir.Constant(I32, 1))) as (together, alone):
         with together:
-            shared = team.call(b, team.SHARE, task, context, ir.Constant(I32, step.pieces), threads)
+            shared = team.call(b, team.SHARE, task, context, ir.Constant(I32, pieces), threads)
             one = b.block
         with alone:
-            direct = b.call(task, [context, ir.Constant(I64, 0), ir.Constant(I64, step.pieces), ir.Constant(POINTER, None)])
+            direct = b.call(task, [context, ir.Constant(I64, 0), ir.Constant(I64, pieces), ir.Constant(POINTER, None)])
             other = b.block
     status = b.phi(I32)
     status.add_incoming(shared, one)
     status.add_incoming(direct, other)
     return status
+
+
+def emit_each(b: ir.IRBuilder, name: str, count: int, pointers: Sequence[ir.Value], emit: Callable, threads: ir.Value) -> ir.Value:
+    """Run ``emit(builder, pointers, k)`` for each k below `count`, which touches different memory for different k, on so many threads."""
+    task = ir.Function(b.module, team.TASK, name)
+    task.linkage = "internal"
+    task.attributes.add("nounwind")
+    context, first, last, _ = task.args
+    inside = ir.IRBuilder(task.append_basic_block("entry"))
+    words = [inside.gep(context, [ir.Constant(I64, k)], source_etype=POINTER) for k in range(len(pointers))]
+    found = [inside.load(word, typ=POINTER) for word in words]
+    with Loop(inside, first, inside.sub(last, ir.Constant(I64, 1))) as k:
+        emit(inside, found, k)
+    inside.ret(ir.Constant(I32, 0))
+    return emit_run(b, task, pointers, count, threads)
 
 
 def captured_place(buffer: Buffer, step: Parallel) -> Buffer:

@@ -250,7 +250,10 @@ class Check:
 
 @dataclass(eq=False)
 class Call:
-    """A library routine on whole buffers, which it reads and writes as arrays of the given types, whatever shapes they have elsewhere."""
+    """A library routine on whole buffers, which it reads and writes as arrays of the given types, whatever shapes they have elsewhere.
+
+    If `shared`, threads may share out the matrices of a stack.
+    """
 
     routine: str
     outputs: list[Buffer]
@@ -260,6 +263,7 @@ class Call:
     params: dict
     source: Source
     number: int = 0
+    shared: bool = False
 
 
 @dataclass(eq=False)

@@ -82,7 +82,8 @@ def indented(lines: list[str]) -> list[str]:
 
 def print_call(call: Call) -> list[str]:
     names = ", ".join(describe(buffer) for buffer in call.inputs)
-    return [f"{', '.join(describe(buffer) for buffer in call.outputs)} = {call.routine}({names})  # {call.source.short}"]
+    routine = f"shared({call.routine})" if call.shared else call.routine
+    return [f"{', '.join(describe(buffer) for buffer in call.outputs)} = {routine}({names})  # {call.source.short}"]
 
 
 def describe(buffer: Buffer) -> str:

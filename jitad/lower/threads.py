@@ -1,4 +1,4 @@
-"""Loops that threads share out: nests, and strips of nests, whose rows have nothing to do with each other.
+"""Loops that threads share out: nests, and strips of nests, whose rows have nothing to do with each other, and stacks of products.
 
 In: steps that have their memory. Out: the same steps, with those that are long enough to pay in a `Parallel` each, which cuts its rows into
 pieces. Invariant: no piece writes memory that another one touches. What is reduced over the rows is reduced over those of a piece first,
@@ -17,8 +17,9 @@ from jitad.ir.types import ArrayType, real_dtype
 from jitad.lower.index import Index, is_invariant, linear, loop_variable, structure
 from jitad.lower.layout import positions
 from jitad.lower.loop_order import arrange
-from jitad.lower.loops import Accumulate, Buffer, Counter, Nest, Parallel, Reduction, Region, Repeat, Row, ScatterStore, Step, Strips
+from jitad.lower.loops import Accumulate, Buffer, Call, Counter, Nest, Parallel, Reduction, Region, Repeat, Row, ScatterStore, Step, Strips
 from jitad.lower.nests import stores
+from jitad.lower.products import Matrix
 from jitad.lower.regions import Ranges
 from jitad.lower.reuse import unclamped
 from jitad.lower.scalars import Builder, Expr
@@ -28,7 +29,7 @@ from jitad.lower.workspace import ALIGNMENT
 LEAST_WORK = 5_000_000  # of a step that is shared out, in additions, of which a thread does 30 to 100 in a nanosecond
 LEAST_WORK_OF_TRIP = 400_000  # the same in a loop, where other threads wait for it
 PIECE_WORK = 80_000
-LOAD, STORE = 1, 2
+LOAD, STORE, PRODUCT = 1, 2, 1
 MOST_PIECES = 64
 ENOUGH_PIECES = 8  # of an outer loop, so that inner ones need not be cut
 GRAIN = 64  # elements that stay together, so that threads do not write to the same cache lines
@@ -43,6 +44,9 @@ def share_out(steps: Sequence[Step], in_loop: bool = False) -> list[Step]:
     for step in steps:
         if isinstance(step, Nest | Strips):
             found += shared(step, LEAST_WORK_OF_TRIP if in_loop else LEAST_WORK)
+        elif isinstance(step, Call):
+            step.shared = stack_pays(step, LEAST_WORK_OF_TRIP if in_loop else LEAST_WORK)
+            found.append(step)
         else:
             for inner in children(step):
                 inner[:] = share_out(inner, in_loop or isinstance(step, Repeat))
@@ -65,6 +69,15 @@ def shared(step: Nest | Strips, least: int) -> list[Step]:
             if pieces >= ENOUGH_PIECES:
                 break
     return parallel(step, *found[1:]) if found else [step]
+
+
+def stack_pays(call: Call, least: int) -> bool:
+    """Whether a library call is a stack of products that is long enough to be shared out."""
+    factors = [matrix for matrix in call.params.values() if isinstance(matrix, Matrix)]
+    if len(factors) != 2 or factors[0].batch < 2:
+        return False
+    x, y = factors
+    return (LOAD + PRODUCT) * x.batch * x.rows * x.columns * y.columns >= least
 
 
 def block_of(step: Nest | Strips, nests: Sequence[Nest], cost: int, dim: int) -> int:
