@@ -109,6 +109,12 @@ def waves(x, y):
     return np.sum(u**2)
 
 
+def scattered(x, y):
+    total, places = np.ones((5, 2)), (10 * x).astype(int) % 5
+    np.add.at(total, places, np.stack([x, np.sin(y)], axis=-1))
+    return np.sum(total[1:] ** 2) + np.sum(y[2, places] * x)
+
+
 def reactions(x, y):
     for _ in range(70):
         lap = np.roll(x, 1, 0) + np.roll(x, -1, 0) + np.roll(x, 1, 1) + np.roll(x, -1, 1) - 4 * x
@@ -117,7 +123,7 @@ def reactions(x, y):
 
 
 PROGRAMS = [elementwise, extremes, rows, columns, transposed, softmax, spectrum, sums_along_rows, normalised, distances, sums_down_columns, few_rows,
-            sweeps, waves, reactions]  # fmt: skip
+            sweeps, waves, scattered, reactions]  # fmt: skip
 ARGUMENTS = RNG.random((N, N)) + 0.5, RNG.random((N, N)) + 0.5
 
 
@@ -177,7 +183,12 @@ def test_gradients_are_right():
 @pytest.mark.parametrize("dtype", [np.float32, np.int64, np.complex128])
 def test_other_dtypes(dtype):
     x = (RNG.random((40, 7)) * 9 + 1).astype(dtype)
-    f = jitad.jit(lambda x: (np.sum(x), np.sum(x, axis=0), x * x, np.prod(x[:5], axis=0), np.any(x == 3, axis=0), np.all(x != 0)))
+    def program(x):
+        total = 0 * x[:3, 0]
+        np.add.at(total, [k % 3 for k in range(40)], x[:, 1])
+        return np.sum(x), np.sum(x, axis=0), x * x, np.prod(x[:5], axis=0), np.any(x == 3, axis=0), np.all(x != 0), total
+
+    f = jitad.jit(program)
     assert "shared(" in loops_of(f, x)
     for count in (1, 2):
         for found, expected in zip(on_threads(count, f, x), f.__wrapped__(x), strict=True):

@@ -29,7 +29,7 @@ from jitad.lower.workspace import ALIGNMENT
 LEAST_WORK = 5_000_000  # of a step that is shared out, in additions, of which a thread does 30 to 100 in a nanosecond
 LEAST_WORK_OF_TRIP = 400_000  # the same in a loop, where other threads wait for it
 PIECE_WORK = 80_000
-LOAD, STORE, PRODUCT = 1, 2, 1
+LOAD, STORE, PRODUCT, SCATTER = 1, 2, 1, 30
 MOST_PIECES = 64
 ENOUGH_PIECES = 8  # of an outer loop, so that inner ones need not be cut
 GRAIN = 64  # elements that stay together, so that threads do not write to the same cache lines
@@ -83,7 +83,7 @@ def stack_pays(call: Call, least: int) -> bool:
 def block_of(step: Nest | Strips, nests: Sequence[Nest], cost: int, dim: int) -> int:
     """Return how many iterations of a dimension make a piece that pays."""
     pieces = min(MOST_PIECES, cost // PIECE_WORK)
-    results = sum({r.buffer: r.buffer.type.size for nest in nests for r in nest.reductions if is_summed(r, dim)}.values())
+    results = sum({r.buffer: r.buffer.type.size for nest in nests for r in reductions(nest) if is_summed(r, dim)}.values())
     if results:
         pieces = min(pieces, cost // (SHARE * results))
     inside = math.prod(step.box[k] for k in step.loops[step.loops.index(dim) + 1 :]) if isinstance(step, Nest) else 1
@@ -101,7 +101,18 @@ def price(region: Region) -> float:
     """Return about how much work one iteration is."""
     records = [REGISTRY[expr.op].lower for expr in expressions(region) if expr.op in REGISTRY]
     loads = sum(expr.op == "load" for expr in expressions(region))
-    return LOAD * loads + STORE * len(region.statements) + sum(getattr(record, "cost", 0) for record in records)
+    scattered = sum(isinstance(statement, ScatterStore) for statement in region.statements)
+    return LOAD * loads + STORE * len(region.statements) + SCATTER * scattered + sum(getattr(record, "cost", 0) for record in records)
+
+
+def reductions(nest: Nest) -> list[Reduction]:
+    """Return what a nest reduces, and what it adds to at computed places, which is reduced into all of a buffer."""
+    scattered = dict.fromkeys(s.buffer for region in nest.regions for s in region.statements if is_added(s))
+    return [*nest.reductions, *[Reduction(buffer, "add", 0, 0, partial=True, position=Index(), filled=True) for buffer in scattered]]
+
+
+def is_added(statement) -> bool:
+    return isinstance(statement, ScatterStore) and statement.combine == "add"
 
 
 def is_summed(reduction: Reduction, dim: int) -> bool:
@@ -115,17 +126,17 @@ def is_summed(reduction: Reduction, dim: int) -> bool:
 def rows_apart(nests: Sequence[Nest], dim: int) -> bool:
     """Whether no two rows, that is iterations of a dimension, touch the same memory, one of them writing to it.
 
-    What is reduced over the rows does not count.
+    What is reduced over the rows does not count, nor what they add to at computed places.
     """
     regions = [region for nest in nests for region in nest.regions]
-    if any(isinstance(s, ScatterStore) for region in regions for s in region.statements):
+    if any(isinstance(s, ScatterStore) and not is_added(s) for region in regions for s in region.statements):
         return False
     written = set().union(*map(writes, nests))
-    summed = {r.buffer.memory for nest in nests for r in nest.reductions if is_summed(r, dim)}
+    summed = {r.buffer.memory for nest in nests for r in reductions(nest) if is_summed(r, dim)}
     touched = {expr.args[0].memory for region in regions for expr in expressions(region) if expr.op == "load"}
-    touched |= {s.buffer.memory for region in regions for s in region.statements if not isinstance(s, Accumulate)}
+    touched |= {s.buffer.memory for region in regions for s in region.statements if not (isinstance(s, Accumulate) or is_added(s))}
     touched |= {r.buffer.memory for nest in nests for r in nest.reductions if not is_summed(r, dim)}
-    reduced = [memory for nest in nests for memory in {r.buffer: r.buffer.memory for r in nest.reductions}.values()]
+    reduced = [memory for nest in nests for memory in {r.buffer: r.buffer.memory for r in reductions(nest)}.values()]
     if summed & touched or len(reduced) != len(set(reduced)):
         return False
     accesses: dict[Buffer, dict[tuple, list]] = defaultdict(lambda: defaultdict(list))
@@ -213,7 +224,7 @@ def parallel(step: Nest | Strips, dim: int, block: int) -> list[Step]:
     pieces = -(-rows // block)
     piece = Counter("piece", pieces)
     own, fills, ends = {}, [], []
-    for buffer, reduction in {r.buffer: r for nest in leaves([step]) for r in nest.reductions}.items():
+    for buffer, reduction in {r.buffer: r for nest in leaves([step]) for r in reductions(nest)}.items():
         stack = buffer
         if is_summed(reduction, dim):
             stack = Buffer(ArrayType(buffer.type.dtype, (pieces, *buffer.type.shape)), "work", f"{buffer.name}_pieces")
@@ -235,12 +246,13 @@ def with_own(nest: Nest, own: dict[Buffer, Buffer]) -> Nest:
         r: replace(r, buffer=own[r.buffer], partial=True, filled=True) if r.buffer in own else replace(r, filled=is_filled_before(r))
         for r in nest.reductions
     }
-    regions = [Region(region.ranges, tuple([with_reduction(s, replaced) for s in region.statements])) for region in nest.regions]
+    def moved(statement):
+        if isinstance(statement, Accumulate):
+            return replace(statement, reduction=replaced[statement.reduction])
+        return replace(statement, buffer=own[statement.buffer]) if statement.buffer in own else statement
+
+    regions = [Region(region.ranges, tuple(map(moved, region.statements))) for region in nest.regions]
     return replace(nest, reductions=list(replaced.values()), regions=regions)
-
-
-def with_reduction(statement, replaced: dict[Reduction, Reduction]):
-    return replace(statement, reduction=replaced[statement.reduction]) if isinstance(statement, Accumulate) else statement
 
 
 def fill(buffer: Buffer, reduction: Reduction) -> Nest:
@@ -252,7 +264,10 @@ def fill(buffer: Buffer, reduction: Reduction) -> Nest:
 
 
 def combine(stack: Buffer, reduction: Reduction, pieces: int) -> Nest:
-    """Return the nest that reduces the results of pieces, in their order: if these are long, piece by piece, as they lie in memory."""
+    """Return the nest that reduces the results of pieces, in their order: if these are long, piece by piece, as they lie in memory.
+
+    Where the nests had added to what was there before, so does this one.
+    """
     buffer, width = reduction.buffer, reduction.width
     shape = buffer.type.shape
     ranges = Ranges([(0, extent - 1) for extent in (*shape, pieces)])
@@ -260,7 +275,8 @@ def combine(stack: Buffer, reduction: Reduction, pieces: int) -> Nest:
     position = linear(list(map(loop_variable, range(len(shape)))), shape)
     start = loop_variable(len(shape)) * (buffer.type.size * width)
     values = [builder.make("load", (stack, start + buffer.located(position * width + k)), part) for k in range(width)]
-    total = replace(reduction, inner=len(shape), partial=False, position=position, filled=False)
+    added = reduction.filled and reduction.partial
+    total = replace(reduction, inner=len(shape), partial=added, position=position, filled=added)
     nest = Nest((*shape, pieces), [total], [Region(ranges, (Accumulate(total, tuple(values)),))])
     if buffer.type.size >= LEAST_ROW:
         nest.order = (len(shape), *range(len(shape)))
