@@ -11,6 +11,7 @@ from jitad.frontend.numpy_api import (
     einsum,  # noqa: F401
     elementwise,  # noqa: F401
     extents,  # noqa: F401
+    fourier,  # noqa: F401
     joining,  # noqa: F401
     linalg,  # noqa: F401
     matrices,  # noqa: F401
