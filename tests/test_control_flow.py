@@ -489,6 +489,19 @@ def test_short_loops_that_would_record_much_are_staged():
     check(distances, a, b)
 
 
+def test_few_trips_with_loops_within_loops_in_them_are_staged():
+    def swept(x, rows=20, sweeps=3):
+        for _ in range(sweeps):
+            for i in range(1, rows):
+                for j in range(1, 30):
+                    x[i, j] = 0.25 * (x[i - 1, j] + x[i, j - 1]) + 0.5 * x[i, j]
+        return x.sum()
+
+    assert primitives(swept, R.random((20, 30))).count("loop") == 1
+    assert primitives(lambda x: swept(x, rows=2), R.random((20, 30))).count("loop") == 3
+    check(swept, R.random((20, 30)))
+
+
 def test_a_loop_that_turns_out_not_to_be_staged_after_its_first_trip():
     weights = [0.5] * 20
 

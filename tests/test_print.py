@@ -66,7 +66,7 @@ def in_place(x):
     a[:3] = x
     for i in range(3, 30):
         before = f"{a[i - 1]:.4f}"
-        a[i] = 0.5 * a[i - 1] + 0.1 * a[i - 3]
+        a[i] = 0.5 * a[i - 1] + 0.125 * a[i - 3]  # exact products: a fused sum rounds as NumPy does
         a[i - 1] *= 2
         if i > 25:
             print(before, a[i - 1], a[-3:])

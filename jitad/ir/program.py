@@ -11,7 +11,7 @@ Atoms have Python's operators, so that derivative rules read like the formulas t
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -182,9 +182,9 @@ class Program:
         return print_program(self)
 
 
-def count(equations: Iterable[Equation]) -> int:
-    """Return how many equations there are, those of the Programs in their parameters included."""
-    return sum(1 + sum(count(program.equations) for value in equation.params.values() for program in programs_in(value))
+def count(equations: Iterable[Equation], kind: Callable[[Equation], bool] = lambda equation: True) -> int:
+    """Return how many equations of a kind there are, those of the Programs in their parameters included."""
+    return sum(kind(equation) + sum(count(program.equations, kind) for value in equation.params.values() for program in programs_in(value))
                for equation in equations)
 
 

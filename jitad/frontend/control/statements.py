@@ -21,12 +21,13 @@ from jitad.frontend.control.state import Site
 from jitad.frontend.lists import Growth
 from jitad.frontend.trace import current_trace, runs_apart
 from jitad.ir import errors
-from jitad.ir.program import count
+from jitad.ir.program import Equation, count
 from jitad.ir.recorder import current
 
 FALLBACK = 2000  # trips up to which a loop that cannot be staged is run trip by trip
 PATIENCE = 250  # equations that the trips of a short loop may record
-FEW = 3  # trips that are not worth staging
+LOOP = 60  # equations that compile as fast as a staged loop does
+FEW = 3  # trips that are worth staging only for the loops in them
 MOST_APART = 4  # first trips that are run apart: as many as there may be arrays that change places
 
 
@@ -91,7 +92,7 @@ def is_large(sequence: Sequence, body: Callable, site: Site, code: CodeType | No
     The first one is traced, by itself, to find out, and if it is short the last one too: loops within it may only then run.
     """
     sizes, code = current_trace().home.trip_sizes, code or body.__code__
-    if sequence.length <= FEW:
+    if sequence.length < 2:
         return False
     if code not in sizes:
         sizes[code] = 0
@@ -107,14 +108,22 @@ def is_large(sequence: Sequence, body: Callable, site: Site, code: CodeType | No
 
 
 def trip_size(sequence: Sequence, place: int, body: Callable, site: Site) -> int | None:
-    """Return how many equations a trip records; None if it fails, which it will again, or which does not happen to the function as a whole."""
+    """Return how many equations a trip records, those of few trips only if they are loops, which count as several.
+
+    None if it fails, which it will again, or which does not happen to the function as a whole.
+    """
     state = State((body,), (site,))
     try:
-        return count(Pass(lambda: body(sequence.element(place)), state, state.save(), appends=True).equations)
+        equations = Pass(lambda: body(sequence.element(place)), state, state.save(), appends=True).equations
+        return LOOP * count(equations, is_loop) + (count(equations) if sequence.length > FEW else 0)
     except Growth:
         return PATIENCE
     except Exception:
         return None
+
+
+def is_loop(equation: Equation) -> bool:
+    return "length" in equation.params
 
 
 def unrolled(iterable: Iterable, body: Callable, site: Site, signal: Signal | None = None) -> Signal | None:
