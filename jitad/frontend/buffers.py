@@ -29,7 +29,7 @@ def buffers(function: ast.AST, libraries: Set[str]) -> frozenset[str]:
 
 
 def stores(function: ast.AST, libraries: Set[str]) -> frozenset[str]:
-    """Return those under which elements are assigned to."""
+    """Return those under which elements are assigned to, or added to by ``np.add.at`` and its like."""
     return reached(function, libraries, stored)
 
 
@@ -49,6 +49,8 @@ def stored(node: ast.AST, libraries: Set[str]) -> Iterator[str]:
     """Yield the names to whose elements a node assigns."""
     if isinstance(node, ast.Subscript) and isinstance(node.ctx, ast.Store):
         yield from roots(node, libraries)
+    elif isinstance(node, ast.Call) and node.args and isinstance(node.func, ast.Attribute) and node.func.attr == "at":
+        yield from roots(node.args[0], libraries)
 
 
 def written(node: ast.AST, libraries: Set[str]) -> Iterator[str]:
