@@ -807,3 +807,21 @@ def test_bins_that_are_known_when_the_function_runs():
     with pytest.raises(TypeError, match="pass minlength"):
         jit(np.bincount)(k)
     check_grads(lambda x: np.sum(np.bincount(k, x, minlength=6) ** 2), (x,))
+
+
+@pytest.mark.parametrize("side", ["left", "right"])
+@pytest.mark.parametrize("length", [0, 1, 2, 3, 4, 7, 8, 9, 12])
+def test_searches_of_any_length(length, side):
+    a, v = np.repeat(np.arange(8.0), 2)[:length], np.linspace(-1, 7, 33)
+    np.testing.assert_array_equal(jit(lambda a, v: np.searchsorted(a, v, side))(a, v), np.searchsorted(a, v, side))
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+@pytest.mark.parametrize("bins", [1, 3, 100])
+def test_numbers_at_the_edges_of_histograms(bins, dtype):
+    """Numbers on equidistant edges, next to these, and outside."""
+    edges = np.linspace(-0.7, 0.3, bins + 1, dtype=dtype)
+    x = np.concatenate([edges, np.nextafter(edges, dtype(-9)), np.nextafter(edges, dtype(9)), np.array([-9, 9, np.inf, -np.inf, np.nan], dtype)])
+    for found, expected in zip(jit(lambda x: np.histogram(x, bins, (-0.7, 0.3)))(x), np.histogram(x, bins, (-0.7, 0.3)), strict=True):
+        assert found.dtype == expected.dtype
+        np.testing.assert_array_equal(found, expected)

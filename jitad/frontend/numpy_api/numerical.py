@@ -32,14 +32,18 @@ def searchsorted(a, v, side="left", sorter=None):
         raise errors.ValueError(f"search side must be 'left' or 'right' (got '{side}')")
     if sorter is not None:
         a = np.take(a, sorter)
-    low = np.zeros_like(v, dtype=INT)
-    high = np.full_like(v, len(a), dtype=INT)
-    for _ in range(len(a).bit_length()):
-        middle = (low + high) // 2
-        probe = a[np.minimum(middle, len(a) - 1)]
-        after = (probe < v if side == "left" else probe <= v) & (low < high)
-        low, high = np.where(after, middle + 1, low), np.where(after, high, middle)
-    return low
+    if len(a) == 0:
+        return np.zeros_like(v, dtype=INT)
+
+    def passed(place):
+        return a[place] < v if side == "left" else a[place] <= v
+
+    step = 1 << (len(a).bit_length() - 1)  # the first probe leaves 2 * step - 1 or fewer places, the same number on either side
+    first = np.where(passed(step - 1), len(a) + 1 - step, 0)
+    while step > 1:
+        step //= 2
+        first = np.where(passed(first + (step - 1)), first + step, first)
+    return first
 
 
 @implements(np.digitize)
@@ -139,11 +143,21 @@ def histogram_bin_edges(a, bins=10, range=None, weights=None):
             raise errors.ValueError("`bins` must be positive, when an integer")
         low, high = (a.min(), a.max()) if range is None else range
         half = np.where(np.equal(low, high), 0.5, 0.0)
-        return np.linspace(low - half, high + half, count + 1)
+        dtype = np.result_type(*[getattr(x, "dtype", x) for x in (low, high, a)])
+        return np.linspace(low - half, high + half, count + 1, dtype=dtype if dtype.kind == "f" else np.float64)
     bins = asarray(bins)
     if bins.ndim != 1:
         raise errors.ValueError("`bins` must be 1d, when an array")
     return bins
+
+
+def cell_of_equal(a: Array, edges: Array) -> Array:
+    """The cell between equidistant edges that each element is in, any where it is in none: computed, and mended where rounding has put it off."""
+    last = len(edges) - 2
+    estimate = (a - edges[0]) * ((last + 1) / (edges[-1] - edges[0]))
+    cell = np.where(estimate > 0, np.minimum(estimate, last), 0).astype(INT)
+    cell = np.maximum(cell - (a < edges[cell]), 0)
+    return np.minimum(cell + (a >= edges[cell + 1]), last)
 
 
 @implements(np.histogram)
@@ -155,7 +169,7 @@ def histogram(a, bins=10, range=None, density=None, weights=None):
     weights = np.ones(a.shape, INT) if weights is None else asarray(weights).ravel()
     if weights.shape != a.shape:
         raise errors.ValueError("weights should have the same shape as a.")
-    cell = np.clip(np.searchsorted(edges, a, "right") - 1, 0, len(edges) - 2)
+    cell = np.clip(np.searchsorted(edges, a, "right") - 1, 0, len(edges) - 2) if np.ndim(bins) else cell_of_equal(a, asarray(edges))
     total = np.zeros_like(asarray(weights), shape=len(edges) - 1)
     np.add.at(total, cell, np.where((a >= edges[0]) & (a <= edges[-1]), weights, 0))
     return (total / (np.diff(edges) * np.sum(total)) if density else total), edges
