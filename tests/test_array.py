@@ -66,6 +66,7 @@ def test_binary_operators(function):
                     compare(run(lambda y: function(a, y), b), expected, 1e-13)  # noqa: B023
 
 
+@pytest.mark.filterwarnings("ignore:Bitwise inversion:DeprecationWarning")  # of Python's bool, from 3.12 on
 @pytest.mark.parametrize("function", [operator.neg, operator.pos, abs, operator.invert], ids=lambda f: f.__name__)
 def test_unary_operators(function):
     for a in OPERANDS.values():
