@@ -70,7 +70,7 @@ def test_arrays_for_results_have_memory_of_their_own():
 
 def test_dtypes():
     def function(a, b, n, z, flag):
-        return a * n, b & flag, z * np.conj(z) + 1j * n, not flag, n * 2
+        return a * n, b & flag, z * np.conj(z) + 1j * n, np.logical_not(flag), n * 2
 
     args = np.arange(3, dtype="f"), np.array([True, False]), np.int64(3), 1.0 + 2.0j, True
     kernel = jitad.compile(jit(function), *args).kernel
