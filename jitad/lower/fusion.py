@@ -216,7 +216,7 @@ def promote(program: Program, reads: Reads, roots: set[Var], costs: dict[Var, fl
 def adds_up(equation: Equation) -> bool:
     """Whether an equation adds many elements at computed places: a loop that does not vectorise, so what is added is computed before."""
     record = equation.primitive.lower
-    return isinstance(record, Scatter) and record.combine == "add" and equation.inputs[1].type.size > SHORT
+    return isinstance(record, Scatter) and record.combine == "add" and not record.distinct and equation.inputs[1].type.size > SHORT
 
 
 def stays_inlined(equation: Equation, roots: set[Var]) -> bool:
