@@ -13,6 +13,7 @@ import pytest
 
 import jitad
 from jitad import grad, jit
+from jitad.codegen import machine
 from jitad.runtime import disk, kernels
 
 X = np.array([0.5, 1.5, 2.5])
@@ -96,8 +97,19 @@ def test_another_process_loads(tmp_path):
 def test_processes_at_once(tmp_path):
     path = script(tmp_path)
     results = {tuple(finish(process)[2:]) for process in [start(path, tmp_path / "cache") for _ in range(3)]}
-    assert len(results) == 1 and len(list((tmp_path / "cache").iterdir())) == 1
+    files = list((tmp_path / "cache").iterdir())  # the kernel, and what is done for rare arguments of its sine and cosine
+    assert len(results) == 1 and [file.suffix for file in files] == [".kernel"] * 3
     assert finish(start(path, tmp_path / "cache"))[:2] == ["0", "1"]
+
+
+def test_what_kernels_share_is_kept_too(folder, monkeypatch):
+    assert disk.load_shared("part") is None
+    assert machine.shared_code("part", lambda: "define i32 @part() {\n  ret i32 7\n}") == disk.load_shared("part")
+    monkeypatch.setattr(machine, "direct_object_code", lambda text: b"other")
+    assert machine.shared_code("part", lambda: "") == disk.load_shared("part") != b"other"
+    (path,) = folder.iterdir()
+    path.write_bytes(path.read_bytes()[:-1])
+    assert machine.shared_code("part", lambda: "") == b"other" == disk.load_shared("part")
 
 
 def test_what_determines_the_code(folder, monkeypatch):

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import functools
 import threading
+from collections.abc import Callable
 
 import llvmlite
 import llvmlite.binding as llvm
@@ -17,6 +18,7 @@ from jitad.codegen.elementary import settle
 
 _lock = threading.RLock()
 _addresses: dict[str, int] = {}
+_kept: tuple[Callable[[str], bytes | None], Callable[[str, bytes], None]] = (lambda name: None), (lambda name, code: None)
 
 
 def create_target_machine(level: int = 3) -> llvm.TargetMachine:
@@ -77,6 +79,22 @@ def direct_object_code(text: str) -> bytes:
     """Return the object code of a module that is as it should be, at once: LLVM's passes, and its best code, take longer than all the rest."""
     with _lock:
         return create_target_machine(level=0).emit_object(verified(text))
+
+
+def keep_in(load: Callable[[str], bytes | None], store: Callable[[str, bytes], None]) -> None:
+    """Say how code that all kernels share is kept from process to process."""
+    global _kept
+    _kept = load, store
+
+
+def shared_code(name: str, text: Callable[[], str]) -> bytes:
+    """Return the object code that goes by a name, from where it is kept, or of what ``text()`` gives."""
+    load, store = _kept
+    code = load(name)
+    if code is None:
+        code = direct_object_code(text())
+        store(name, code)
+    return code
 
 
 def llvm_text(module: ir.Module) -> str:

@@ -67,7 +67,7 @@ def team() -> dict[str, Callable]:
         for name in SYSTEM:
             llvm.add_symbol(f"jitad_{name}", ctypes.cast(getattr(system, name), ctypes.c_void_p).value)
     names = [ENTER, LEAVE, SHARE, SETTINGS, RESET, STOP]
-    addresses = dict(zip(names, machine.load(machine.direct_object_code(text), names), strict=True))
+    addresses = dict(zip(names, machine.load(machine.shared_code("team", lambda: text), names), strict=True))
     for name in SIGNATURES:
         llvm.add_symbol(name, addresses[name])
     types = {SETTINGS: [ctypes.c_int32] * 2, RESET: [ctypes.c_int64], STOP: []}

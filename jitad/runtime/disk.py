@@ -1,8 +1,8 @@
 """Kernels kept on disk, for other processes.
 
-In and out: `Code`, by the `Content` of its Program. Invariants: whatever is wrong with the folder, an entry or the disk, the worst that
-happens is that a kernel is compiled; code is run only if this user has written it, for this version of everything that takes part in
-making it and for this CPU. An entry is written to a file of its own, which then takes its place in one step; a checksum tells what is whole.
+In and out: `Code`, by the `Content` of its Program, and what all kernels share. Invariants: whatever is wrong with the folder, an entry or the
+disk, the worst that happens is that a kernel is compiled; code is run only if this user has written it, for this version of everything that takes
+part in making it and for this CPU. An entry is written to a file of its own, which then takes its place in one step; a checksum tells what is whole.
 """
 
 from __future__ import annotations
@@ -42,10 +42,11 @@ LEFT_OVER = 3600.0  # seconds after which nobody writes to a partial file any mo
 @functools.cache
 def fingerprint() -> str:
     """Return a digest of all that takes part in making code besides the Program and the settings."""
-    root = Path(__file__).parents[1]
+    root = os.path.dirname(os.path.dirname(__file__))
     digest = hashlib.sha256()
-    for path in sorted(root.rglob("*.py")):
-        digest.update(path.relative_to(root).as_posix().encode() + b"\0" + path.read_bytes())
+    for path in sorted(os.path.join(folder, name) for folder, _, names in os.walk(root) for name in names if name.endswith(".py")):
+        with open(path, "rb") as file:
+            digest.update(os.path.relpath(path, root).replace(os.sep, "/").encode() + b"\0" + file.read())
     versions = (platform.python_implementation(), sys.version, np.__version__, struct.calcsize("P"), *machine.target())
     digest.update(repr(versions).encode())
     return digest.hexdigest()
@@ -178,6 +179,20 @@ def make_room(folder: Path, nbytes: int) -> None:
         with contextlib.suppress(OSError):
             os.unlink(path)
 
+
+# --- what all kernels share -------------------------------------------------------------------------------------------------------
+
+
+def load_shared(name: str) -> bytes | None:
+    code = load(Content(f"shared: {name}", (), lasting=True))
+    return code and code.content
+
+
+def store_shared(name: str, content: bytes) -> None:
+    store(Code(name, content, (), 0, {}), Content(f"shared: {name}", (), lasting=True))
+
+
+machine.keep_in(load_shared, store_shared)
 
 # --- for users --------------------------------------------------------------------------------------------------------------------
 

@@ -1,8 +1,8 @@
 """What kernels call for rare arguments of elementary functions: huge angles, negative arguments of the gamma function.
 
-In: object code of a kernel. Out: the functions that it names are known to LLVM. They are compiled when the first kernel of a process names them,
-in a hurry, since hardly any kernel calls them. Invariant: only operations of IEEE 754 are in them, so that their results do not depend on how
-they are compiled.
+In: object code of a kernel. Out: the functions that it names are known to LLVM. They are compiled when the first kernel names them, in a hurry,
+since hardly any kernel calls them, and kept as kernels are. Invariant: only operations of IEEE 754 are in them, so that their results do not
+depend on how they are compiled.
 """
 
 from __future__ import annotations
@@ -28,9 +28,14 @@ def provide(code: bytes) -> None:
     with _lock:
         for name in {found.decode() for found in NAMES.findall(code)} - _provided:
             _provided.add(name)
-            module = ScalarModule(f"jitad effort {name}")
-            names = define_efforts(module, Guard.table[name])
-            content = machine.direct_object_code(str(module))
+            guard = Guard.table[name]
+            content = machine.shared_code(f"effort {name}", lambda guard=guard: text_of(guard))
             provide(content)
-            for symbol, address in zip(names, machine.load(content, names), strict=True):
+            for symbol, address in zip(guard.efforts, machine.load(content, guard.efforts), strict=True):
                 llvm.add_symbol(symbol, address)
+
+
+def text_of(guard: Guard) -> str:
+    module = ScalarModule(f"jitad effort {guard.name}")
+    define_efforts(module, guard)
+    return str(module)

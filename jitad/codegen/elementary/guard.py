@@ -14,7 +14,7 @@ from llvmlite import ir
 from jitad.codegen.elementary.arithmetic import I1, Arithmetic, Scalar
 from jitad.codegen.elementary.variants import CONVENTION, POINTER, PURE, add_variants, internal, mark, variant_name
 
-I64, VOID, DOUBLE = ir.IntType(64), ir.VoidType(), ir.DoubleType()
+I64, VOID, DOUBLE, SINGLE = ir.IntType(64), ir.VoidType(), ir.DoubleType(), ir.FloatType()
 PREFIX = "jitad_effort_"
 
 
@@ -65,13 +65,21 @@ class Guard:
 
     # --- the functions that make the effort, as kernels see them ----------------------------------------------------------
 
+    @property
+    def efforts(self) -> list[str]:
+        """Their names."""
+        return [PREFIX + self.name, *[self.array_name(type) for type in (DOUBLE, SINGLE)]]
+
+    def array_name(self, type: ir.Type) -> str:
+        return f"{PREFIX}{self.name}_{type}"
+
     def scalar_effort(self, module: ir.Module) -> ir.Function:
         """The function for one argument."""
         return declared(module, PREFIX + self.name, DOUBLE, [DOUBLE], *PURE)
 
     def array_effort(self, module: ir.Module, type: ir.Type) -> ir.Function:
         """The function for some arguments in memory, the results of which take the place of what was computed before."""
-        return declared(module, f"{PREFIX}{self.name}_{type}", VOID, [POINTER, POINTER, I64], "nounwind", "cold")
+        return declared(module, self.array_name(type), VOID, [POINTER, POINTER, I64], "nounwind", "cold")
 
 
 def declared(module: ir.Module, name: str, result: ir.Type, operands: list[ir.Type], *attributes: str) -> ir.Function:
@@ -82,15 +90,13 @@ def declared(module: ir.Module, name: str, result: ir.Type, operands: list[ir.Ty
     return function
 
 
-def define_efforts(module: ir.Module, guard: Guard) -> list[str]:
-    """Write the functions of a guard into a module of their own, and return their names."""
+def define_efforts(module: ir.Module, guard: Guard) -> None:
+    """Write the functions of a guard into a module of their own."""
     scalar = guard.scalar_effort(module)
     m = Arithmetic(ir.IRBuilder(scalar.append_basic_block("entry")), DOUBLE)
     m.builder.ret(guard.effort(m, Scalar(m, scalar.args[0])).value)
-    arrays = [guard.array_effort(module, type) for type in (DOUBLE, ir.FloatType())]
-    for function, type in zip(arrays, (DOUBLE, ir.FloatType()), strict=True):
-        define_loop(function, guard.define(module, f"jitad.{guard.name}.{type}.rare", type), type)
-    return [function.name for function in (scalar, *arrays)]
+    for type in (DOUBLE, SINGLE):
+        define_loop(guard.array_effort(module, type), guard.define(module, f"jitad.{guard.name}.{type}.rare", type), type)
 
 
 def define_loop(function: ir.Function, guard: ir.Function, type: ir.Type) -> None:
