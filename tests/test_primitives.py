@@ -46,9 +46,11 @@ def test_simplified_forms_are_equal(primitive, dtype):
 
 @pytest.mark.parametrize("primitive, dtype", DIFFERENTIABLE)
 def test_derivatives(primitive, dtype):
+    if primitive.name == "eigh" and dtype.kind == "c":
+        pytest.skip("the phases of eigenvectors are LAPACK's choice; what does not depend on them is in test_spectral")
     for program, inputs in programs(primitive, dtype):
         if any(map(moves, inputs)) and any(type.differentiable for type in program.output_types):
-            hermitian = primitive.name == "cholesky"
+            hermitian = primitive.name in ("cholesky", "eigh")
             check_derivatives(program, inputs, hermitian)
             active = [moves(x) for x in inputs]
             rng = np.random.default_rng(2)

@@ -207,6 +207,32 @@ def emit_cholesky(builder, call: Call, pointer: Pointer) -> ir.Value:
     return builder.load(status, typ=I32)
 
 
+def emit_eigh(builder, call: Call, pointer: Pointer) -> ir.Value:
+    """LAPACK takes the matrix by columns and leaves its eigenvectors in them; what it has worked with is zeroed."""
+    (a,), (values, vectors, *scratch) = call.inputs, call.outputs
+    (type,) = call.input_types
+    dtype = type.dtype
+    count, n, _ = stack_of(type)
+    copy_bytes(builder, pointer(vectors), pointer(a), a.nbytes)
+    status, info = new_status(builder), room(builder, I32)
+    with Loop(builder, 0, count - 1) as k:
+        matrix = offset(builder, pointer(vectors), builder.mul(k, ir.Constant(I64, n * n)), dtype)
+        found = offset(builder, pointer(values), builder.mul(k, ir.Constant(I64, n)), values.type.dtype)
+        sizes = [x.type.shape[-1] for x in scratch]
+        rooms = [offset(builder, pointer(x), builder.mul(k, ir.Constant(I64, size)), x.type.dtype) for x, size in zip(scratch, sizes, strict=True)]
+        transpose_in_place(builder, matrix, n, dtype)
+        routine = "heevd" if dtype.kind == "c" else "syevd"
+        work = [operand for pair in zip(rooms, sizes, strict=True) for operand in pair]
+        blas.call(builder, routine, dtype, "V", call.params["uplo"], n, matrix, n, found, *work, info)
+        fail_if(builder, builder.icmp_signed("!=", builder.load(info, typ=I32), ir.Constant(I32, 0)), status, call)
+        transpose_in_place(builder, matrix, n, dtype)
+    for buffer in scratch:
+        element = ir.IntType(8 * buffer.type.dtype.itemsize)
+        with Loop(builder, 0, buffer.type.size - 1) as i:
+            builder.store(ir.Constant(element, 0), builder.gep(pointer(buffer), [i], source_etype=element), align=1)
+    return builder.load(status, typ=I32)
+
+
 # --- failures -----------------------------------------------------------------------------------------------------------------
 
 
@@ -248,5 +274,5 @@ def emit_line(builder, call: Call, pointer: Pointer) -> ir.Value:
 
 ROUTINES = {
     "gemm": emit_gemm, "lu": emit_lu, "lu_solve": emit_lu_solve, "triangular_solve": emit_triangular_solve, "cholesky": emit_cholesky,
-    "argsort": emit_argsort, "table": emit_table, "print": emit_line,
+    "eigh": emit_eigh, "argsort": emit_argsort, "table": emit_table, "print": emit_line,
 }  # fmt: skip

@@ -15,7 +15,9 @@ from jitad.frontend.numpy_api.table import implements
 from jitad.ir import errors
 from jitad.ir.types import real_dtype
 from jitad.primitives import linalg as primitives
+from jitad.primitives import spectral
 
+EighResult = type(np.linalg.eigh(np.eye(1)))
 SlogdetResult = type(np.linalg.slogdet(np.eye(1)))
 
 
@@ -84,6 +86,22 @@ def det(a):
 def cholesky(a, /, *, upper=False):
     a = square(a)
     return conjugate_transpose(np.linalg.cholesky(conjugate_transpose(a))) if upper else wrap(primitives.cholesky(to_atom(a)))
+
+
+@implements(np.linalg.eigh)
+def eigh(a, UPLO="L"):  # noqa: N803
+    uplo = str(UPLO).upper()
+    if uplo not in ("L", "U"):
+        raise errors.ValueError("UPLO argument must be 'L' or 'U'")
+    a = square(a)
+    double = a.astype(np.complex128 if a.dtype.kind == "c" else np.float64)  # as NumPy does
+    values, vectors, *_ = spectral.eigh(to_atom(double), uplo=uplo)
+    return EighResult(wrap(values).astype(real_dtype(a.dtype)), wrap(vectors).astype(a.dtype))
+
+
+@implements(np.linalg.eigvalsh)
+def eigvalsh(a, UPLO="L"):  # noqa: N803
+    return eigh(a, UPLO).eigenvalues
 
 
 def conjugate_transpose(a: Array) -> Array:
@@ -157,8 +175,8 @@ ADVICE = {
     np.linalg.pinv: "for full column rank, np.linalg.solve(a.T @ a, a.T) is the same",
     np.linalg.lstsq: "for full column rank, np.linalg.solve(a.T @ a, a.T @ b) is the same",
     np.linalg.matrix_rank: "compute it outside of the traced function",
-    **dict.fromkeys((np.linalg.eig, np.linalg.eigh, np.linalg.eigvals, np.linalg.eigvalsh, np.linalg.svd, np.linalg.svdvals,
-                     np.linalg.qr), "use np.linalg.solve, inv, slogdet or cholesky where they can serve"),
+    **dict.fromkeys((np.linalg.eig, np.linalg.eigvals, np.linalg.svd, np.linalg.svdvals, np.linalg.qr),
+                    "use np.linalg.eigh, solve, inv, slogdet or cholesky where they can serve"),
 }
 
 
