@@ -18,7 +18,7 @@ import numpy as np
 import jitad
 from benchmarks.benchmark import Benchmark
 from benchmarks.contenders import argnums
-from benchmarks.programs import acoustic, cross_entropy, distances, layer_norm, mixture, rosenbrock
+from benchmarks.programs import acoustic, binned, cross_entropy, distances, layer_norm, mixture, rosenbrock
 
 
 def single(benchmark: Benchmark) -> Benchmark:
@@ -32,7 +32,7 @@ def programs() -> Iterator[Benchmark]:
     waves = acoustic.make(500, 100, 100)
     yield from (waves, single(waves), acoustic.make(200, 300, 100))
     yield from (rosenbrock.make(1_000_000), cross_entropy.make(20_000, 100), layer_norm.make(10_000, 256), distances.make(2000))
-    yield mixture.make(10_000, 10, 25)
+    yield from (mixture.make(10_000, 10, 25), binned.make(1_000_000, 1000))
 
 
 def measure(benchmark: Benchmark, threads: int, rounds: int) -> tuple[float, float, float]:
