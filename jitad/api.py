@@ -126,7 +126,8 @@ def value_and_grad(function: Callable, argnums: Argnums = 0, has_aux: bool = Fal
     memory
         How much a call may take, its results included, as a number of bytes or a text such as ``"200MB"``; by default that of
         ``jitad.config.memory``. If what the reverse sweep needs of each trip of a loop does not fit, the loop is run again from snapshots of
-        its state, by the schedule that runs the fewest trips. The results are the same.
+        its state, by the schedule that runs the fewest trips, also where their number is only known when it runs (``while``, ``break``). The
+        results are the same.
 
     Returns
     -------

@@ -201,6 +201,19 @@ def test_second_derivatives():
         np.testing.assert_allclose(jitad.grad(along)(X), slope, rtol=1e-5, atol=1e-5 * np.abs(slope).max())
 
 
+def test_pullbacks_and_rows():
+    value, pullback = jitad.vjp(adaptive, X, memory="30kB")
+    assert value == pytest.approx(adaptive(X), rel=1e-14)
+    assert_close(pullback(2.0), 2 * jitad.grad(adaptive)(X))
+
+    def pair(x):
+        return np.array([broken(x), newton(x)])
+
+    assert_close(jitad.jacrev(pair, memory="80kB")(X), jitad.jacrev(pair)(X))
+    few = X[:4]
+    assert_close(jitad.hessian(adaptive, memory="30kB")(few), jitad.hessian(adaptive)(few))
+
+
 def test_batches():
     xs = np.stack([X, 0.5 * X, 2 * X])
     for function in (newton, broken):
