@@ -388,6 +388,14 @@ def test_functions_by_table_are_accurate_on_processors_that_hold_no_tables(name,
     assert worst <= FUNCTIONS[name].bound, f"{name}{where}: {worst:.2f} ulp"
 
 
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_logarithms_of_powers_of_the_base_are_whole(dtype):
+    info = np.finfo(dtype)
+    for name, powers in (("log2", np.arange(info.minexp - info.nmant, info.maxexp)), ("log10", np.arange(int(info.precision * 1.5)))):
+        x = np.array([float(int(name[3:])) ** float(k) for k in powers], dtype)
+        np.testing.assert_array_equal(compute(name, x), powers)
+
+
 def test_code_without_loops_has_no_vector_functions():
     names = ["exp", "log", "sin", "cos", "tan", "tanh", "erf", "gammaln", "digamma"]
     with Recorder(Source("scalars", 1)) as recorder:

@@ -1,11 +1,14 @@
-"""Functions by table, for processors that hold a table in registers (`jitad.codegen.elementary.avx512`): log.
+"""Functions by table, for processors that hold a table in registers (`jitad.codegen.elementary.avx512`): log, log2, log10.
 
 x = 2**k z with z in [1, 2), and c is 1 / z rounded to five bits after the point: with r = z c - 1, which is exact and at most 1/32, log x is
-k ln 2 - log c + log(1 + r). Of c, a power of two goes to k: what is left of it is one of 16 numbers. So x near 1 has k = 0 and log c = 0.
+k ln 2 - log c + log(1 + r), and so to other bases. Of c, a power of two goes to k: what is left of it is one of 16 numbers. So x near 1 has
+k = 0 and log c = 0.
 """
 
 from __future__ import annotations
 
+import struct
+from collections.abc import Callable
 from decimal import Context, Decimal
 from functools import cache
 
@@ -22,30 +25,51 @@ CONTEXT = Context(prec=50)
 
 
 @cache
-def logarithm_of(number: Decimal, digits: int) -> tuple[float, float]:
-    """The logarithm as a number with so many binary digits after the point, and the rest."""
+def logarithm_of(number: Decimal, base: Decimal | None, digits: int) -> tuple[float, float]:
+    """The logarithm, natural if there is no base, as a number with so many binary digits after the point, and the rest."""
     exact = CONTEXT.ln(number)
+    if base is not None:
+        exact = CONTEXT.divide(exact, CONTEXT.ln(base))
     high = round(CONTEXT.multiply(exact, Decimal(2**digits))) / 2**digits
     return high, float(CONTEXT.subtract(exact, Decimal(high)))
 
 
-def log(m: Arithmetic, x: Scalar) -> Scalar:
-    """Where k is infinite or NaN, as for x = 0, inf and x < 0, it is the result."""
-    digits = m.pick(41, 15)
-    ln2, ln2_low = logarithm_of(Decimal(2), digits)
-    entries = [logarithm_of(1 + Decimal(j) / 16, digits) for j in range(16)]
-    table, table_low = ([-entry[k] for entry in entries] for k in range(2))
-
-    z = avx512.significand(m, x)
-    c = avx512.reciprocal(m, z, bits=5)
-    r = m.fma(z, c, -1.0)
-    k = avx512.exponent(m, x) - avx512.exponent(m, c)
-    index = m.bits(c) >> (m.mantissa - 4)
-    start = m.fma(k, ln2, avx512.lookup(m, "log.table", table, index))
-    total, rest = m.fast_two_sum(start, r)
-    rest = rest + m.fma(k, ln2_low, avx512.lookup(m, "log.table.low", table_low, index))
-    result = total + m.fma(r * r, m.polynomial(r, m.pick(SERIES, SERIES_SINGLE)), rest)
-    return m.select((k - k).equals(0.0), result, start)
+@cache
+def reciprocal_logarithm(base: Decimal, double: bool) -> tuple[float, float]:
+    """1 / ln(base), rounded, and the rest."""
+    exact = CONTEXT.divide(1, CONTEXT.ln(base))
+    high = float(exact) if double else struct.unpack("f", struct.pack("f", exact))[0]
+    return high, float(CONTEXT.subtract(exact, Decimal(high)))
 
 
-TABLE = {"log": log}
+def logarithm(name: str, number: int | None = None) -> Callable[[Arithmetic, Scalar], Scalar]:
+    """The logarithm to a base, by default the natural one."""
+    base = None if number is None else Decimal(number)
+
+    def function(m: Arithmetic, x: Scalar) -> Scalar:
+        """Where k is infinite or NaN, as for x = 0, inf and x < 0, it is the result."""
+        digits = m.pick(41, 15)
+        step, step_low = logarithm_of(Decimal(2), base, digits)
+        entries = [logarithm_of(1 + Decimal(j) / 16, base, digits) for j in range(avx512.ENTRIES)]
+        table, table_low = ([-entry[k] for entry in entries] for k in range(2))
+
+        z = avx512.significand(m, x)
+        c = avx512.reciprocal(m, z, bits=5)
+        r = m.fma(z, c, -1.0)
+        k = avx512.exponent(m, x) - avx512.exponent(m, c)
+        index = m.bits(c) >> (m.mantissa - 4)
+        start = m.fma(k, step, avx512.lookup(m, f"{name}.table", table, index))
+        low = m.fma(k, step_low, avx512.lookup(m, f"{name}.table.low", table_low, index))
+        first, square = r, r * r
+        if base is not None:
+            factor, factor_low = reciprocal_logarithm(base, m.double)
+            first, rest = m.two_product(r, factor)
+            low, square = low + m.fma(r, factor_low, rest), square * factor
+        total, rest = m.fast_two_sum(start, first)
+        result = total + m.fma(square, m.polynomial(r, m.pick(SERIES, SERIES_SINGLE)), low + rest)
+        return m.select((k - k).equals(0.0), result, start)
+
+    return function
+
+
+TABLE = {"log": logarithm("log"), "log2": logarithm("log2", 2), "log10": logarithm("log10", 10)}
