@@ -120,6 +120,21 @@ def test_few_matrices_stay_enough_as_they_grow(monkeypatch):
     assert max(found) < 48
 
 
+def test_loops_in_branches(monkeypatch):
+    """Which branch is taken is only known when the kernel runs; neither keeps more than by itself."""
+    def either(A):
+        if A[0, 0] > 0:
+            return reflections(A)
+        return gram_schmidt(-A)
+
+    monkeypatch.setattr(snapshots, "PLENTY", 0)
+    A, gradient = matrix(100), jitad.grad(either)
+    alone = [bytes_taken(jitad.trace(jitad.grad(function))(A)) for function in (reflections, gram_schmidt)]
+    assert bytes_taken(jitad.trace(gradient)(A)) < sum(alone) + 5 * A.nbytes
+    np.testing.assert_allclose(gradient(A), jitad.grad(reflections)(A), rtol=1e-9, atol=1e-9)
+    np.testing.assert_allclose(gradient(-A), -jitad.grad(gram_schmidt)(A), rtol=1e-9, atol=1e-9)
+
+
 def test_what_decides_is_kept(frugal):
     """Which branch is taken, and how many trips an inner loop makes, may depend on values that nothing moves with."""
     def f(x):

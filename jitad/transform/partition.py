@@ -44,16 +44,17 @@ class Parts:
 
 def partition(
     program: Program, flags: Sequence[bool], moving: Sequence[bool] | None = None, prices: dict[Var, float] | None = None, lasting=None,
-    free: bool = True,
+    free: bool = True, outermost: bool = False,
 ) -> Parts:  # fmt: skip
     """Cut `program`, whose inputs in `flags` are unknown. Known outputs in `moving` count as read by the linear part.
 
     `prices` are those of the values at hand in the linear part of a loop's body, in bytes per trip; None if all known values are. `lasting` is
-    what loops and branches inside can read from arrays of loops around the Program; loops may be run again if they are `free` to.
+    what loops and branches inside can read from arrays of loops around the Program; loops may be run again if they are `free` to. A branch that
+    no loop surrounds is `outermost`.
     """
     unknown = {var for var, moves in zip(program.inputs, flags, strict=True) if moves}
     env, found = Env(), {}
-    known, linear = Recorder(), Linear(prices, lasting, free)
+    known, linear = Recorder(), Linear(prices, lasting, free, outermost)
     for equation in program.equations:
         inputs = [env.get(atom, atom) for atom in equation.inputs]
         which = [atom in unknown for atom in inputs]

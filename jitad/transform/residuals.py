@@ -45,12 +45,13 @@ class Linear(Recorder):
 
     `lasting` is what loops and branches in it can read from arrays of loops around it, in their last states. If it is `free`, outermost loops in
     it may be run again rather than keeping anything of their trips; if not, they are part of one that is, and run no inner loops again.
+    It is `outermost` if no loop surrounds it: without prices, or in a branch.
     """
 
-    def __init__(self, prices: dict[Var, float] | None, lasting=None, free: bool = True):
+    def __init__(self, prices: dict[Var, float] | None, lasting=None, free: bool = True, outermost: bool = False):
         super().__init__()
         self.lasting = lasting
-        self.outermost, self.free = prices is None, free
+        self.outermost, self.free = prices is None or outermost, free
         self.prices = None if prices is None else dict(prices)
 
     def record(self, primitive, inputs: Sequence, params: dict) -> tuple[Var, ...]:

@@ -59,7 +59,8 @@ def split_cond(inputs, unknown, linear: Recorder, branches):
     flags = list(unknown[1:])
     results = cond_depends(unknown, branches)
     prices = [{var: linear.price(x) for var, x in zip(branch.inputs, operands, strict=True)} for branch in branches]
-    parts = [PASSES["partition"](branch, flags, results, own) for branch, own in zip(branches, prices, strict=True)]
+    parts = [PASSES["partition"](branch, flags, results, own, free=linear.free, outermost=linear.outermost)
+             for branch, own in zip(branches, prices, strict=True)]
     known = [k for k, moves in enumerate(flags) if not moves]
     moving = [k for k, moves in enumerate(flags) if moves]
     chosen_for = [PASSES["economize"](part.known, part.residuals, own) for part, own in zip(parts, prices, strict=True)]
