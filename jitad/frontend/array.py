@@ -258,9 +258,14 @@ class Array(View):
     def ravel(self, order="C") -> Array:
         """Return the elements in one row: a view if they are in one row in memory."""
         whole = self.T if order == "F" else self
-        if whole.scalar or not is_contiguous(whole.type, whole.strides):
+        if whole.scalar or not whole.flat_in_memory():
             return whole.flatten()
         return whole.through(Reshape((self.size,)))
+
+    def flat_in_memory(self, turned: bool = False) -> bool:
+        """Return whether NumPy has the elements one after another in memory, or those of the transpose."""
+        whole = self.T if turned else self
+        return is_contiguous(whole.type, whole.strides)
 
     def flatten(self, order="C") -> Array:
         """Return a copy of the elements in one row."""
@@ -374,10 +379,14 @@ class Array(View):
         """Sort the elements in place."""
         self[...] = np.sort(self, axis, kind, order)
 
+    def conj(self) -> Array:
+        """Return the complex conjugate; an array of real numbers is its own."""
+        return np.conjugate(self) if self.dtype.kind == "c" else self
+
+    conjugate = conj
     all, any = through_numpy("all"), through_numpy("any")
     argmax, argmin, argsort = through_numpy("argmax"), through_numpy("argmin"), through_numpy("argsort")
     choose, clip, compress = through_numpy("choose"), through_numpy("clip"), through_numpy("compress")
-    conj, conjugate = through_numpy("conjugate"), through_numpy("conjugate")
     cumsum, cumprod = through_numpy("cumsum"), through_numpy("cumprod")
     diagonal, dot, trace = through_numpy("diagonal"), through_numpy("dot"), through_numpy("trace")
     max, min, mean, std, var = (through_numpy(name) for name in ("max", "min", "mean", "std", "var"))

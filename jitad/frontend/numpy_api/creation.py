@@ -61,7 +61,13 @@ def redirect_reader(function: Callable) -> None:
         a = whole(a)
         if isinstance(a, Ragged):
             return a if dtype is None else a.astype(dtype)
-        return asarray(a, dtype) if contains_traced(a) else function(a, dtype, *args, **kwargs)
+        if not contains_traced(a):
+            return function(a, dtype, *args, **kwargs)
+        result = asarray(a, dtype)
+        turned = function is np.asfortranarray
+        if function in (np.ascontiguousarray, np.asfortranarray) and not result.flat_in_memory(turned):
+            return result.copy()
+        return result
 
 
 for function in (np.asarray, np.asanyarray, np.ascontiguousarray, np.asfortranarray, np.asarray_chkfinite, np.require):

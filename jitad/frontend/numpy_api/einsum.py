@@ -128,15 +128,20 @@ def extents_of(inputs: Sequence[tuple], shapes: Sequence[tuple]) -> dict:
 
 def tidy(value: Atom, labels: tuple, extents: dict) -> Term:
     """Take diagonals of repeated labels and drop axes that are broadcast."""
-    array = wrap(value)
+    array, labels = diagonals(wrap(value), labels)
+    value = to_atom(array)
+    kept = [k for k, label in enumerate(labels) if value.shape[k] == extents[label]]
+    return Term(reshaped(value, [value.shape[k] for k in kept]), tuple(labels[k] for k in kept))
+
+
+def diagonals(array: Array, labels: tuple) -> tuple[Array, tuple]:
+    """Return the view in which no label is repeated, and its labels."""
     for label in [label for label, count in Counter(labels).items() if count > 1]:
         while labels.count(label) > 1:
             i, j = [k for k, other in enumerate(labels) if other == label][:2]
             array = np.diagonal(array, 0, i, j)
             labels = (*[other for k, other in enumerate(labels) if k not in (i, j)], label)
-    value = to_atom(array)
-    kept = [k for k, label in enumerate(labels) if value.shape[k] == extents[label]]
-    return Term(reshaped(value, [value.shape[k] for k in kept]), tuple(labels[k] for k in kept))
+    return array, labels
 
 
 # --- contracting ------------------------------------------------------------------------------------------------------------
@@ -184,6 +189,9 @@ def einsum(*args, out=None, dtype=None, order="K", casting="safe", optimize=Fals
     values = promote(*map(asarray, arrays)) if dtype is None else [cast(to_atom(asarray(a)), dtype) for a in arrays]
     inputs, output = parse(subscripts, [x.ndim for x in values])
     extents = extents_of(inputs, [x.shape for x in values])
+    if len(arrays) == 1 and dtype is None and order == "K" and set(inputs[0]) == set(output):  # which NumPy gives a view for
+        array, labels = diagonals(asarray(arrays[0]), inputs[0])
+        return np.transpose(array[...], [labels.index(label) for label in output])
     terms = [tidy(value, labels, extents) for value, labels in zip(values, inputs, strict=True)]
     for positions in path_for([term.labels for term in terms], output, extents, optimize):
         group = [terms.pop(k) for k in sorted(positions, reverse=True)]

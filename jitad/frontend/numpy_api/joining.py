@@ -77,7 +77,7 @@ def roll(a, shift, axis=None):
         raise errors.ValueError("'shift' and 'axis' should be scalars or 1D sequences")
     for place, k in np.broadcast(np.arange(len(distances)), axes):
         a = rolled(a, distances[place], int(k))
-    return a
+    return a.copy()
 
 
 def rolled(a: Array, distance, axis: int) -> Array:

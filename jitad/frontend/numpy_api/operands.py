@@ -84,13 +84,13 @@ def progressions(indices: np.ndarray) -> list[tuple[int, int, int]] | None:
 
 
 def rearranged(a: Array, indices, axis: int) -> Array:
-    """Return the elements of `a` at non-negative concrete `indices` along an axis, by slices where a few will do."""
+    """Return a copy of the elements of `a` at non-negative concrete `indices` along an axis, by slices where a few will do."""
     indices = np.asarray(indices, np.int64)
     pieces = progressions(indices)
     if not pieces:
         return a[along(axis, indices)]
     parts = [progression(a, axis, *piece) for piece in pieces]
-    return np.concatenate(parts, axis) if len(parts) > 1 else parts[0]
+    return np.concatenate(parts, axis) if len(parts) > 1 else parts[0].copy()
 
 
 def progression(a: Array, axis: int, start: int, step: int, length: int) -> Array:

@@ -35,7 +35,7 @@ def pad(array, pad_width, mode="constant", **options):
     for axis, (ends, values) in enumerate(zip(widths, pairs(value, array.ndim), strict=True)):
         if any(ends):
             array = pad_axis(array, axis, ends, mode, values, kind)
-    return array
+    return array.copy()
 
 
 def pairs(value, ndim: int) -> list[tuple]:
