@@ -12,7 +12,9 @@ from jitad.codegen import embedding
 from jitad.compiled import Compiled
 from jitad.frontend.ragged import refuse_sized
 from jitad.ir import errors
+from jitad.ir.effects import has_effects
 from jitad.ir.types import ArrayType
+from jitad.primitives.control import print_
 from jitad.runtime.execute import as_input
 
 
@@ -31,11 +33,12 @@ class Executable:
             raise errors.NotImplementedError(f"{function!r} changes arrays in place that it does not own, which no compiled caller expects; "
                                              "return the new values instead")
         refuse_sized(entry.treedef, "a result of a function for compiled callers")
-        if len(entry.traced.results) > entry.treedef.size:
+        if has_effects(entry.traced.program, print_):
             raise errors.NotImplementedError(f"{function!r} prints, which its compiled callers cannot wait for: they may run it in threads; "
                                              "return the values instead")
         self.function = function
         self.compiled = entry.kernel
+        self.results = entry.treedef.size
         self.bound = [shared(array, dtype) for array, dtype in entry.captured]
 
     @property
@@ -44,7 +47,7 @@ class Executable:
 
     @property
     def outputs(self) -> list[ArrayType]:
-        return list(self.compiled.outputs)
+        return list(self.compiled.outputs[: self.results])
 
     def __repr__(self) -> str:
         return f"<{self.function!r} of ({', '.join(map(str, self.inputs))}) -> ({', '.join(map(str, self.outputs))})>"
@@ -59,7 +62,7 @@ class Executable:
         ``kernel(*inputs)`` returns new arrays and numbers: one as it is, several as a tuple. ``kernel(*inputs, *arrays)`` puts the
         results that are arrays into those given and returns the others.
         """
-        return embedding.numba_function(self.compiled, self.bound)
+        return embedding.numba_function(self.compiled, self.results, self.bound)
 
     @functools.cached_property
     def ctypes(self):
@@ -69,7 +72,7 @@ class Executable:
         comes first. A single number is returned, NaN if it could not be computed. Other results go to pointers that come after the arguments,
         and 0 is returned for success.
         """
-        return embedding.c_function(self.compiled, self.bound)
+        return embedding.c_function(self.compiled, self.results, self.bound)
 
 
 def shared(array: np.ndarray, dtype: np.dtype) -> np.ndarray:

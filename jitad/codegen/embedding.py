@@ -36,18 +36,18 @@ def address_of(array: np.ndarray) -> ir.Constant:
 # --- Numba --------------------------------------------------------------------------------------------------------------------------
 
 
-def numba_function(kernel: Kernel, bound: Sequence[np.ndarray] = ()) -> Callable:
+def numba_function(kernel: Kernel, results: int, bound: Sequence[np.ndarray] = ()) -> Callable:
     """Return a function compiled by Numba.
 
-    It takes the inputs before those that are `bound`, and returns the outputs; or after the inputs an array for each output that is one,
-    which it fills, and returns the others. One result is returned as it is, several as a tuple.
+    It takes the inputs before those that are `bound`, and returns the first outputs, those that are `results`; or after the inputs an array for
+    each of these that is one, which it fills, and returns the others. One result is returned as it is, several as a tuple.
     """
     from numba import njit
     from numba.core.extending import intrinsic
 
     @intrinsic
     def run(typingctx, arguments):
-        caller = Caller(kernel, list(bound), list(arguments))
+        caller = Caller(kernel, results, list(bound), list(arguments))
         return caller.result(arguments), caller.generate
 
     @njit(nogil=True)
@@ -60,10 +60,11 @@ def numba_function(kernel: Kernel, bound: Sequence[np.ndarray] = ()) -> Callable
 class Caller:
     """Emits one call of a kernel from a function of Numba's, for arguments of given Numba types."""
 
-    def __init__(self, kernel: Kernel, bound: list[np.ndarray], given: list):
+    def __init__(self, kernel: Kernel, results: int, bound: list[np.ndarray], given: list):
         self.kernel, self.bound, self.given = kernel, bound, given
+        self.outputs, self.others = kernel.outputs[:results], kernel.outputs[results:]
         self.inputs = list(kernel.inputs[: len(kernel.inputs) - len(bound)])
-        self.arrays = [type for type in kernel.outputs if type.ndim]
+        self.arrays = [type for type in self.outputs if type.ndim]
         self.fills = len(given) != len(self.inputs)
         wanted = [*self.inputs, *self.arrays * self.fills]
         if len(given) != len(wanted):
@@ -93,7 +94,7 @@ class Caller:
         """Return the signature of the call."""
         from numba import types
 
-        results = [numba_type(type) for type in self.kernel.outputs if not (type.ndim and self.fills)]
+        results = [numba_type(type) for type in self.outputs if not (type.ndim and self.fills)]
         whole = results[0] if len(results) == 1 else types.Tuple(results) if results else types.none
         return whole(arguments)
 
@@ -118,12 +119,13 @@ class Caller:
                 pointers.append(room_for(builder, context.data_model_manager[wanted].as_data(builder, value)))
         pointers += [address_of(array) for array in self.bound]
         arrays, targets = [], []
-        for type in self.kernel.outputs:
+        for type in self.outputs:
             array = None
             if type.ndim and not self.fills:
                 array = arrayobj._empty_nd_impl(context, builder, numba_type(type), [ir.Constant(I64, extent) for extent in type.shape])
             arrays.append(array)
             targets.append(array.data if array else filled.pop(0) if type.ndim else room(builder, I64, 2))
+        targets += [room(builder, I64, 2) for _ in self.others]
         workspace, held = self.workspace(context, builder)
         function = context.add_dynamic_addr(builder, self.kernel.addresses[1], info=self.kernel.code.body_name)
         function = builder.bitcast(function, body_type(self.kernel).as_pointer())
@@ -132,7 +134,7 @@ class Caller:
             context.nrt.decref(builder, types.MemInfoPointer(types.uint8), held)
         self.raise_failures(context, builder, status, arrays)
         results = [array._getvalue() if array else load_scalar(builder, type.dtype, target)
-                   for type, array, target in zip(self.kernel.outputs, arrays, targets, strict=True) if array or not type.ndim]
+                   for type, array, target in zip(self.outputs, arrays, targets, strict=False) if array or not type.ndim]
         if len(results) == 1:
             return results[0]
         return context.make_tuple(builder, signature.return_type, results) if results else context.get_dummy_value()
@@ -170,12 +172,12 @@ class Caller:
         if not failures:
             return
         with builder.if_then(builder.icmp_signed("!=", status, ir.Constant(I32, 0)), likely=False):
-            for type, array in zip(self.kernel.outputs, arrays, strict=True):
+            for type, array in zip(self.outputs, arrays, strict=True):
                 if array:
                     context.nrt.decref(builder, numba_type(type), array._getvalue())
             for number, failure in failures.items():
                 with builder.if_then(builder.icmp_signed("==", status, ir.Constant(I32, number)), likely=False):
-                    context.call_conv.return_user_exc(builder, failure.cls, (failure.message, failure.source))
+                    context.call_conv.return_user_exc(builder, failure.cls, failure.arguments)
 
 
 def byte_count(type: ArrayType) -> int:
@@ -209,7 +211,7 @@ C_TYPES = {np.dtype(t): t for t in (ctypes.c_bool, ctypes.c_float, ctypes.c_doub
     getattr(ctypes, f"c_{sign}int{bits}") for sign in ("", "u") for bits in (8, 16, 32, 64)])}
 
 
-def c_function(kernel: Kernel, bound: Sequence[np.ndarray] = ()):
+def c_function(kernel: Kernel, results: int, bound: Sequence[np.ndarray] = ()):
     """Return a function of C's, as `ctypes` has it.
 
     A single result of shape () is returned, NaN if it could not be computed (0 for integers); else the results are pointers
@@ -217,28 +219,29 @@ def c_function(kernel: Kernel, bound: Sequence[np.ndarray] = ()):
     but one argument, with one dimension, its length comes first, as an int.
     """
     inputs = list(kernel.inputs[: len(kernel.inputs) - len(bound)])
-    for type in (*inputs, *kernel.outputs):
+    outputs = kernel.outputs[:results]
+    for type in (*inputs, *outputs):
         if type.dtype.kind == "c" and not type.ndim:
             raise errors.TypeError("C functions take and return no complex numbers here; take and return arrays of them")
-    returns = len(kernel.outputs) == 1 and not kernel.outputs[0].ndim
+    returns = len(outputs) == 1 and not outputs[0].ndim
     counted = len(inputs) == 1 and inputs[0].ndim == 1 and returns
-    name = f"{kernel.code.name}.c{hash(tuple(array.ctypes.data for array in bound)) if bound else ''}"
+    name = f"{kernel.code.name}.c{results}{hash(tuple(array.ctypes.data for array in bound)) if bound else ''}"
     llvm.add_symbol(kernel.code.body_name, kernel.addresses[1])
     module = ir.Module(name)
-    emit_c_function(module, name, kernel, inputs, bound, returns, counted)
+    emit_c_function(module, name, kernel, inputs, outputs, bound, returns, counted)
     (address,) = machine.load(machine.object_code(module), [name])
     arguments = [ctypes.POINTER(C_TYPES.get(type.dtype, ctypes.c_double)) if type.ndim else C_TYPES[type.dtype] for type in inputs]
-    targets = [] if returns else [ctypes.POINTER(C_TYPES.get(type.dtype, ctypes.c_double)) for type in kernel.outputs]
-    result = C_TYPES[kernel.outputs[0].dtype] if returns else ctypes.c_int
+    targets = [] if returns else [ctypes.POINTER(C_TYPES.get(type.dtype, ctypes.c_double)) for type in outputs]
+    result = C_TYPES[outputs[0].dtype] if returns else ctypes.c_int
     function = ctypes.CFUNCTYPE(result, *[ctypes.c_int] * counted, *arguments, *targets)(address)
     function.bound = bound  # whose memory it reads
     return function
 
 
-def emit_c_function(module, name: str, kernel: Kernel, inputs, bound, returns: bool, counted: bool) -> None:
+def emit_c_function(module, name: str, kernel: Kernel, inputs, outputs, bound, returns: bool, counted: bool) -> None:
     parameters = [POINTER if type.ndim else memory_type(type.dtype) for type in inputs]
-    element = memory_type(kernel.outputs[0].dtype) if returns else I32
-    types = [*[I32] * counted, *parameters, *[POINTER] * (0 if returns else len(kernel.outputs))]
+    element = memory_type(outputs[0].dtype) if returns else I32
+    types = [*[I32] * counted, *parameters, *[POINTER] * (0 if returns else len(outputs))]
     function = ir.Function(module, ir.FunctionType(element, types), name)
     b = ir.IRBuilder(function.append_basic_block("entry"))
     arguments = list(function.args)
@@ -248,6 +251,7 @@ def emit_c_function(module, name: str, kernel: Kernel, inputs, bound, returns: b
             b.ret(wrong)
     pointers = [x if type.ndim else room_for(b, x) for type, x in zip(inputs, arguments, strict=False)]
     targets = [room(b, I64, 2)] if returns else arguments[len(inputs) :]
+    targets += [room(b, I64, 2) for _ in kernel.outputs[len(outputs) :]]
     large = kernel.work_bytes
     workspace = held = None
     if large:

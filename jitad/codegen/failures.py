@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 from typing import NamedTuple, NoReturn
 
 from jitad.codegen import printing
@@ -19,24 +20,34 @@ LIBRARY_MESSAGES = {
 
 
 class Failure(NamedTuple):
-    """An exception to raise: the name of its class in `jitad.ir.errors`, its message, and the user's line."""
+    """An exception to raise: the name of its class (`jitad.ir.errors.class_named`), its message, and the user's line.
+
+    The message of one that is not jitad's is its arguments, as Python writes them.
+    """
 
     exception: str
     message: str
     source: Source
 
     @property
-    def cls(self) -> type[errors.JitadError]:
-        return getattr(errors, self.exception)
+    def cls(self) -> type[Exception]:
+        return errors.class_named(self.exception)
+
+    @property
+    def arguments(self) -> tuple:
+        return (self.message, self.source) if issubclass(self.cls, errors.JitadError) else ast.literal_eval(self.message)
 
     def throw(self) -> NoReturn:
         printing.raise_again()
-        raise self.cls(self.message, self.source)
+        error = self.cls(*self.arguments)
+        if not isinstance(error, errors.JitadError):
+            error.add_note(errors.where(self.source))
+        raise error
 
 
 def failures(loops: Loops) -> dict[int, Failure]:
     """Return what each status that the body of `loops` may return stands for."""
-    table = {check.number: Failure(check.error.__name__, check.message, check.source) for check in loops.checks}
+    table = {check.number: Failure(check.error, check.message, check.source) for check in loops.checks}
     for call in leaves(loops.steps):
         if isinstance(call, Call) and call.routine in LIBRARY_MESSAGES:
             table[call_number(call)] = Failure("LinAlgError", LIBRARY_MESSAGES[call.routine], call.source)

@@ -152,8 +152,8 @@ class Stage(Operators):
     all_of, any_of, not_, chain = map(staticmethod, (branches.all_of, branches.any_of, branches.not_, comparisons.chain))
     assertion, while_loop, returning = map(staticmethod, (branches.assertion, statements.while_loop, signals.returning))
 
-    def for_loop(self, iterable, body: Callable, otherwise: Callable | None, site: tuple, else_site: tuple, raising: bool):
-        return statements.for_loop(self.iterable(iterable), body, otherwise, site, else_site, raising)
+    def for_loop(self, iterable, body: Callable, otherwise: Callable | None, site: tuple, else_site: tuple):
+        return statements.for_loop(self.iterable(iterable), body, otherwise, site, else_site)
 
     collected, collect, when = map(staticmethod, (comprehensions.collected, comprehensions.collect, comprehensions.when))
 

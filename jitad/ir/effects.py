@@ -7,13 +7,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from jitad.ir.primitive import Primitive
 from jitad.ir.program import Atom, Equation, Program, programs_in
 from jitad.ir.recorder import current, rewrite
 
 
-def has_effects(program: Program) -> bool:
-    """Return whether an equation has an effect, here or in the Programs in the parameters."""
-    return any(equation.primitive.effect or any(map(has_effects, bodies(equation.params))) for equation in program.equations)
+def has_effects(program: Program, primitive: Primitive | None = None) -> bool:
+    """Return whether an equation has an effect, here or in the Programs in the parameters; if asked for, one of a `primitive`."""
+    return any((equation.primitive is primitive if primitive else equation.primitive.effect)
+               or any(has_effects(body, primitive) for body in bodies(equation.params)) for equation in program.equations)
 
 
 def bodies(params: dict) -> list[Program]:

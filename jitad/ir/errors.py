@@ -3,11 +3,37 @@
 from __future__ import annotations
 
 import builtins
+import functools
+import importlib
 import linecache
 
 import numpy as np
 
 from jitad.ir.source import Source, user_source
+
+_named: dict[str, type[Exception]] = {}
+
+
+def name_of(cls: type[Exception]) -> str:
+    """Return the name by which `class_named` finds a class of exceptions: of one that is not jitad's, with its module."""
+    if issubclass(cls, JitadError):
+        return cls.__name__
+    name = f"{cls.__module__}:{cls.__qualname__}"
+    _named[name] = cls
+    return name
+
+
+def class_named(name: str) -> type[Exception]:
+    """Return the class of exceptions of a name; one that cannot be found in this process is a RuntimeError."""
+    module, _, path = name.rpartition(":")
+    if not module:
+        return globals()[name]
+    if name not in _named:
+        try:
+            _named[name] = functools.reduce(getattr, path.split("."), importlib.import_module(module))
+        except (ImportError, builtins.AttributeError):
+            return RuntimeError
+    return _named[name]
 
 
 class JitadError(Exception):
@@ -25,8 +51,13 @@ class JitadError(Exception):
         super().__init__(*args[: len(args) - given], **options)
 
     def __str__(self) -> str:
-        file, line = self.source
-        return f"{super().__str__()}\n  at {file}:{line}: {linecache.getline(file, line).strip()}"
+        return f"{super().__str__()}\n{where(self.source)}"
+
+
+def where(source: Source) -> str:
+    """Return what a message says of the user's line that it is about."""
+    file, line = source
+    return f"  at {file}:{line}: {linecache.getline(file, line).strip()}"
 
 
 class TypeError(JitadError, builtins.TypeError):  # noqa: A001

@@ -24,7 +24,6 @@ import math
 from dataclasses import dataclass, field
 from typing import Any
 
-from jitad.ir import errors
 from jitad.ir.source import Source
 from jitad.ir.types import ArrayType
 from jitad.lower.index import Index
@@ -234,14 +233,18 @@ class Parallel:
 
 @dataclass(frozen=True)
 class Check:
-    """An index check: what is raised when it fails, and where in the user's code. Other checks have a `text` and an `error` of their own."""
+    """An index check: what is raised when it fails, and where in the user's code.
+
+    Other checks have a `text` and an `error` of their own: the name of a class of exceptions, and its message, or for one that is not jitad's
+    its arguments.
+    """
 
     number: int
     extent: int
     axis: int
     source: Source
     text: str = ""
-    error: type = errors.IndexError
+    error: str = "IndexError"
 
     @property
     def message(self) -> str:

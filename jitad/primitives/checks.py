@@ -1,23 +1,27 @@
-"""Checks of numbers when the kernel runs.
+"""Checks when the kernel runs.
 
-In: an int64 scalar and a condition on it. Out: the scalar; where the condition does not hold, an exception with a message.
+In: an int64 scalar and a condition. Out: the scalar; where the condition does not hold, an exception. For `require` it is a number that the
+condition is about; for `raise_unless`, which is what the user's `raise` and `assert` are, the *log* (see `print`), so that none is left out.
 """
 
 from __future__ import annotations
+
+import ast
 
 import numpy as np
 
 from jitad.ir import errors
 from jitad.ir.lowering import Pull
 from jitad.ir.primitive import Primitive
-from jitad.ir.program import Literal
+from jitad.ir.program import Atom, Literal, literal
 from jitad.ir.symbolic import Zero
 from jitad.ir.types import BOOL, INT, ArrayType
 from jitad.primitives.declare import full, to_front
+from jitad.primitives.indexing import gather
 from jitad.primitives.reductions import reduce_and
 from jitad.primitives.shaping import broadcast
 
-ERRORS = {"value": errors.ValueError, "index": errors.IndexError, "room": errors.RoomError}
+ERRORS = {"value": "ValueError", "index": "IndexError", "room": "RoomError"}
 
 
 def require_type(x, condition, message, error):
@@ -28,7 +32,7 @@ def require_type(x, condition, message, error):
 
 def evaluate_require(x, condition, message, error):
     if not condition:
-        raise ERRORS[error](message)
+        raise errors.class_named(ERRORS[error])(message)
     return x
 
 
@@ -67,5 +71,47 @@ require = Primitive(
     lower=Pull(require_element),
     samples=lambda rng, dtype: [([np.int64(rng.integers(3, 9)), np.bool_(True)], {"message": "too small", "error": "value"})],
     nonnegative=lambda equation, known: known(equation.inputs[0]),
+    dtypes="d",
+)
+
+
+# --- what the user raises ---------------------------------------------------------------------------------------------------------
+
+
+def evaluate_raise_unless(log, condition, error, arguments):
+    if not condition:
+        raise errors.class_named(error)(*ast.literal_eval(arguments))
+    return log
+
+
+def raising_element(b, index, operands, type, error, arguments):
+    log, condition = operands
+    wrong = b.select(condition(()), b.const(0, INT), b.const(1, INT))
+    return log(()) + b.index(b.checked(wrong, 1, text=arguments, error=error))
+
+
+def batch_raise_unless(size, inputs, axes, **params):
+    """All members have to meet the condition."""
+    log, condition = (x if axis is None else to_front(x, axis) for x, axis in zip(inputs, axes, strict=True))
+    if condition.shape:
+        condition = reduce_and(condition, axes=(0,))
+    return [raise_unless(log_of(log), condition, **params)], [None]
+
+
+def log_of(log: Atom) -> Atom:
+    """Return one log of those of all members."""
+    return gather(log, literal(log.shape[0] - 1, INT)) if log.shape else log
+
+
+raise_unless = Primitive(
+    "raise_unless",
+    type=lambda log, condition, error, arguments: require_type(log, condition, arguments, error),
+    evaluate=evaluate_raise_unless,
+    jvp=lambda inputs, tangents, **params: ([raise_unless(*inputs, **params)], [Zero(ArrayType(INT))]),
+    batch=batch_raise_unless,
+    simplify=lambda inputs, **params: inputs[0] if isinstance(inputs[1], Literal) and inputs[1].value else None,
+    lower=Pull(raising_element),
+    samples=lambda rng, dtype: [([np.int64(0), np.bool_(True)], {"error": "builtins:ValueError", "arguments": "('too small',)"})],
+    effect=True,
     dtypes="d",
 )

@@ -27,6 +27,7 @@ from jitad.frontend.control.pictures import (
     kind_of_leaf,
     placeholders,
 )
+from jitad.frontend.control.raising import is_raised, raise_where
 from jitad.frontend.control.signals import NONE, NOTHING, Signal, codes, is_none, returning
 from jitad.frontend.control.state import LENGTH, UNSET, NameSlot, Site
 from jitad.frontend.extents import extent_of
@@ -72,24 +73,31 @@ def nothing() -> None:
 # --- statements -------------------------------------------------------------------------------------------------------------------
 
 
-def branch(test, then: Callable | None, otherwise: Callable | None, site: tuple, raising: int = 0) -> Signal | None:
-    """Run one of two bodies, or stage the choice. `raising` tells that the first (1) or the second (-1) only raises an exception."""
+def branch(test, then: Callable | None, otherwise: Callable | None, site: tuple) -> Signal | None:
+    """Run one of two bodies, or stage the choice."""
     holds = decided(test)
     arms = (otherwise or nothing, then or nothing)
     if holds is not None:
         return arms[holds]()
-    if raising:
-        return arms[raising < 0]()
     site = Site(*site)
     refuse_globals(site)
     return chosen_arm(condition(test), arms, State((then, otherwise), (site,)))
 
 
 def chosen_arm(test: Atom, arms: Sequence[Callable], state: State) -> Signal | None:
-    """Trace two bodies and record the choice between them, the first for a `test` that does not hold."""
+    """Trace two bodies and record the choice between them, the first for a `test` that does not hold; of one that raises, the other remains."""
     def construct():
         saved = state.save()
-        return merged(test, [Pass(arm, state, saved) for arm in arms], state, saved)
+        passes = []
+        for taken, arm in enumerate(arms):
+            try:
+                passes.append(Pass(arm, state, saved))
+            except Exception as error:
+                if not is_raised(error):
+                    raise
+                raise_where(test if taken else ~test, error)
+                return arms[not taken]()
+        return merged(test, passes, state, saved)
 
     return with_room(construct, state)
 
@@ -314,6 +322,10 @@ def not_(x):
     return wrap(~condition(x), weak=True) if holds is None else not holds
 
 
-def assertion(test) -> bool:
-    """Return whether an assertion holds; one that is only known when the compiled function runs is not checked."""
-    return decided(test) is not False
+def assertion(test, message: Callable = nothing) -> bool:
+    """Return whether an assertion holds; one that is only known when the compiled function runs is checked there."""
+    holds = decided(test)
+    if holds is None:
+        text = message()
+        raise_where(~condition(test), AssertionError() if text is None else AssertionError(text))
+    return holds is not False

@@ -85,10 +85,6 @@ def always_leaves(statements: list[ast.stmt]) -> bool:
     return isinstance(last, (*ESCAPES, ast.Raise))
 
 
-def only_raises(statements: list[ast.stmt]) -> bool:
-    return bool(statements) and isinstance(statements[-1], ast.Raise) and not leaves_loop(statements)
-
-
 def binds(node) -> bool:
     """Return whether an expression binds a name."""
     return any(isinstance(x, ast.NamedExpr) for x in ast.walk(node))

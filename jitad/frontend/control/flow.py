@@ -35,7 +35,6 @@ from jitad.frontend.control.constructs import (
     is_staged,
     keeps_names,
     leaves_loop,
-    only_raises,
     own_nodes,
     reads_frame,
     root_name,
@@ -127,7 +126,8 @@ class Flow:
             return place(node, ast.Pass())
         if isinstance(node, ast.Assert):
             copy = self.expression(node)
-            copy.test = stage_call(node, "assertion", copy.test)
+            message = [] if copy.msg is None else [delay(copy.msg)]
+            copy.test = stage_call(node, "assertion", copy.test, *message)
             return copy
         return self.expression(node)
 
@@ -149,9 +149,8 @@ class Flow:
         last = (orelse or body)[-1] if escaping else node
         at = header(node)
         arms = [self.body(at, "<if>", body), self.body(at, "<else>", orelse)]
-        raising = only_raises(body) - only_raises(orelse)
         call = stage_call(at, "branch", test, *[self.reference(at, arm) for arm in arms],
-                          self.site(at, [*body, *orelse], self.live_after(node, last, *body[-1:])), constant(at, raising))
+                          self.site(at, [*body, *orelse], self.live_after(node, last, *body[-1:])))
         definitions = [arm for arm in arms if arm is not None]
         if escaping:
             return [*definitions, *self.finish(node, at, call, rest)], True
@@ -172,8 +171,7 @@ class Flow:
             inside = node.body
         orelse = self.body(at, "<else>", node.orelse)
         call = stage_call(at, method, first, self.reference(at, body), self.reference(at, orelse),
-                          self.site(at, inside, head), self.site(at, node.orelse, self.live_after(node, node)),
-                          constant(at, only_raises(node.orelse)))
+                          self.site(at, inside, head), self.site(at, node.orelse, self.live_after(node, node)))
         definitions = [x for x in (body, orelse) if x is not None]
         if leaves_loop([node]):
             return [*definitions, *self.finish(node, at, call, rest)], True

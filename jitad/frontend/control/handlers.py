@@ -7,24 +7,23 @@ run while the function was traced has nothing to handle when the compiled functi
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 
 from jitad.ir import errors
 from jitad.ir.program import Equation, Var, programs_in
+from jitad.primitives.checks import raise_unless
 
 PARENTS = {
     "IndexError": {"IndexError", "LookupError", "Exception", "BaseException"},
     "LinAlgError": {"LinAlgError", "ValueError", "Exception", "BaseException"},
 }  # fmt: skip
 ARITHMETIC = frozenset(["ArithmeticError", "FloatingPointError", "OverflowError", "ZeroDivisionError"])
-HANDLED = ARITHMETIC.union(*PARENTS.values())
 
 
 def handled(node: ast.Try) -> tuple[str, ...]:
-    """Return the names of those exceptions that a statement handles and that compiled functions may be about."""
+    """Return the names of the exceptions that a statement handles."""
     types = [handler.type for handler in node.handlers]
-    names = ["BaseException" if type is None else name for type in types for name in ([""] if type is None else names_in(type))]
-    return tuple(name for name in names if name in HANDLED)
+    return tuple("BaseException" if type is None else name for type in types for name in ([""] if type is None else names_in(type)))
 
 
 def names_in(type: ast.expr) -> Iterator[str]:
@@ -35,21 +34,24 @@ def names_in(type: ast.expr) -> Iterator[str]:
 def check_handlers(equations: Iterable[Equation], names: tuple[str, ...]) -> None:
     """Raise if one of the exceptions in `names` may be due to one of `equations`, when it is too late to handle it."""
     for equation in equations:
-        what = too_late(equation, names)
-        if what:
+        what, parents = too_late(equation)
+        found = [name for name in names if name in parents]
+        if found:
             raise errors.ControlFlowError(
-                f"the handler for {' and '.join(names)} cannot take effect: {what} when the compiled function runs and computes with the traced "
+                f"the handler for {' and '.join(found)} cannot take effect: {what} when the compiled function runs and computes with the traced "
                 f"values at {equation.source.short}; test for the condition with if or np.where instead")
         for value in equation.params.values():
             for program in programs_in(value):
                 check_handlers(program.equations, names)
 
 
-def too_late(equation: Equation, names: tuple[str, ...]) -> str:
-    """Return what happens in place of handling, nothing if there is nothing to handle."""
+def too_late(equation: Equation) -> tuple[str, Collection[str]]:
+    """Return what happens in place of handling, and the names of the exceptions that are handled in that case."""
+    if equation.primitive is raise_unless:
+        parents = [cls.__name__ for cls in errors.class_named(equation.params["error"]).__mro__]
+        return f"{parents[0]} is raised", parents
     failure = equation.primitive.fails
     operands = equation.inputs[1:] or equation.inputs  # an index that is known has been checked
-    if failure and any(isinstance(x, Var) for x in operands) and not PARENTS[failure].isdisjoint(names):
-        return f"{failure} is raised"
-    arithmetic = equation.outputs[0].dtype.kind in "fc" and not ARITHMETIC.isdisjoint(names)
-    return "infinity or NaN results" if arithmetic else ""
+    if failure and any(isinstance(x, Var) for x in operands):
+        return f"{failure} is raised", PARENTS[failure]
+    return "infinity or NaN results", ARITHMETIC if equation.outputs[0].dtype.kind in "fc" else ()

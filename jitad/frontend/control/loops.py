@@ -33,7 +33,7 @@ from jitad.frontend.promotion import cast
 from jitad.frontend.trace import capture
 from jitad.frontend.trees import OBJECTS, TreeDef, flatten
 from jitad.ir import errors
-from jitad.ir.program import Atom, Program, Var, literal
+from jitad.ir.program import Atom, Literal, Program, Var, literal
 from jitad.ir.types import BOOL, INT, ArrayType
 
 ATTEMPTS = 12
@@ -320,10 +320,12 @@ class Staging:
         make_stale(self.staled)
         if signal is None and entry is None:
             return None
+        endless = test is not None and isinstance(self.test_atom, Literal) and bool(self.test_atom.value)
         possible = (signal.possible if signal else frozenset()) | (entry.possible if entry else frozenset()) | {NONE}
+        possible = possible - {NONE} if endless else possible
         code = next(finals)
         value = NOTHING if result is None else assemble(result.treedef, result.kinds, list(finals))
-        return Signal(code, value, possible)
+        return Signal(next(iter(possible)) if len(possible) == 1 else code, value, possible)
 
     def carry_signal(self, run: Pass, entry: Signal | None, inputs: list, starts: list, outputs: list) -> None:
         """Carry the code of the signal that has ended the loop, and the value returned."""

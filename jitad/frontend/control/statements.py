@@ -31,7 +31,7 @@ FEW = 3  # trips that are worth staging only for the loops in them
 MOST_APART = 4  # first trips that are run apart: as many as there may be arrays that change places
 
 
-def for_loop(iterable, body: Callable, otherwise: Callable | None, site: tuple, else_site: tuple, raising: bool = False) -> Signal | None:
+def for_loop(iterable, body: Callable, otherwise: Callable | None, site: tuple, else_site: tuple) -> Signal | None:
     """Run or stage a `for` statement."""
     site = Site(*site)
     sequence = None if isinstance(iterable, Unroll) or current_trace() is None else sequence_of(iterable)
@@ -41,10 +41,10 @@ def for_loop(iterable, body: Callable, otherwise: Callable | None, site: tuple, 
         signal = staged_or_unrolled(sequence, body, site)
     else:
         signal = unrolled(iterable, body, site)
-    return ended(signal, otherwise, else_site, raising)
+    return ended(signal, otherwise, else_site)
 
 
-def while_loop(test: Callable, body: Callable, otherwise: Callable | None, site: tuple, else_site: tuple, raising: bool = False) -> Signal | None:
+def while_loop(test: Callable, body: Callable, otherwise: Callable | None, site: tuple, else_site: tuple) -> Signal | None:
     """Run or stage a `while` statement: trips are run one by one as long as the condition is known, up to some."""
     site = Site(*site)
     signal, trips, limit = None, 0, SHORT
@@ -69,11 +69,11 @@ def while_loop(test: Callable, body: Callable, otherwise: Callable | None, site:
         trips += 1
         if signal is not None and signal.known:
             break
-    return ended(signal, otherwise, else_site, raising)
+    return ended(signal, otherwise, else_site)
 
 
-def ended(signal: Signal | None, otherwise: Callable | None, site: tuple, raising: bool) -> Signal | None:
-    """Run the `else` of a loop that ended with `signal`, and return the signal of the whole. `raising` tells that it only raises an exception."""
+def ended(signal: Signal | None, otherwise: Callable | None, site: tuple) -> Signal | None:
+    """Run the `else` of a loop that ended with `signal`, and return the signal of the whole."""
     if otherwise is None:
         return after_loop(signal)
     if signal is None:
@@ -83,7 +83,7 @@ def ended(signal: Signal | None, otherwise: Callable | None, site: tuple, raisin
     left = after_loop(signal)
     if left is not None and BREAK not in signal.possible:
         left = signal_left(left)
-    return branch(wrap(is_none(signal)), otherwise, None if left is None else lambda: left, site, int(raising))
+    return branch(wrap(is_none(signal)), otherwise, None if left is None else lambda: left, site)
 
 
 def is_large(sequence: Sequence, body: Callable, site: Site, code: CodeType | None = None) -> bool:

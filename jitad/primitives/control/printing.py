@@ -17,6 +17,7 @@ from jitad.ir.recorder import build
 from jitad.ir.registry import REGISTRY
 from jitad.ir.symbolic import Zero
 from jitad.ir.types import INT, ArrayType
+from jitad.primitives.checks import log_of
 from jitad.primitives.control.bodies import COUNTER, close
 from jitad.primitives.control.undefined import empty
 from jitad.primitives.declare import to_front
@@ -50,11 +51,6 @@ def batch_print(size, inputs, axes, line):
         return [print_(log, *[x if axis is None else gather(x, k) for x, axis in zip(values, axes[1:], strict=True)], line=line)]
 
     return repeated(size, member, [log_of(log)]), [None]
-
-
-def log_of(log: Atom) -> Atom:
-    """Return one log of those of all members."""
-    return gather(log, literal(log.shape[0] - 1, INT)) if log.shape else log
 
 
 def repeated(size: int, member, start: Sequence[Atom]) -> list[Atom]:
