@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import math
+import operator
 
 import numpy as np
 from numpy.lib.array_utils import normalize_axis_index, normalize_axis_tuple
 
 from jitad.frontend.array import Array, to_atom, wrap
-from jitad.frontend.numpy_api.operands import asarray, concrete, flat_unless, rearranged
+from jitad.frontend.numpy_api.operands import along, asarray, concrete, flat_unless, rearranged
 from jitad.frontend.numpy_api.table import implements
 from jitad.frontend.promotion import cast, from_nest
 from jitad.ir import errors
 from jitad.primitives.boxes import concatenate as join
+
+SHORT_WINDOW = 64
 
 
 @implements(np.concatenate)
@@ -85,6 +88,29 @@ def rolled(a: Array, distance, axis: int) -> Array:
     if isinstance(distance, Array):
         return np.take(a, np.arange(extent) - distance, axis, mode="wrap")
     return rearranged(a, np.roll(np.arange(extent), distance), axis) if extent and distance % extent else a
+
+
+@implements(np.lib.stride_tricks.sliding_window_view)
+def sliding_window_view(x, window_shape, axis=None, *, subok=False, writeable=False):
+    """The windows along each axis, one after another: of short ones, slices side by side."""
+    if writeable:
+        raise errors.NotImplementedError("jitad does not know windows that are written to")
+    x = asarray(x)
+    lengths = tuple(window_shape) if np.iterable(window_shape) else (window_shape,)
+    axes = tuple(range(x.ndim)) if axis is None else normalize_axis_tuple(axis, x.ndim, allow_duplicate=True)
+    if len(lengths) != len(axes):
+        raise errors.ValueError("Since axis is None, must provide window_shape for all dimensions of `x`" if axis is None else
+                                "Must provide matching length window_shape and axis")
+    for length, k in zip(map(operator.index, lengths), axes, strict=True):
+        count = x.shape[k] - length + 1
+        if length < 0 or count < 1:
+            raise errors.ValueError("window shape cannot be larger than input array shape" if length >= 0 else
+                                    "`window_shape` cannot contain negative values")
+        if 0 < length <= SHORT_WINDOW:
+            x = np.stack([x[along(k, slice(start, start + count))] for start in range(length)], -1)
+        else:
+            x = np.moveaxis(np.take(x, np.arange(count)[:, None] + np.arange(length), k), k + 1, -1)
+    return x
 
 
 @implements(np.repeat)
