@@ -229,6 +229,12 @@ def test_a_budget_that_cannot_be_met_says_what_would_do():
     assert_close(jitad.grad(adaptive, memory=least)(X), jitad.grad(adaptive)(X))
 
 
+def test_derivatives_of_such_loops_keep_no_budget():
+    """What a reverse sweep records on a tape is not run again by another one."""
+    with pytest.raises(errors.MemoryError, match="known length, or leave the budget out"):
+        jitad.grad(lambda x: np.sum(jitad.grad(adaptive)(x) ** 2), memory="1MB")(X)
+
+
 def test_what_is_kept_is_shown():
     text = jitad.show(jitad.grad(adaptive, memory="30kB"), X)
     assert ", snapshots" in text and "test_budget_of_any_trips.py" in text
