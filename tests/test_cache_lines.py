@@ -102,6 +102,7 @@ def test_what_is_kept_goes_past_the_caches(dtype, threads, monkeypatch):
     speed = 0.2 * RNG.random((33, 141)).astype(dtype)
     plain = jitad.value_and_grad(waves)(speed)
     monkeypatch.setattr(streams, "FAR", 0)
+    monkeypatch.setattr(streams, "FETCHED", 0)
     kept = [nest for nest in nests_in_loops(loops_of(jitad.value_and_grad(waves), speed)) if nest.streamed or nest.far]
     assert [nest.streamed for nest in kept] == [True, False]
     kernels.clear()

@@ -162,7 +162,8 @@ def test_random_stencils(seed, tmp_path):
 def test_random_stencils_in_lines(seed, tmp_path, monkeypatch):
     """As if the arrays were large: rows are padded, and what is kept goes past the caches."""
     monkeypatch.setattr(jitad.config, "verify", True)
-    for module, name, value in [(padding, "LEAST_LINES", 1), (padding, "SHARE", 1), (streams, "FAR", 0), (streams, "LEAST_ROW", 64)]:
+    for module, name, value in [(padding, "LEAST_LINES", 1), (padding, "SHARE", 1), (streams, "FAR", 0), (streams, "FETCHED", 0),
+                                (streams, "LEAST_ROW", 64)]:
         monkeypatch.setattr(module, name, value)
     check_stencils(seed, tmp_path)
 

@@ -10,6 +10,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 
 from jitad.ir.types import real_dtype
+from jitad.lower.counting import usual_trips
 from jitad.lower.index import Index, Range
 from jitad.lower.layout import positions
 from jitad.lower.loops import Accumulate, Buffer, Nest, Repeat, Step
@@ -37,7 +38,7 @@ def nests(steps: Sequence[Step], trips: int = 1) -> Iterator[tuple[Nest, int]]:
     for step in steps:
         if isinstance(step, Nest):
             yield step, trips
-        inside = trips * step.counter.length if isinstance(step, Repeat) else trips
+        inside = trips * usual_trips(step) if isinstance(step, Repeat) else trips
         for inner in children(step):
             yield from nests(inner, inside)
 

@@ -8,11 +8,15 @@ from __future__ import annotations
 import math
 
 from jitad.ir.lowering import UNBOUNDED
-from jitad.lower.loops import Accumulate, Call, Choice, Loops, Nest, Region, Repeat, Step
+from jitad.lower.loops import Accumulate, Buffer, Call, Choice, Loops, Nest, Region, Repeat, Step
 from jitad.lower.walk import children, reachable, roots
 
 FREE = {"const", "zero", "load", "counter", "index", "in_range", "clamp", "index_div", "index_mod", "checked", "convert", "select",
         "eq", "ne", "lt", "le", "gt", "ge", "and", "or", "not"}  # fmt: skip
+
+
+TRIPS = 100  # of a loop of any number of trips
+FEW = 30  # the most trips of a loop that computes their number
 
 
 def count_operations(loops: Loops) -> int:
@@ -62,3 +66,11 @@ def count_linear_algebra(call: Call, shape: tuple[int, ...]) -> int:
         return stack * (1 if call.routine == "cholesky" else 2) * n**3 // 3
     columns = call.output_types[0].shape[-1]
     return stack * n * n * columns * (2 if call.routine == "lu_solve" else 1)
+
+
+def usual_trips(loop: Repeat) -> int:
+    """Return a number of trips between one and the most: where the run decides it, loops within such loops rarely all make the most."""
+    most = loop.counter.length
+    if isinstance(loop.count, Buffer) and loop.counter.last is None:
+        return max(math.isqrt(min(most, FEW**2)), 1)
+    return TRIPS if most == UNBOUNDED else most

@@ -7,20 +7,16 @@ Invariant: what is computed stays the same, but for the order in which jammed su
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Iterator
 
-from jitad.ir.lowering import UNBOUNDED
-from jitad.lower.counting import count_call
+from jitad.lower.counting import count_call, usual_trips
 from jitad.lower.jamming import best_jam
-from jitad.lower.loops import Buffer, Call, Nest, Repeat, Step
+from jitad.lower.loops import Call, Nest, Repeat, Step
 from jitad.lower.threads import work
 from jitad.lower.walk import children
 
 PLAIN = 100  # how many times more work all is than all that is plain
 MUCH = 10  # how many times more work all is than what is jammed
-TRIPS = 100  # of a loop of any number of trips
-FEW = 30  # the most trips of a loop that computes their number
 
 
 def spend_effort(steps: Iterable[Step]) -> None:
@@ -43,14 +39,6 @@ def weights(steps: Iterable[Step], times: int) -> Iterator[tuple[int, Nest | Cal
             yield times * work(step), step
         elif isinstance(step, Call):
             yield times * count_call(step), step
-        trips = expected(step) if isinstance(step, Repeat) else 1
+        trips = usual_trips(step) if isinstance(step, Repeat) else 1
         for inner in children(step):
             yield from weights(inner, times * trips)
-
-
-def expected(loop: Repeat) -> int:
-    """Return a number of trips between one and the most: where the run decides it, loops within such loops rarely all make the most."""
-    most = loop.counter.length
-    if isinstance(loop.count, Buffer) and loop.counter.last is None:
-        return max(math.isqrt(min(most, FEW**2)), 1)
-    return TRIPS if most == UNBOUNDED else most

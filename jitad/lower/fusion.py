@@ -282,7 +282,7 @@ def assign_groups(program: Program, reads: Reads, roots: set[Var]) -> list[Group
     for number, equation in enumerate(program.equations):
         for var in equation.outputs:
             if var in roots:
-                kind, box = kind_of(equation), iteration_box(equation)
+                kind, box = kind_of(equation), equation.inputs[1].shape if kind_of(equation) == "scatter" else iteration_box(equation)
                 kind = "nest" if kind == "inline" else kind
                 box = reads.loop_box(box) if kind == "nest" else box
                 key = (levels[var], kind, reads.frame(equation) if kind == "nest" else number)

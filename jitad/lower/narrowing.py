@@ -31,7 +31,8 @@ def narrow(program: Program) -> Program:
     used = {x for equation in program.equations for x in equation.inputs} | set(program.outputs)
 
     def rule(equation: Equation, inputs: list[Atom]):
-        return narrowed(equation, inputs, [x in used for x in equation.outputs]) if is_loop(equation) else None
+        wanted = [whole(x.shape) if x in used else None for x in equation.outputs]
+        return narrowed(equation, inputs, wanted) if is_loop(equation) else None
 
     return rewrite(program, rule)
 
@@ -40,12 +41,12 @@ def is_loop(equation: Equation) -> bool:
     return isinstance(equation.primitive.lower, Control) and equation.primitive.lower.kind == "loop"
 
 
-def narrowed(equation: Equation, inputs: list[Atom], used: Sequence[bool]) -> list[Atom] | None:
-    """Record a loop that carries less; None if it would not."""
+def narrowed(equation: Equation, inputs: list[Atom], wanted: Sequence[Box | None]) -> list[Atom] | None:
+    """Record a loop, of whose results the `wanted` parts are read, that carries less; None if it would not."""
     body: Program = equation.params["body"]
     first = 1 + equation.params["consts"]
     initial, carries = inputs[first:], body.inputs[first:]
-    boxes = carried_boxes(body, carries, [a or not is_divisible(x) for a, x in zip(used, initial, strict=True)])
+    boxes = boxes_of_loop(equation, wanted)
     parts = {x: box for x, box in zip(carries, boxes, strict=True) if is_part(box, x.shape)}
     if not parts:
         return None
@@ -70,7 +71,10 @@ def computed(body: Program, env: Env, demands: dict[Var, Box]) -> list[Atom]:
         if narrower:
             operands = [matching(y, box) for y in operands]
         value = simplify(operands, **equation.params) if simplify and isinstance(record, Pointwise | Pull) else None
-        if narrower:
+        results = narrowed(equation, operands, [demands.get(x) for x in equation.outputs]) if is_loop(equation) else None
+        if results is not None:
+            env.update(zip(equation.outputs, results, strict=True))
+        elif narrower:
             env[x] = placed(equation.primitive(*operands, **equation.params) if value is None else value, box, x.shape)
         elif value is not None:
             env[x] = value
@@ -135,9 +139,15 @@ def hull(boxes: Iterable[Box | None]) -> Box | None:
     return tuple([(min(low for low, _ in ends), max(high for _, high in ends)) for ends in zip(*found, strict=True)]) if found else None
 
 
-def carried_boxes(body: Program, carries: Sequence[Var], entire: Sequence[bool]) -> list[Box | None]:
-    """Return the part of each carried value that some trip, or what follows the loop if it is `entire`, needs."""
-    boxes = [whole(x.shape) if a else None for x, a in zip(carries, entire, strict=True)]
+def boxes_of_loop(equation: Equation, wanted: Sequence[Box | None]) -> list[Box | None]:
+    """Return the part of each carried value that some trip, or what reads the `wanted` parts of the results, needs."""
+    first = 1 + equation.params["consts"]
+    ends = [box if is_divisible(x) else whole(x.shape) for x, box in zip(equation.inputs[first:], wanted, strict=True)]
+    return carried_boxes(equation.params["body"], equation.params["body"].inputs[first:], ends)
+
+
+def carried_boxes(body: Program, carries: Sequence[Var], boxes: Sequence[Box | None]) -> list[Box | None]:
+    """Return the part of each carried value that some trip needs, if `boxes` are needed at the end."""
     for number in range(ROUNDS + len(carries)):
         demands = demanded(body, boxes)
         grown = [hull([box, demands.get(x)]) for x, box in zip(carries, boxes, strict=True)]
@@ -174,8 +184,9 @@ def demanded(body: Program, boxes: Sequence[Box | None]) -> dict[Var, Box]:
             for x, part in zip(equation.inputs, parts_read(equation, box), strict=True):
                 want(x, part)
         else:
-            for x in equation.inputs:
-                want(x, whole(x.shape))
+            inside = dict(enumerate(boxes_of_loop(equation, boxes_here), 1 + equation.params["consts"])) if is_loop(equation) else {}
+            for k, x in enumerate(equation.inputs):
+                want(x, inside.get(k, whole(x.shape)))
     return found
 
 

@@ -2,8 +2,8 @@
 
 In: steps. Out: the same steps, where a nest that fills rows of a stack larger than the caches, which its loop does not read, leaves them in a
 small buffer instead, block by block, from which they are copied by a nest that is `streamed`. Ordinary stores would fetch each line from memory
-before they overwrite it, and drive out of the caches what the next trip reads. Nests that read rows of such stacks know them to be `far`: the
-processor sees too many streams of a stencil at a time to fetch by itself what lies in memory.
+before they overwrite it, and drive out of the caches what the next trip reads. Nests that read rows of stacks larger than the second cache know
+them to be `far`: the processor sees too many streams of a stencil at a time to fetch by itself what lies in the third, or in memory.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from jitad.lower.scalars import Builder
 from jitad.lower.walk import buffers, children, leaves, reads, writes
 
 FAR = 2**24  # bytes of a stack that is not read again before its first rows have left the caches
+FETCHED = 2**21  # bytes of a stack of which the second cache holds little when it is read
 LEAST_ROW = 512  # bytes that lie together
 UNIT = 4  # bytes of the smallest elements that are streamed
 BLOCK = 2**14  # bytes that wait in a block
@@ -49,7 +50,7 @@ def read_from_far(nest: Nest) -> Iterator[Buffer]:
     for buffer, position, _ in positions(nest):
         memory = buffer.memory
         parts = buffer.place.row is not None or any(not isinstance(term, int) for term, _ in position.terms)
-        if parts and memory not in written and memory.nbytes >= FAR:
+        if parts and memory not in written and memory.nbytes >= FETCHED:
             yield memory
 
 

@@ -233,18 +233,19 @@ def prune_loop(inputs, used, body, length, consts, reverse):
 
 def delay_in_loop(inputs, used, body, length, consts, reverse):
     """Compute what is handed on from trip to trip later, or else earlier, where that saves passes over memory."""
-    params = {"length": length, "consts": consts, "reverse": reverse}
+    params, first = {"length": length, "consts": consts, "reverse": reverse}, 1 + consts
     later = None
     if not reverse or isinstance(inputs[0], Literal):
-        later = delayed_body(body, consts, inputs[1 + consts :], used, length - 1 if reverse else 0)
-    found = advanced_body(later or body, consts, used)
-    if found is None:
-        return None if later is None else loop(*inputs, body=later, **params)
-    body, first = found[0], 1 + consts
+        later = delayed_body(body, consts, inputs[first:], [True] * len(used), length - 1 if reverse else 0)
+    found = advanced_body(later.body if later else body, consts, used)
+    if later is None and found is None:
+        return None
+    body, earlier = found or (later.body, {})
     held, carries = dict(zip(body.inputs[1:first], inputs[1:first], strict=True)), list(inputs[first:])
-    for k, equation in found[1].items():
+    for k, equation in earlier.items():
         carries[k] = advance(equation, body.inputs[first + k], carries[k], held)
-    return loop(*inputs[:first], *carries, body=body, **params)
+    results = loop(*inputs[:first], *carries, body=body, **params)
+    return later.finals(results, inputs, consts) if later else results
 
 
 def hoist_from_loop(inputs, choose, body, length, consts, reverse):

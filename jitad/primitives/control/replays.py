@@ -21,6 +21,7 @@ from jitad.ir.symbolic import is_zero
 from jitad.primitives.arithmetic import floor_divide
 from jitad.primitives.comparisons import gt, maximum, minimum, select
 from jitad.primitives.control.bodies import COUNTER, chosen, close, leading, opposite
+from jitad.primitives.control.delays import delayed_body
 from jitad.primitives.control.loops import loop
 from jitad.primitives.control.schedules import number, room, route
 from jitad.primitives.control.undefined import empty
@@ -89,6 +90,10 @@ def split_replayed(inputs, unknown, linear: Recorder, body, length, consts, test
     (limit, *inputs), unknown = inputs, unknown[1:]
     late = depends_replayed([False, *unknown], body=body, length=length, consts=consts, test=test)[test is not None :]
     flags = [*unknown[:consts], *late]
+    later = None if test else delayed_body(body, consts, inputs[consts:], opposite(late), 0)
+    if later is not None:
+        outputs = split_replayed([limit, *inputs], [False, *unknown], linear, later.body, length, consts, test, segment, snapshots)
+        return later.finals(outputs, [limit, *inputs], consts)
     counter, variables = body.inputs[0], body.inputs[1:]
     held, known = places_of(opposite(flags), consts)
     moving_consts, moving = places_of(flags, consts)
