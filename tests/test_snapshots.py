@@ -1,5 +1,7 @@
 """Loops that would keep much of their trips run again from snapshots, without being told to."""
 
+import re
+
 import numpy as np
 import pytest
 from staged import check
@@ -235,3 +237,52 @@ def test_inner_loops_are_run_again(function, shape, fields):
     slope = (function(u + e * v, k + e * w) - function(u - e * v, k - e * w)) / (2 * e)
     assert sum(np.sum(a * b) for a, b in zip(both(u, k), (v, w), strict=True)) == pytest.approx(slope, rel=1e-6)
     assert jitad.jvp(function, (u, k), (v, w))[1] == pytest.approx(slope, rel=1e-6)
+
+
+# --- residuals that are zero beyond counts ------------------------------------------------------------------------------------------------
+
+
+def two_sided(A):
+    """Hessenberg form: open slices of rows and of columns."""
+    A, n = A.copy(), A.shape[0]
+    for k in range(n - 2):
+        v = A[k + 1:, k].copy()
+        v[0] += np.copysign(np.sqrt(np.sum(v * v)), v[0])
+        v /= np.sqrt(np.sum(v * v))
+        A[k + 1:, k:] -= 2 * np.outer(v, v @ A[k + 1:, k:])
+        A[:, k + 1:] -= 2 * np.outer(A[:, k + 1:] @ v, v)
+    return np.sum(np.triu(A, -1) ** 3)
+
+
+def counted_by_data(A, widths):
+    """Counts that the trip number does not tell."""
+    A = A.copy()
+    for w in widths:
+        B = A[:w, w:]
+        A[:w, w:] = np.sin(B * B) + 0.1 * B @ (B.T @ B)
+    return np.sum(A**2)
+
+
+@pytest.mark.parametrize("f", [reflections, two_sided])
+def test_residuals_are_stored_as_far_as_they_count(f):
+    A = np.random.default_rng(1).normal(size=(7, 7)) + 2 * np.eye(7)
+    check(f, A)
+    jitad.testing.check_grads(f, (A,), order=2, rtol=1e-4)
+    text = jitad.show(jitad.grad(f), matrix(40), stage="loops")
+    assert re.search(r"w\d+\[t\d+\]\[40\*i0 \+ i1\] = \w+\[", text)
+    assert not re.search(r"w\d+\[t\d+\]\[40\*i0 \+ i1\] = 0\.0", text)
+
+
+def test_counts_that_data_decide():
+    A, widths = 0.3 * matrix(8), np.array([3, 0, 8, 5, 4])
+    check(lambda A: counted_by_data(A, widths), A)
+    jitad.testing.check_grads(lambda A: counted_by_data(A, widths), (A,), order=2)
+
+
+def test_what_lies_beyond_counts_is_not_stored():
+    """The tape holds what calls before left there, which must not show."""
+    f = jitad.value_and_grad(counted_by_data)
+    A, widths = 0.3 * matrix(8), np.array([8, 0, 3, 5, 4])
+    wanted = f(A, widths)[1]
+    f(np.full((8, 8), np.nan), np.array([8, 4, 4, 4, 4]))
+    np.testing.assert_array_equal(f(A, widths)[1], wanted)

@@ -69,7 +69,7 @@ def fold_neg(b, dtype, x):
 def fold_select(b, dtype, condition, x, y):
     if condition.op == "const":
         return x if condition.args[1] else y
-    if x is y:
+    if x is y or y.op == "unspecified":
         return x
     if condition.op == "not":
         return b.select(condition.args[0], y, x)

@@ -285,7 +285,7 @@ def parts_of(value) -> tuple:
 
 def stores(buffer: Buffer, position: Index, value) -> list[Store]:
     parts = parts_of(value)
-    return [Store(buffer, position * len(parts) + k, part) for k, part in enumerate(parts)]
+    return [Store(buffer, position * len(parts) + k, part) for k, part in enumerate(parts) if part.op != "unspecified"]
 
 
 CALLS = {"max": "maximum", "min": "minimum", "and": "and", "or": "or"}

@@ -149,6 +149,11 @@ class Builder:
         part = self.zero(real_dtype(dtype))
         return Complex(part, part) if dtype.kind == "c" else part
 
+    def unspecified(self, dtype: np.dtype) -> Expr | Complex:
+        """Return a value that nothing reads, and that need not be stored."""
+        part = self.make("unspecified", (), real_dtype(dtype))
+        return Complex(part, part) if dtype.kind == "c" else part
+
     def call(self, name: str, *args) -> Expr | Complex:
         """Apply an elementwise primitive by name."""
         if any(isinstance(x, Complex) for x in args):

@@ -84,6 +84,13 @@ def window_element(b, index, operands, type, spans):
                      lambda certain: x(place(b, index, x.type, scalars, spans, certain)), b.nothing(type.dtype))
 
 
+def part_element(b, index, operands, type, spans):
+    """As `window_element`, but what lies beyond the counts may be anything."""
+    x, *scalars = operands
+    return b.counted(index, counts_of(b, scalars, spans),
+                     lambda certain: x(place(b, index, x.type, scalars, spans, certain)), b.unspecified(type.dtype))
+
+
 def placed_element(b, index, operands, type, spans, shape):
     """The element of the window that lies at `index`."""
     x, *scalars = operands
@@ -147,6 +154,29 @@ def is_counted(mask: Atom) -> bool:
         number, limit = equation.inputs
         return getattr(number, "equation", None) is not None and number.equation.primitive is iota and not limit.shape
     return equation.primitive is and_ and any(map(is_counted, equation.inputs))
+
+
+def counted_by(mask: Atom) -> dict[int, Atom]:
+    """Return the counts, by axis, that a mask restricts places to; there may be other restrictions."""
+    equation = getattr(mask, "equation", None)
+    if equation is None:
+        return {}
+    if equation.primitive is lt:
+        number, limit = equation.inputs
+        numbered = getattr(number, "equation", None)
+        fits = numbered is not None and numbered.primitive is iota and number.shape == mask.shape and not limit.shape
+        return {numbered.params["axis"]: limit} if fits else {}
+    return counted_by(equation.inputs[0]) | counted_by(equation.inputs[1]) if equation.primitive is and_ else {}
+
+
+def confinement(equation) -> tuple[Spans, list[Atom]]:
+    """Return the spans, from the first place on, and the counts beyond which the result of an equation is zero."""
+    result, counts = equation.outputs[0], {}
+    if equation.primitive is window:
+        counts = {k: count for k, count in enumerate(open_places(equation.params["spans"], equation.inputs[1:])[1]) if count is not None}
+    elif equation.primitive is select and uniform(equation.inputs[2]) == 0 and equation.inputs[0].shape == result.shape:
+        counts = counted_by(equation.inputs[0])
+    return tuple([Span(0, 1, n, k in counts) for k, n in enumerate(result.shape)]), [counts[k] for k in sorted(counts)]
 
 
 def selects_counted(equation) -> bool:
@@ -294,6 +324,18 @@ window = linear(Primitive(
     structural=True,
     selecting=True,
     dtypes=ANY,
+))
+window_part = linear(Primitive(
+    "window_part",
+    type=window_type,
+    evaluate=evaluate_window,
+    transpose=lambda cts, inputs, spans: window.transpose(cts, inputs, spans=spans),
+    masks=masks_of_window,
+    batch=batch_window,
+    lower=Pull(part_element),
+    structural=True,
+    selecting=True,
+    dtypes="",
 ))
 window_place = linear(Primitive(
     "window_place",

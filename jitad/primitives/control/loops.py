@@ -32,6 +32,7 @@ from jitad.primitives.control.bodies import (
     opposite,
     prune_repeated,
 )
+from jitad.primitives.control.confinement import at_hand_in, confined, counts_in, reading_part, stored_part
 from jitad.primitives.control.delays import advance, advanced_body, delayed_body
 from jitad.primitives.control.invariants import recorded_before, without
 from jitad.primitives.control.lasting import Lasting, lasting, loop_level
@@ -108,33 +109,38 @@ def split_loop(inputs, unknown, linear: Recorder, body, length, consts, reverse)
         if choice is not None:
             return split_again([count, *inputs], unknown, linear, choice, body=body, length=length, consts=consts, reverse=reverse)
         kept, again = PASSES["economize"](parts_known, parts.residuals, prices)
+    counts = counts_in(confined(parts_known, kept))
+    if counts:
+        kept, again = PASSES["economize"](parts_known, [*parts.residuals, *counts], prices, runs=not linear.outermost)
     kept = [x for x in kept if x not in prices]
     ends = [parts.outputs[k - consts] for k in moving]
-    read = {x for equation in (*again, *parts.linear) for x in equation.inputs} | set(ends)
+    read = {x for equation in (*again, *parts.linear) for x in equation.inputs} | set(ends) | set(counts)
     held = [k for k in range(consts) if not flags[k]]
     held_again = [k for k in held if variables[k] in read]
     last = [array for array, state in inside.states.items() if state in read]
 
+    rest = [variables[k] for k in (*moving_consts, *moving)]
+    at_hand = [*[variables[k] for k in held_again], *[inside.states[array] for array in last]]
+    tail = Program([counter, *at_hand, *kept, *rest], [*again, *parts.linear], ends)
+    found = at_hand_in(tail, confined(parts_known, kept))
+    second = unstack(reading_part(tail, found), range(len(at_hand) + 1, len(at_hand) + 1 + len(kept)), length)
+
     stacks = [Var(x.type.with_shape((length, *x.shape))) for x in kept]
     with Recorder() as recorder:
         recorder.equations += parts.known
-        written = [scatter(stack, x, counter, unique=True) for stack, x in zip(stacks, kept, strict=True)]
+        written = [scatter(stack, stored_part(x, found), counter, unique=True) for stack, x in zip(stacks, kept, strict=True)]
     outputs = [*[parts.outputs[k - consts] for k in known], *written]
     first = Program([counter, *[variables[k] for k in (*held, *known)], *stacks], recorder.equations, outputs)
     rooms = [empty(shape=stack.shape, dtype=stack.dtype) for stack in stacks]
     results = loop(count, *[inputs[k] for k in (*held, *known)], *rooms, body=first, length=length, consts=len(held), reverse=reverse)
 
-    rest = [variables[k] for k in (*moving_consts, *moving)]
-    at_hand = [*[variables[k] for k in held_again], *[inside.states[array] for array in last]]
-    tail = Program([counter, *at_hand, *kept, *rest], [*again, *parts.linear], ends)
-    second = unstack(tail, range(len(at_hand) + 1, len(at_hand) + 1 + len(kept)), length)
     states = dict(zip([variables[k] for k in known], results, strict=False)) | around.states
     with linear:
         finals = loop(count, *[inputs[k] for k in held_again], *[states[array] for array in last], *results[len(known) :],
                       *[inputs[k] for k in (*moving_consts, *moving)], body=second, length=length,
                       consts=len(at_hand) + len(stacks) + len(moving_consts), reverse=reverse)
-    found = dict(zip(known, results, strict=False)) | dict(zip(moving, finals, strict=True))
-    return [found[k] for k in range(consts, len(inputs))]
+    outputs = dict(zip(known, results, strict=False)) | dict(zip(moving, finals, strict=True))
+    return [outputs[k] for k in range(consts, len(inputs))]
 
 
 def split_unbounded(inputs, unknown, carry, linear: Recorder, body, consts, reverse):
