@@ -52,7 +52,7 @@ class Entry:
     derived
         Programs made from this one, by name.
     called, shortcut
-        Whether it has run for positional arguments, and the short way that was then made for such calls.
+        Whether it has run, and the short way that was then made for such calls.
     """
 
     traced: Traced
@@ -118,7 +118,7 @@ def as_result(x, leaf: Leaf):
 class Compiled:
     """A function that is traced and compiled at its first call with each signature.
 
-    ``body(args, kwargs)`` is run within a trace.
+    ``body(args, kwargs)`` is run within a trace. `shortcuts` are those of calls without keywords, `named_shortcuts` those of calls with some.
     """
 
     def __init__(self, body: Callable, wrapped: Callable | None = None, static_argnums=(), static_argnames=()):
@@ -127,6 +127,7 @@ class Compiled:
         self.static_argnames = static_argnames
         self.plans: dict[tuple, Plan] = {}
         self.shortcuts: tuple[Callable, ...] = ()
+        self.named_shortcuts: tuple[Callable, ...] = ()
         self.lock = threading.RLock()
         if wrapped is not None:
             functools.update_wrapper(self, wrapped, updated=())
@@ -141,11 +142,11 @@ class Compiled:
         if tracing():
             return self.body(args, kwargs)
         try:
-            if not kwargs:
-                for shortcut in self.shortcuts:
-                    result = shortcut(args)
-                    if result is not NotImplemented:
-                        return result
+            given, shortcuts = ((args, kwargs), self.named_shortcuts) if kwargs else (args, self.shortcuts)
+            for shortcut in shortcuts:
+                result = shortcut(given)
+                if result is not NotImplemented:
+                    return result
             return self.run(args, kwargs)
         except errors.RoomError:
             self.make_room(args, kwargs)
@@ -158,21 +159,24 @@ class Compiled:
             entry.check_aliases(leaves)
         outputs = entry.run(*entry.operands(leaves))
         config.counters.calls += 1
-        if not kwargs:
-            self.put_first(entry, args)
+        self.put_first(entry, args, kwargs)
         if config.check_nan:
             check_nan(outputs)
         if entry.changed or entry.written:
             entry.write_back(leaves, outputs)
         return entry.restore(outputs)
 
-    def put_first(self, entry: Entry, args: tuple) -> None:
+    def put_first(self, entry: Entry, args: tuple, kwargs: dict) -> None:
         """Let the next call try the shortcut of `entry` first."""
         if not entry.called:
-            entry.called, entry.shortcut = True, make_shortcut(entry, self.hold(args, {})[0])
-        if entry.shortcut is not None:
-            others = [shortcut for shortcut in self.shortcuts if shortcut is not entry.shortcut]
-            self.shortcuts = (entry.shortcut, *others[: SHORTCUTS - 1])
+            args, kwargs = self.hold(args, kwargs)
+            entry.called, entry.shortcut = True, make_shortcut(entry, (args, kwargs) if kwargs else args)
+        if entry.shortcut is None:
+            return
+        if kwargs:
+            self.named_shortcuts = first(entry.shortcut, self.named_shortcuts)
+        else:
+            self.shortcuts = first(entry.shortcut, self.shortcuts)
 
     def lookup(self, args: tuple, kwargs: dict) -> tuple[Entry, list]:
         """Return the entry for these arguments, traced anew if there is none that is still valid, and their leaves."""
@@ -201,7 +205,7 @@ class Compiled:
                 raise
             plan.room *= MORE
             plan.entries.clear()
-            self.shortcuts = ()
+            self.shortcuts = self.named_shortcuts = ()
 
     def hold(self, args: tuple, kwargs: dict) -> tuple[tuple, dict]:
         numbers = {number % len(args) for number in self.static_argnums if -len(args) <= number < len(args)}
@@ -286,6 +290,11 @@ class Plan:
         kept = self.entries.setdefault(self.values(leaves), [])
         kept.insert(0, entry)
         del kept[4:]
+
+
+def first(shortcut: Callable, shortcuts: tuple[Callable, ...]) -> tuple[Callable, ...]:
+    """Return the shortcuts to try, this one before the others; those tried last are dropped if there are many."""
+    return (shortcut, *[other for other in shortcuts if other is not shortcut][: SHORTCUTS - 1])
 
 
 def spec(x, static: bool) -> Leaf | Static:

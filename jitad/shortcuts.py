@@ -1,9 +1,9 @@
-"""The shortest way from a call to a kernel, for positional arguments.
+"""The shortest way from a call to a kernel.
 
-In: an `Entry` that has run once, and the arguments it ran with, the static ones as `Held`. Out: one generated Python function of the tuple of
-arguments, without a loop over leaves or a search: it takes the containers apart, calls the kernel, which looks at the leaves, writes back what
-was changed in place and builds the result. Invariant: it does what `Compiled.__call__` does on its long way, or gives `NotImplemented` for
-arguments of another signature and has done nothing.
+In: an `Entry` that has run once, and the arguments it ran with, the static ones as `Held`: their tuple, or where some have keywords, the pair of
+the tuple and the dict. Out: one generated Python function of the like, without a loop over leaves or a search: it takes the containers apart,
+calls the kernel, which looks at the leaves, writes back what was changed in place and builds the result. Invariant: it does what
+`Compiled.__call__` does on its long way, or gives `NotImplemented` for arguments of another signature and has done nothing.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ MISS = "return NotImplemented"
 
 
 def make_shortcut(entry, args: tuple) -> Callable[[tuple], Any] | None:
-    """Return the function for calls that look like ``entry(*args)``, None where the long way is needed."""
+    """Return the function for calls whose arguments look like `args`, None where the long way is needed."""
     leaves, treedef = flatten(args)
     numbers = {number for number, _ in entry.inputs}
     if entry.written or not all(can_check(x, k in numbers) for k, x in enumerate(leaves)):

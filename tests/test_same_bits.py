@@ -85,6 +85,24 @@ def test_who_contracts():
     assert "contract" not in text
 
 
+def carried(x, y):
+    s = t = 0.3
+    for k in range(300):
+        s += x[k % 8] * y[k % 8]
+        t = np.sin(t + s * y[k % 8]) + t * x[k % 8]
+    return s * t
+
+
+def test_numbers_that_loops_carry():
+    """Products of which one waits for the other's sum are computed ahead: rounded by themselves, as in Python."""
+    x, y = np.random.default_rng(5).normal(size=(2, 8))
+    assert_same_bits(jitad.jit(lambda x, y: carried(x, y))(x, y), jitad.value_and_grad(carried)(x, y)[0])
+    assert "fmuladd" not in to_text(jitad.trace(carried)(x, y), "llvm")
+    stored = jitad.grad(carried, (0, 1))
+    taken = bytes_taken(jitad.trace(stored)(x, y))
+    assert_same_bits(jitad.grad(carried, (0, 1), memory=int(taken / 1.5))(x, y), stored(x, y))
+
+
 def test_a_difference_of_equal_products_is_nothing():
     x, y = np.random.default_rng(3).normal(size=(2, 64))
     assert not np.any(jitad.jit(lambda x, y: x * y - x * y)(x, y))

@@ -63,3 +63,26 @@ def test_other_layouts():
     np.testing.assert_array_equal(short(turned, apart), turned @ apart)
     assert short(turned.T, apart) is NotImplemented and short(turned.astype("f"), apart) is NotImplemented
     assert short([1.0, 2.0], apart) is NotImplemented
+
+
+def test_keywords():
+    def f(x, y=1.0, n=2, *, out=None):
+        if out is not None:
+            out[:] = x
+        return x**n * y
+
+    compiled, x, out = jitad.jit(f, static_argnames=("n",)), np.arange(3.0), np.zeros(3)
+    compiled(x, y=x + 1, n=3)
+    (short,) = compiled.named_shortcuts
+    assert not compiled.shortcuts
+    np.testing.assert_array_equal(short(((x + 1,), {"y": x, "n": 3})), f(x + 1, x, 3))
+    others = {"y": x, "n": 4}, {"y": 2.0, "n": 3}, {"n": 3, "y": x}, {"y": x}, {"y": x, "n": 3, "out": out}
+    for kwargs in others:
+        assert short(((x,), kwargs)) is NotImplemented
+        for _ in range(2):
+            np.testing.assert_allclose(compiled(x, **kwargs), f(x, **kwargs))
+    np.testing.assert_array_equal(out, x)
+    assert len(compiled.named_shortcuts) == 4
+    np.testing.assert_array_equal(compiled(x), x**2)
+    with pytest.raises(TypeError, match="unexpected keyword"):
+        compiled(x, z=1)

@@ -137,16 +137,25 @@ def factors(x: Atom, shape: tuple[int, ...]) -> tuple[Atom, Atom] | None:
 
 
 def contract_sum(sign):
-    """Return the rule for a sum or a difference: the second operand is multiplied and added if both are products."""
+    """Return the rule for a sum or a difference: the second operand is multiplied and added if both are products.
+
+    Of numbers, only sums of two products or with constants are contracted: what a variable product is added to may be what a loop carries, and
+    then the product is computed ahead, and the next trip waits for a sum, which takes less time than a product and a sum in one.
+    """
+
+    def worthwhile(shape, pair, addend) -> bool:
+        return pair is not None and (shape or factors(addend, shape) is not None or any(isinstance(x, Literal) for x in (*pair, addend)))
 
     def contract(inputs):
         x, y = inputs
+        if x is y:
+            return None
         shape = broadcast_shapes(x.shape, y.shape)
-        pair = factors(y, shape) if x is not y else None
-        if pair is not None:
+        pair = factors(y, shape)
+        if worthwhile(shape, pair, x):
             return muladd(pair[0] if sign > 0 else -pair[0], pair[1], x)
-        pair = factors(x, shape) if x is not y else None
-        return None if pair is None else muladd(*pair, y if sign > 0 else -y)
+        pair = factors(x, shape)
+        return muladd(*pair, y if sign > 0 else -y) if worthwhile(shape, pair, y) else None
 
     return contract
 
