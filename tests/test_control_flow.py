@@ -579,8 +579,19 @@ def test_a_name_with_a_value_in_one_arm():
             y = x * 2
         return y
 
+    assert interpreted(f, 1.0) == 2.0
+    with pytest.raises(UnboundLocalError, match="cannot access local variable 'y'"):
+        interpreted(lambda x: f(x) + 1, -1.0)
+
+
+def test_an_array_in_one_arm():
+    def f(x):
+        if x[0] > 0:
+            y = x * 2
+        return y
+
     with pytest.raises(errors.UnboundError, match="y has a value only if one arm of the branch at test_control_flow.py"):
-        interpreted(lambda x: f(x) + 1, 1.0)
+        interpreted(lambda x: f(x) + 1, X)
 
 
 def test_a_carried_shape_that_changes():

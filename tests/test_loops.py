@@ -1,6 +1,7 @@
 """The shape of compiled loops: what is carried stays where it is, what is not needed is not kept."""
 
 import functools
+import math
 
 import numpy as np
 import pytest
@@ -99,6 +100,14 @@ def test_while_loops():
     np.testing.assert_allclose(slope, 0.5 / np.sqrt(2), rtol=1e-10)
     batch = jitad.vmap(lambda a: root(a)[0])(np.array([2.0, 9.0, 25.0]))
     np.testing.assert_allclose(batch, np.sqrt([2.0, 9.0, 25.0]), rtol=1e-12)
+
+def test_functions_of_numpy_that_map_calls():
+    def f(x):
+        a, b = map(np.asanyarray, (x, 2))
+        return a * b + sum(map(np.abs, list(x))) * functools.reduce(np.maximum, list(map(math.sin, x)))
+
+    np.testing.assert_allclose(jitad.jit(f)(np.array([1.0, -2.0])), f(np.array([1.0, -2.0])))
+    jitad.testing.check_grads(f, (np.array([1.0, -2.0]),))
 
 
 def test_nests_of_one_form_share_their_code():

@@ -137,6 +137,45 @@ def test_conditions_that_are_known_are_decided_while_tracing():
     assert "raise_unless" not in jitad.show(f, np.ones(2), 2)
 
 
+def bracketed(a):
+    """A name is bound in the first trip, and in some of the others; one is bound where a condition holds, and read where it does."""
+    low, high, steps = 0.0, 3.0, 0
+    while high - low > 1e-3:
+        if steps % 3 == 0:
+            width = high - low
+        middle = low + width / 2 if steps % 3 == 0 else (low + high) / 2
+        if middle**3 > a:
+            high = middle
+            above = high * a
+        else:
+            low = middle
+        steps += 1
+    if a > 1:
+        scale = a
+    return low + width + above * (scale if a > 1 else 2.0)
+
+
+def holdup(regime, x):
+    if regime == 0:
+        a, b = 0.98, 1
+    elif regime == 2:
+        a, b = 0.8 * x, 0.5
+    return a * x**b
+
+
+def test_names_with_a_value_on_some_paths():
+    for a in (0.5, 2.0):
+        np.testing.assert_allclose(jitad.jit(bracketed)(a), bracketed(a))
+        np.testing.assert_allclose(jitad.grad(bracketed)(a), jitad.jvp(bracketed, (a,), (1.0,))[1])
+    compiled, derivative = jitad.jit(lambda k, x: holdup(k.astype(int), x)), jitad.grad(lambda k, x: holdup(k.astype(int), x), 1)
+    for k in (0.0, 2.0):
+        np.testing.assert_allclose(compiled(k, 1.5), holdup(k, 1.5))
+        np.testing.assert_allclose(derivative(k, 1.5), 0.98 if k == 0 else 0.8 * 1.5 * 1.5**0.5, rtol=1e-15)
+    for function in (compiled, derivative):
+        with pytest.raises(UnboundLocalError, match="cannot access local variable '[ab]'"):
+            function(1.0, 1.5)
+
+
 def test_members_of_a_batch():
     points = np.array([0.5, 0.0, -2.0])
     np.testing.assert_allclose(jitad.vmap(orbit)(points), [orbit(x) for x in points])

@@ -43,7 +43,7 @@ KINDS = {
 GENERATORS = (np.random.Generator, np.random.RandomState, random.Random)
 SHARED = (np.random.rand.__self__, random.random.__self__)
 OBSERVERS = frozenset([bool, complex, float, int, len])
-FUNCTIONS = (types.FunctionType, types.MethodType, functools.partial)
+FUNCTIONS = (types.FunctionType, types.BuiltinFunctionType, types.MethodType, functools.partial)
 
 
 def rewrite(function: Callable) -> Callable:

@@ -25,6 +25,7 @@ from jitad.frontend.control import (
     comprehensions,
     handlers,
     lists,  # noqa: F401  it tells len(), list() and indices about lists in arrays
+    names,
     signals,
     statements,
 )
@@ -148,7 +149,7 @@ class Stage(Operators):
 
     # --- control flow ------------------------------------------------------------------------------------------------------------
 
-    branch, after, result, choose = map(staticmethod, (branches.branch, branches.after, branches.result, branches.choose))
+    branch, after, result, choose, bound = map(staticmethod, (branches.branch, branches.after, branches.result, branches.choose, names.bound))
     all_of, any_of, not_, chain = map(staticmethod, (branches.all_of, branches.any_of, branches.not_, comparisons.chain))
     assertion, while_loop, returning = map(staticmethod, (branches.assertion, statements.while_loop, signals.returning))
 

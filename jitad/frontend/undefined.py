@@ -1,6 +1,13 @@
-"""What a name holds that only one arm of a branch gives a value. Whatever is done with it is refused, in the user's terms."""
+"""What a name holds that only one arm of a branch gives a value.
+
+Invariant: nothing computes with it. A number is `PartlyBound`, which rewritten code looks into where it reads the name; whether the name
+has a value there is checked when the compiled function runs. Whatever is done with the others is refused, in the user's terms.
+"""
 
 from __future__ import annotations
+
+import dataclasses
+from typing import Any
 
 from jitad.ir import errors
 
@@ -11,9 +18,12 @@ class Undefined:
     def __init__(self, name: str, line: str):
         self.__dict__.update(name=name, line=line)
 
+    def condition(self) -> str:
+        return f"if one arm of the branch at {self.__dict__['line']} is taken, which"
+
     def refuse(self, *args, **kwargs):
-        raise errors.UnboundError(f"{self.__dict__['name']} has a value only if one arm of the branch at {self.__dict__['line']} is taken, "
-                                  "which is decided when the compiled function runs; give it a value in both arms, or before")
+        raise errors.UnboundError(f"{self.__dict__['name']} has a value only {self.condition()} is decided when the compiled function runs; "
+                                  "give it a value in both arms, or before")
 
     __getattr__ = refuse
 
@@ -25,3 +35,15 @@ REFUSED = """
 for _name in REFUSED.split():
     setattr(Undefined, f"__{_name}__", Undefined.refuse)
 Undefined.__hash__ = None
+
+
+@dataclasses.dataclass(eq=False, repr=False)
+class PartlyBound(Undefined):
+    """The value of a name that has one only where a traced condition holds; zeros elsewhere."""
+
+    value: Any
+    given: Any
+    name: str
+
+    def condition(self) -> str:
+        return "on some paths; which is taken"

@@ -18,6 +18,7 @@ from jitad.frontend.control.appended import Appended
 from jitad.frontend.control.bodies import Pass, State, choice, commit, is_whole
 from jitad.frontend.control.choices import chosen_from, entangle
 from jitad.frontend.control.growth import longest, settle, with_room
+from jitad.frontend.control.names import bind_partly, is_partial
 from jitad.frontend.control.pictures import (
     Picture,
     ShapesDiffer,
@@ -134,6 +135,9 @@ def merged(test: Atom, arms: list[Pass], state: State, saved) -> Signal | None:
             slot.set(values[0])
         elif slot.label == LENGTH and (added := same_length(slot, arms, saved)) is not None:
             slot.set(saved.values[slot] + added)
+        elif isinstance(slot, NameSlot) and is_partial(values) and not can_stand(slot, values, state):
+            bind_partly(slot, arms, values)
+            groups.append((slot, *add([arm.picture_of(slot) for arm in arms], slot.label)))
         elif any(value is UNSET for value in values) and not can_stand(slot, values, state):
             slot.set(Undefined(slot.label, user_source().short))
         else:

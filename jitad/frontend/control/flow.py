@@ -75,6 +75,7 @@ class Flow:
         if self.statements:
             self.live = Liveness(node.body, self.scope.declared)
             self.assured = Assignment(node).assured
+            self.unsure = self.scope.bound - self.scope.declared - self.assured
         self.bound_in_bodies: set[str] = set()
 
     def function(self):
@@ -301,6 +302,10 @@ class Flow:
             copy.args = [place(copy, ast.Name("__class__", LOAD)), place(copy, ast.Name(first[0].arg, LOAD))]
         return copy
 
+    def name(self, node):
+        read = isinstance(node.ctx, ast.Load) and self.statements and node.id in self.unsure
+        return stage_call(node, "bound", node) if read else node
+
     def if_expression(self, node):
         return stage_call(node, "choose", node.test, delay(node.body), delay(node.orelse))
 
@@ -337,7 +342,7 @@ class Flow:
         return stage_call(node, "not_", node.operand) if isinstance(node.op, ast.Not) else node
 
 
-RULES = {ast.IfExp: Flow.if_expression, ast.BoolOp: Flow.logical, ast.Compare: Flow.comparison, ast.UnaryOp: Flow.negation,
+RULES = {ast.Name: Flow.name, ast.IfExp: Flow.if_expression, ast.BoolOp: Flow.logical, ast.Compare: Flow.comparison, ast.UnaryOp: Flow.negation,
          ast.ListComp: Flow.comprehension, ast.Call: Flow.call}
 
 

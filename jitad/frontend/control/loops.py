@@ -32,6 +32,7 @@ from jitad.frontend.programs import Leaf
 from jitad.frontend.promotion import cast
 from jitad.frontend.trace import capture
 from jitad.frontend.trees import OBJECTS, TreeDef, flatten
+from jitad.frontend.undefined import PartlyBound
 from jitad.ir import errors
 from jitad.ir.program import Atom, Literal, Program, Var, literal
 from jitad.ir.types import BOOL, INT, ArrayType
@@ -270,6 +271,9 @@ class Staging:
         if end is UNSET or end is before or (not is_traced(end) and same(before, end)):
             return False
         found = run.picture_of(slot)
+        if before is UNSET and type(end) is PartlyBound:
+            self.carried[slot] = Carry(found.treedef, found.kinds, placeholders(found.kinds))
+            return True
         if before is UNSET:
             self.carried[slot] = Carry(found.treedef, found.kinds, placeholders(found.kinds), entered=False)
             return False

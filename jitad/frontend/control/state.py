@@ -19,7 +19,7 @@ import numpy as np
 
 from jitad.frontend.array import Array
 from jitad.frontend.control.appended import Appended
-from jitad.frontend.undefined import Undefined
+from jitad.frontend.undefined import PartlyBound, Undefined
 from jitad.ir import errors
 from jitad.ir.libraries import is_library
 
@@ -59,7 +59,7 @@ class NameSlot:
             value = self.cell.cell_contents
         except ValueError:
             return UNSET
-        return UNSET if isinstance(value, Undefined) else value
+        return UNSET if isinstance(value, Undefined) and not isinstance(value, PartlyBound) else value
 
     def set(self, value) -> None:
         if value is not UNSET:
