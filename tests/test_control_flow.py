@@ -584,6 +584,22 @@ def test_a_name_with_a_value_in_one_arm():
         interpreted(lambda x: f(x) + 1, -1.0)
 
 
+def test_annotated_names():
+    def f(x):
+        total: float = 0.0
+        last: float
+        for k in range(40):
+            step: float = x * k
+            if step > 3:
+                last: float = step
+                total += step
+            else:
+                last: float = 0.0
+        return total + last
+
+    assert interpreted(f, 1.5) == f(1.5)
+
+
 def test_an_array_in_one_arm():
     def f(x):
         if x[0] > 0:

@@ -44,7 +44,7 @@ def rewritten_code(code: types.CodeType, module_globals: dict) -> types.CodeType
         names = libraries(module_globals)
         rewriter = Rewriter(code.co_freevars, definition.class_name, buffers(definition.node, names), stores(definition.node, names))
         node = rewriter.function(stage_flow(bare(definition.node), definition.class_name))
-        return compile_definition(replace(definition, node=node), code)
+        return compile_definition(replace(definition, node=node), code) or NoSource("its rewritten form is not valid Python")
     except NoSource as reason:
         return reason
     except RecursionError:

@@ -127,13 +127,36 @@ def reads_frame(node) -> bool:
 
 
 def simplified(node):
-    """Return a function, or a copy of it in which conditions that bind names, and changes of what a condition chooses, are statements."""
+    """Return a function, or a copy of it in which conditions that bind names, and changes of what a condition chooses, are statements.
+
+    Names of the function are not annotated in the copy, which they could not be in functions inside it.
+    """
     own = list(own_nodes(node))
+    if any(map(annotates_name, own)):
+        node = WithoutAnnotations().visit(copy.deepcopy(node))
     if any(isinstance(x, ast.While) and binds(x.test) for x in own):
         node = ConditionsInside().visit(copy.deepcopy(node))
     if any(choice_of_target(x) is not None for x in own):
         node = TargetsChosen().visit(copy.deepcopy(node))
     return node
+
+
+def annotates_name(node) -> bool:
+    return isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name)
+
+
+class WithoutAnnotations(ast.NodeTransformer):
+    """Leaves out the annotations of local names, which Python does not evaluate: ``y: float = x`` becomes ``y = x``."""
+
+    def visit_AnnAssign(self, node):
+        if not annotates_name(node):
+            return node
+        if node.value is None:
+            return place(node, ast.Pass())
+        return place(node, ast.Assign([node.target], node.value))
+
+    def visit_ClassDef(self, node):
+        return node
 
 
 class ConditionsInside(ast.NodeTransformer):
