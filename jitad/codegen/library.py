@@ -226,11 +226,76 @@ def emit_eigh(builder, call: Call, pointer: Pointer) -> ir.Value:
         blas.call(builder, routine, dtype, "V", call.params["uplo"], n, matrix, n, found, *work, info)
         fail_if(builder, builder.icmp_signed("!=", builder.load(info, typ=I32), ir.Constant(I32, 0)), status, call)
         transpose_in_place(builder, matrix, n, dtype)
-    for buffer in scratch:
+    clear(builder, scratch, pointer)
+    return builder.load(status, typ=I32)
+
+
+def emit_svd(builder, call: Call, pointer: Pointer) -> ir.Value:
+    (a,), (u, s, vh, *scratch) = call.inputs, call.outputs
+    (type,) = call.input_types
+    dtype = type.dtype
+    count, m, n = stack_of(type)
+    left, right = u.type.shape[-1], vh.type.shape[-2]
+    status, info = new_status(builder), room(builder, I32)
+    with Loop(builder, 0, count - 1) as k:
+        source, left_vectors, values, right_vectors = (member(builder, x, k, count, pointer) for x in (a, u, s, vh))
+        turned, *rooms = (member(builder, x, k, count, pointer) for x in scratch)
+        by_columns = rooms[:2]
+        transpose_copy(builder, turned, source, m, n, dtype)
+        work = [rooms[2], scratch[3].type.shape[-1], *rooms[3:]]
+        job = "A" if max(left, right) > min(m, n) else "S"
+        blas.call(builder, "gesdd", dtype, job, m, n, turned, m, values, by_columns[0], m, by_columns[1], right, *work, info)
+        fail_if(builder, builder.icmp_signed("!=", builder.load(info, typ=I32), ir.Constant(I32, 0)), status, call)
+        transpose_copy(builder, left_vectors, by_columns[0], left, m, dtype)
+        transpose_copy(builder, right_vectors, by_columns[1], n, right, dtype)
+    clear(builder, scratch, pointer)
+    return builder.load(status, typ=I32)
+
+
+def emit_qr(builder, call: Call, pointer: Pointer) -> None:
+    """Factor the matrix by columns; its upper triangle is R, and LAPACK makes Q of what is below."""
+    (a,), (q, r, *scratch) = call.inputs, call.outputs
+    (type,) = call.input_types
+    dtype = type.dtype
+    count, m, n = stack_of(type)
+    info, element = room(builder, I32), ir.IntType(8 * dtype.itemsize)
+    with Loop(builder, 0, count - 1) as k:
+        source, orthogonal, upper = (member(builder, x, k, count, pointer) for x in (a, q, r))
+        turned, scales, work = (member(builder, x, k, count, pointer) for x in scratch)
+        operands = turned, m, scales, work, scratch[-1].type.shape[-1], info
+        transpose_copy(builder, turned, source, m, n, dtype)
+        blas.call(builder, "geqrf", dtype, m, n, *operands)
+        with Loop(builder, 0, n - 1) as i, Loop(builder, 0, n - 1) as j:
+            place = builder.gep(turned, [builder.add(builder.mul(j, ir.Constant(I64, m)), i)], source_etype=element)
+            value = builder.select(builder.icmp_signed("<=", i, j), builder.load(place, typ=element, align=1), ir.Constant(element, 0))
+            builder.store(value, builder.gep(upper, [builder.add(builder.mul(i, ir.Constant(I64, n)), j)], source_etype=element), align=1)
+        blas.call(builder, "ungqr" if dtype.kind == "c" else "orgqr", dtype, m, n, n, *operands)
+        transpose_copy(builder, orthogonal, turned, n, m, dtype)
+    clear(builder, scratch, pointer)
+
+
+def member(builder, buffer: Buffer, k: ir.Value, count: int, pointer: Pointer) -> ir.Value:
+    """Return the address of the part of a buffer that belongs to the k-th matrix of a stack."""
+    return offset(builder, pointer(buffer), builder.mul(k, ir.Constant(I64, buffer.type.size // count)), buffer.type.dtype)
+
+
+def transpose_copy(builder, target, source, rows: int, columns: int, dtype) -> None:
+    """Copy a matrix of so many rows and columns to where it is by columns."""
+    element = ir.IntType(8 * dtype.itemsize)
+
+    def place(base, i, j, width):
+        return builder.gep(base, [builder.add(builder.mul(i, ir.Constant(I64, width)), j)], source_etype=element)
+
+    with Loop(builder, 0, rows - 1) as i, Loop(builder, 0, columns - 1) as j:
+        builder.store(builder.load(place(source, i, j, columns), typ=element, align=1), place(target, j, i, rows), align=1)
+
+
+def clear(builder, buffers: Sequence[Buffer], pointer: Pointer) -> None:
+    """Zero what LAPACK has worked with."""
+    for buffer in buffers:
         element = ir.IntType(8 * buffer.type.dtype.itemsize)
         with Loop(builder, 0, buffer.type.size - 1) as i:
             builder.store(ir.Constant(element, 0), builder.gep(pointer(buffer), [i], source_etype=element), align=1)
-    return builder.load(status, typ=I32)
 
 
 # --- failures -----------------------------------------------------------------------------------------------------------------
@@ -274,5 +339,5 @@ def emit_line(builder, call: Call, pointer: Pointer) -> ir.Value:
 
 ROUTINES = {
     "gemm": emit_gemm, "lu": emit_lu, "lu_solve": emit_lu_solve, "triangular_solve": emit_triangular_solve, "cholesky": emit_cholesky,
-    "eigh": emit_eigh, "argsort": emit_argsort, "table": emit_table, "print": emit_line,
+    "eigh": emit_eigh, "svd": emit_svd, "qr": emit_qr, "argsort": emit_argsort, "table": emit_table, "print": emit_line,
 }  # fmt: skip

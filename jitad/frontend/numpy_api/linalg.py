@@ -15,9 +15,11 @@ from jitad.frontend.numpy_api.table import implements
 from jitad.ir import errors
 from jitad.ir.types import real_dtype
 from jitad.primitives import linalg as primitives
-from jitad.primitives import spectral
+from jitad.primitives import singular, spectral
 
 EighResult = type(np.linalg.eigh(np.eye(1)))
+QRResult = type(np.linalg.qr(np.eye(1)))
+SVDResult = type(np.linalg.svd(np.eye(1)))
 SlogdetResult = type(np.linalg.slogdet(np.eye(1)))
 
 
@@ -108,6 +110,99 @@ def conjugate_transpose(a: Array) -> Array:
     return np.conj(a.swapaxes(-1, -2))
 
 
+# --- singular values ----------------------------------------------------------------------------------------------------------
+
+
+def oblong(name: str, a) -> Array:
+    (a,) = inexact(a)
+    singular.check_matrix(name, to_atom(a).type)
+    return a
+
+
+@implements(np.linalg.svd)
+def svd(a, full_matrices=True, compute_uv=True, hermitian=False):
+    a = square(a) if hermitian else oblong("svd", a)
+    m, n = a.shape[-2:]
+    if not m or not n:
+        raise errors.NotImplementedError("np.linalg.svd: jitad does not decompose matrices without elements")
+    u, s, vh, *_ = singular.svd(to_atom(a), complete=bool(full_matrices and compute_uv and m != n))
+    return SVDResult(wrap(u), wrap(s), wrap(vh)) if compute_uv else wrap(s)
+
+
+@implements(np.linalg.svdvals)
+def svdvals(x, /):
+    return np.linalg.svd(x, compute_uv=False)
+
+
+@implements(np.linalg.matrix_rank)
+def matrix_rank(A, tol=None, hermitian=False, *, rtol=None):  # noqa: N803
+    a = asarray(A)
+    if a.ndim < 2:
+        return np.any(a != 0).astype(np.int64)
+    if tol is not None and rtol is not None:
+        raise errors.ValueError("`tol` and `rtol` can't be both set.")
+    s = np.linalg.svd(a, compute_uv=False, hermitian=hermitian)
+    if tol is None:
+        relative = max(a.shape[-2:]) * np.finfo(s.dtype).eps if rtol is None else asarray(rtol)[..., None]
+        tol = np.max(s, axis=-1, keepdims=True) * relative
+    else:
+        tol = asarray(tol)[..., None]
+    return np.sum(s > tol, axis=-1)
+
+
+@implements(np.linalg.pinv)
+def pinv(a, rcond=None, hermitian=False, *, rtol=np._NoValue):
+    a = square(a) if hermitian else oblong("pinv", a)
+    if rcond is not None and rtol is not np._NoValue:
+        raise errors.ValueError("`rtol` and `rcond` can't be both set.")
+    usual = 1e-15 if rtol is np._NoValue else max(a.shape[-2:]) * np.finfo(a.dtype).eps
+    cutoff = rcond if rtol is np._NoValue else rtol
+    cutoff = usual if cutoff is None else cutoff
+    if not a.size:
+        return np.zeros((*a.shape[:-2], a.shape[-1], a.shape[-2]), a.dtype)
+    cutoff = np.broadcast_to(asarray(cutoff).astype(real_dtype(a.dtype)), a.shape[:-2])
+    return wrap(singular.pinv(to_atom(a), to_atom(cutoff)))
+
+
+@implements(np.linalg.lstsq)
+def lstsq(a, b, rcond=None):
+    """Residuals are those of matrices of full column rank; NumPy gives none, and this NaN, where the rank turns out to be smaller."""
+    a, b = inexact(a, b)
+    vector = b.ndim == 1
+    columns = b[:, None] if vector else b
+    if a.ndim != 2 or columns.ndim != 2:
+        raise errors.LinAlgError(f"{(a if a.ndim != 2 else columns).ndim}-dimensional array given. Array must be two-dimensional")
+    (m, n), dtype = a.shape, real_dtype(a.dtype)
+    if m != columns.shape[0]:
+        raise errors.LinAlgError("Incompatible dimensions")
+    if rcond is None:
+        rcond = np.finfo(dtype).eps * max(n, m)
+    elif rcond == -1:
+        rcond = np.finfo(dtype).eps
+    s = np.linalg.svdvals(a)
+    x = np.linalg.pinv(a, rcond) @ columns
+    rank = np.sum(s > rcond * s[0])
+    residuals = np.zeros(0, dtype)
+    if m > n:
+        residuals = np.where(rank == n, np.sum(squared_magnitude(columns - a @ x), 0), np.nan)
+    return x[:, 0] if vector else x, residuals, rank, s
+
+
+@implements(np.linalg.qr)
+def qr(a, mode="reduced"):
+    if mode not in ("reduced", "complete", "r", "raw"):
+        raise errors.ValueError(f"Unrecognized mode '{mode}'")
+    a = oblong("qr", a)
+    m, n = a.shape[-2:]
+    if mode == "raw" or (mode == "complete" and m > n) or not m or not n:
+        raise errors.NotImplementedError(f"np.linalg.qr: jitad does not know mode='{mode}' for matrices of shape {(m, n)}; use mode='reduced'")
+    k = min(m, n)
+    q, r = (wrap(x) for x in singular.qr(to_atom(a[..., :k]))[:2])
+    if m < n:
+        r = np.concatenate([r, conjugate_transpose(q) @ a[..., k:]], axis=-1)
+    return r if mode == "r" else QRResult(q, r)
+
+
 # --- norms --------------------------------------------------------------------------------------------------------------------
 
 
@@ -151,8 +246,9 @@ def matrix_size(x: Array, ord, row: int, column: int, keepdims: bool) -> Array:
     if ord in (None, "fro", "f"):
         return np.sqrt(np.sum(squared_magnitude(x), (row, column), keepdims=keepdims))
     if ord in (2, -2, "nuc"):
-        raise errors.NotImplementedError(f"np.linalg.norm: ord={ord!r} of a matrix needs its singular values, which jitad cannot "
-                                         "differentiate yet; use ord='fro', 1 or inf")
+        values = np.linalg.svdvals(np.moveaxis(x, (row, column), (-2, -1)))
+        found = np.sum(values, -1) if ord == "nuc" else values[..., 0 if ord == 2 else -1]
+        return np.expand_dims(found, (row, column)) if keepdims else found
     if ord not in (1, -1, np.inf, -np.inf):
         raise errors.ValueError("Invalid norm order for matrices.")
     summed, compared = (row, column) if abs(ord) == 1 else (column, row)
@@ -162,22 +258,16 @@ def matrix_size(x: Array, ord, row: int, column: int, keepdims: bool) -> Array:
 
 @implements(np.linalg.cond)
 def cond(x, p=None):
-    x = square(x)
     if p in (None, 2, -2):
-        raise errors.NotImplementedError(f"np.linalg.cond: p={p!r} needs singular values, which jitad cannot differentiate yet; use "
-                                         "p='fro', 1 or inf")
+        s = np.linalg.svdvals(x)
+        return s[..., -1] / s[..., 0] if p == -2 else s[..., 0] / s[..., -1]
+    x = square(x)
     return np.linalg.norm(x, p, (-2, -1)) * np.linalg.norm(np.linalg.inv(x), p, (-2, -1))
 
 
 # --- what is missing ----------------------------------------------------------------------------------------------------------
 
-ADVICE = {
-    np.linalg.pinv: "for full column rank, np.linalg.solve(a.T @ a, a.T) is the same",
-    np.linalg.lstsq: "for full column rank, np.linalg.solve(a.T @ a, a.T @ b) is the same",
-    np.linalg.matrix_rank: "compute it outside of the traced function",
-    **dict.fromkeys((np.linalg.eig, np.linalg.eigvals, np.linalg.svd, np.linalg.svdvals, np.linalg.qr),
-                    "use np.linalg.eigh, solve, inv, slogdet or cholesky where they can serve"),
-}
+ADVICE = dict.fromkeys((np.linalg.eig, np.linalg.eigvals), "use np.linalg.eigh for symmetric matrices, solve, inv or slogdet where they can serve")
 
 
 def refuse(function, advice: str) -> None:
