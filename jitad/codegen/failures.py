@@ -14,7 +14,7 @@ from jitad.lower.walk import leaves, tapes
 FIRST_CALL, FIRST_TAPE = 1_000_000, 2_000_000
 LIBRARY_MESSAGES = {
     "lu_solve": "Singular matrix", "triangular_solve": "Singular matrix", "cholesky": "Matrix is not positive definite",
-    "eigh": "Eigenvalues did not converge", "svd": "SVD did not converge",
+    "eigh": "Eigenvalues did not converge", "svd": "SVD did not converge", "svdvals": "SVD did not converge",
     "print": "a line could not be written",
 }  # fmt: skip
 

@@ -252,6 +252,22 @@ def emit_svd(builder, call: Call, pointer: Pointer) -> ir.Value:
     return builder.load(status, typ=I32)
 
 
+def emit_svdvals(builder, call: Call, pointer: Pointer) -> ir.Value:
+    """The singular values of the transposes, which are the same."""
+    (a,), (s, matrices, *scratch) = call.inputs, call.outputs
+    (type,) = call.input_types
+    dtype = type.dtype
+    count, m, n = stack_of(type)
+    copy_bytes(builder, pointer(matrices), pointer(a), a.nbytes)
+    status, info = new_status(builder), room(builder, I32)
+    with Loop(builder, 0, count - 1) as k:
+        values, matrix, work, *rooms = (member(builder, x, k, count, pointer) for x in (s, matrices, *scratch))
+        blas.call(builder, "gesdd", dtype, "N", n, m, matrix, n, values, work, n, work, m, work, scratch[0].type.shape[-1], *rooms, info)
+        fail_if(builder, builder.icmp_signed("!=", builder.load(info, typ=I32), ir.Constant(I32, 0)), status, call)
+    clear(builder, (matrices, *scratch), pointer)
+    return builder.load(status, typ=I32)
+
+
 def emit_qr(builder, call: Call, pointer: Pointer) -> None:
     """Factor the matrix by columns; its upper triangle is R, and LAPACK makes Q of what is below."""
     (a,), (q, r, *scratch) = call.inputs, call.outputs
@@ -339,5 +355,5 @@ def emit_line(builder, call: Call, pointer: Pointer) -> ir.Value:
 
 ROUTINES = {
     "gemm": emit_gemm, "lu": emit_lu, "lu_solve": emit_lu_solve, "triangular_solve": emit_triangular_solve, "cholesky": emit_cholesky,
-    "eigh": emit_eigh, "svd": emit_svd, "qr": emit_qr, "argsort": emit_argsort, "table": emit_table, "print": emit_line,
+    "eigh": emit_eigh, "svd": emit_svd, "svdvals": emit_svdvals, "qr": emit_qr, "argsort": emit_argsort, "table": emit_table, "print": emit_line,
 }  # fmt: skip

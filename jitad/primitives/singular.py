@@ -142,6 +142,40 @@ svd = Primitive(
 )
 svd.evaluate.type = svd_type
 
+
+def values_type(a):
+    """The singular values, and what LAPACK's routine works with."""
+    check_matrix("svdvals", a)
+    m, n = a.shape[-2:]
+    k, numbers = min(m, n), real_dtype(a.dtype)
+    real_work = ([(a.dtype, 2 * k + max(m, n) + 32 * (m + n))] if a.dtype.kind == "c" else []) + [(numbers, 10 * k + max(m, n) + 32 * (m + n))]
+    return [ArrayType(dtype, (*a.shape[:-2], *size)) for dtype, size in (
+        (numbers, (k,)), (a.dtype, (m, n)), *[(dtype, (size,)) for dtype, size in real_work], (INT, (8 * k,)))]
+
+
+def jvp_values(inputs, tangents):
+    """The diagonal of U^H dot(A) V: where the derivatives are needed, so are the vectors."""
+    if is_zero(tangents[0]):
+        outputs = svdvals(*inputs)
+        return outputs, [Zero(x.type) for x in outputs]
+    (_, s, *_), (_, dot_s, *_) = jvp_svd(inputs, tangents, complete=False)
+    scratch = values_type(inputs[0].type)[1:]
+    return [s, *[full(0, type) for type in scratch]], [dot_s, *map(Zero, scratch)]
+
+
+svdvals = Primitive(
+    "svdvals",
+    type=values_type,
+    evaluate=evaluated(lambda a: [np.linalg.svd(a, compute_uv=False)]),
+    jvp=jvp_values,
+    batch=batch_stack(lambda: svdvals),
+    lower=Library("svdvals"),
+    samples=lambda rng, dtype: [([distinct(rng, dtype, shape)], {}) for shape in OBLONG],
+    dtypes="dfDF",
+    multiple=True,
+)
+svdvals.evaluate.type = values_type
+
 # --- pseudo-inverses ------------------------------------------------------------------------------------------------------------
 
 
@@ -230,4 +264,4 @@ qr = Primitive(
     multiple=True,
 )
 qr.evaluate.type = qr_type
-svd.fails = "LinAlgError"
+svd.fails = svdvals.fails = "LinAlgError"

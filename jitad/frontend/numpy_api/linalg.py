@@ -125,8 +125,10 @@ def svd(a, full_matrices=True, compute_uv=True, hermitian=False):
     m, n = a.shape[-2:]
     if not m or not n:
         raise errors.NotImplementedError("np.linalg.svd: jitad does not decompose matrices without elements")
-    u, s, vh, *_ = singular.svd(to_atom(a), complete=bool(full_matrices and compute_uv and m != n))
-    return SVDResult(wrap(u), wrap(s), wrap(vh)) if compute_uv else wrap(s)
+    if not compute_uv:
+        return wrap(singular.svdvals(to_atom(a))[0])
+    u, s, vh, *_ = singular.svd(to_atom(a), complete=bool(full_matrices and m != n))
+    return SVDResult(wrap(u), wrap(s), wrap(vh))
 
 
 @implements(np.linalg.svdvals)
