@@ -27,7 +27,7 @@ from jitad.optimize.invariants import hoist
 from jitad.optimize.registers import sum_in_registers
 from jitad.optimize.simplify import simplify
 from jitad.optimize.sums import sum_operands
-from jitad.optimize.writes import choose_written, write_in_place
+from jitad.optimize.writes import choose_written, write_first, write_in_place
 from jitad.runtime import kernels
 from jitad.runtime.config import config
 
@@ -48,7 +48,7 @@ def bodies(program: Program) -> Program:
 
 PASSES: list[Callable[[Program], Program]] = [
     eliminate_dead_code, expand, prune, eliminate_dead_code, simplify, eliminate_dead_code, sum_operands, bodies, contract, hoist, prune,
-    eliminate_dead_code, add_in_branches, prune, eliminate_dead_code, delay, write_in_place, choose_written, eliminate_dead_code,
+    eliminate_dead_code, add_in_branches, prune, eliminate_dead_code, delay, write_in_place, write_first, choose_written, eliminate_dead_code,
 ]  # fmt: skip
 
 

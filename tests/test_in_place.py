@@ -260,3 +260,23 @@ def test_what_is_added_to_zeros_is_written(rows):
     stores = [s for nest in leaves(sweep.steps) for region in nest.regions for s in region.statements if getattr(s, "buffer", None)]
     assert not any(s.value.op == "const" and s.buffer.type.size == N * N for s in stores)
     check_grads(smoothed, (x,))
+
+
+def test_small_parts_are_written_where_neighbours_are_read():
+    """They are not stored by passes over the whole."""
+    def waves(u, sources):
+        u, v = u.copy(), np.zeros((41, 30))
+        for t in range(len(sources)):
+            u[3] += sources[t]
+            v[1:-1] -= 0.1 * (u[1:] - u[:-1])
+            u -= 0.2 * (v[1:] - v[:-1])
+        return np.sum(u**2)
+
+    rng = np.random.default_rng(0)
+    u, sources = rng.random((40, 30)), rng.random((50, 30))
+    value, slopes = jitad.value_and_grad(waves, argnums=(0, 1))(u, sources)
+    assert value == pytest.approx(waves(u, sources), rel=1e-13)
+    ways = rng.random(u.shape), rng.random(sources.shape)
+    numerical = (waves(u + 1e-6 * ways[0], sources + 1e-6 * ways[1]) - waves(u - 1e-6 * ways[0], sources - 1e-6 * ways[1])) / 2e-6
+    assert np.vdot(slopes[0], ways[0]) + np.vdot(slopes[1], ways[1]) == pytest.approx(numerical, rel=1e-7)
+    assert "clamp" not in jitad.show(waves, u, sources, stage="loops")

@@ -8,9 +8,11 @@ Invariant: results stay the same, but for the sign of a zero.
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from jitad.ir.lowering import Control, Pointwise, Pull, Scatter
 from jitad.ir.program import Atom, Equation, Program, Var
-from jitad.ir.recorder import rewrite
+from jitad.ir.recorder import current, rewrite
 
 MOST = 4  # choices one after another
 PART = 8  # how many times smaller than an array a part is at least that is written where it is
@@ -47,11 +49,74 @@ def write_in_place(program: Program) -> Program:
     """Return `program` with small parts written into arrays of which only small parts are used."""
     if all(equation.primitive.part is None for equation in program.equations):
         return program
+    users = users_of(program)
+    found = {x for var in program.inputs for x in parts_written(var, users, set(program.outputs))}
+    return written(program, found) if found else program
+
+
+def write_first(program: Program) -> Program:
+    """Return `program` with small parts written where the carried arrays of its loops are, if these are then read around each element.
+
+    Neighbours that are read would else each be a choice between what was there and what is new, or the whole be stored by a pass of its own.
+    """
+    def rule(equation: Equation, inputs: list[Atom]):
+        record = equation.primitive.lower
+        if not isinstance(record, Control) or record.kind != "loop" or "body" not in equation.params:
+            return None
+        body = written_first(equation.params["body"], 1 + equation.params["consts"])
+        return None if body is None else current().record(equation.primitive, inputs, {**equation.params, "body": body})
+
+    return rewrite(program, rule) if any(isinstance(equation.primitive.lower, Control) for equation in program.equations) else program
+
+
+def written_first(body: Program, lead: int) -> Program | None:
+    """Return a body whose carried inputs, those from `lead` on, are changed in place where a small part of them is all that changes at first.
+
+    That is so if the final value of such an input is computed from its own elements, and from what other carried values have become.
+    """
+    users, found, carried = users_of(body), set(), set(body.inputs[lead:])
+    sums = {x for equation in body.equations if equation.primitive.pointwise and not carried.isdisjoint(equation.inputs) for x in equation.outputs}
+    for var, final in zip(body.inputs[lead:], body.outputs[len(body.outputs) - len(body.inputs) + lead :], strict=True):
+        following = [equation for equation in users.get(var, ()) if not takes_part(equation, var)]
+        if var in body.outputs or len(following) != 1 or isinstance(following[0].primitive.lower, Control | Scatter):
+            continue
+        after = changed(following[0], var)
+        if after is not None and read_around(after, users) and reads_of(after, final, sums.union(body.outputs) - {final, after}) == {True}:
+            found.add(after)
+    return written(body, found) if found else None
+
+
+def reads_of(x: Var, final: Atom, stored: Collection[Atom]) -> set[bool]:
+    """Return how `final` is computed from `x`, apart from what is `stored`: from the same element (True), from others (False)."""
+    found: set[bool] = set()
+    met: set[tuple] = set()
+    waiting = [(final, True)]
+    while waiting:
+        y, same = waiting.pop()
+        if y is x:
+            found.add(same)
+        elif (y, same) not in met and y not in stored and isinstance(y, Var) and y.equation is not None:
+            met.add((y, same))
+            waiting += [(z, same and y.equation.primitive.pointwise) for z in y.equation.inputs]
+    return found
+
+
+def read_around(x: Var, users: dict[Atom, list[Equation]]) -> bool:
+    """Return whether the neighbours of an element are read, or what is computed from them element by element."""
+    return any(isinstance(equation.primitive.lower, Pull) and not equation.primitive.lower.alias
+               or equation.primitive.pointwise and read_around(equation.outputs[0], users) for equation in users.get(x, ()))
+
+
+def users_of(program: Program) -> dict[Atom, list[Equation]]:
     users: dict[Atom, list[Equation]] = {}
     for equation in program.equations:
         for x in dict.fromkeys(equation.inputs):
             users.setdefault(x, []).append(equation)
-    found = {x for var in program.inputs for x in parts_written(var, users, set(program.outputs))}
+    return users
+
+
+def written(program: Program, found: Collection[Atom]) -> Program:
+    """Return `program` with those equations whose results are in `found` as writes."""
 
     def rule(equation: Equation, inputs: list[Atom]):
         if equation.outputs[0] not in found:
@@ -59,7 +124,7 @@ def write_in_place(program: Program) -> Program:
         result = equation.primitive.write(inputs, **equation.params)
         return None if result is None else [result]
 
-    return rewrite(program, rule) if found else program
+    return rewrite(program, rule)
 
 
 def parts_written(array: Var, users: dict[Atom, list[Equation]], outputs: set[Atom]) -> list[Var]:
