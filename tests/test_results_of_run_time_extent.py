@@ -68,6 +68,19 @@ def changed_at_places(x):
     return y, z
 
 
+def changed_where(x):
+    y, table, mask = np.zeros_like(x), np.outer(x, x), x > 0.35
+    i, other, places = np.where(mask), np.where(x <= 0.35), np.where(table > 0.1)
+    mask[0] = not mask[0]
+    y[i] = (1 + x[i] ** 2) ** -0.5 * np.arctan(x[i])
+    y[other] = 2.0
+    y[i] += y[i].sum() * x[i[0]]
+    table[places] = np.sqrt(table[places]) + places[1]
+    table[places[0], places[1]] += 1.0
+    table[i] *= 2.0
+    return y, table, table[places], table[i], np.outer(x, y)[:, 1:][np.nonzero(table[:, 1:] > 1)]
+
+
 def between_bounds(x):
     x = np.sort(x)
     low, high = np.searchsorted(x, 0.2), np.searchsorted(x, 0.7)
@@ -126,7 +139,7 @@ def sieve(x):
     return primes, x[0]
 
 
-PROGRAMS = [growing, kept_in_a_list, selected, occurrences, changed_at_places, between_bounds, carried, lists_of_slices, narrowed,
+PROGRAMS = [growing, kept_in_a_list, selected, occurrences, changed_at_places, changed_where, between_bounds, carried, lists_of_slices, narrowed,
             narrowed_in_branches, sieve]
 
 

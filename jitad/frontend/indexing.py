@@ -18,7 +18,7 @@ from numpy.lib.array_utils import normalize_axis_index
 from jitad.frontend.cells import View, wrap
 from jitad.frontend.concrete import known
 from jitad.frontend.extents import Extent, extent_of
-from jitad.frontend.masks import Selected, packed, unpacked
+from jitad.frontend.masks import Selected, mask_of_places, packed, unpacked
 from jitad.frontend.open_slices import assign, get, is_open, put
 from jitad.frontend.promotion import as_operand, cast, to_atom
 from jitad.frontend.ragged import Ragged, agreed, parts
@@ -57,6 +57,8 @@ class Index(NamedTuple):
 
 def getitem(a: View, key):
     """Return ``a[key]``."""
+    if type(key) is tuple:
+        key = mask_of_places(key, a.type.shape)
     if type(key) is tuple and unknown_mask(key):
         found = selected(a, key)
         if found is not None:
@@ -78,6 +80,8 @@ def setitem(a: View, key, value) -> None:
     """Perform ``a[key] = value``."""
     if a.scalar:
         raise errors.TypeError("a scalar does not support item assignment")
+    if type(key) is tuple:
+        key = mask_of_places(key, a.type.shape)
     if is_open(key):
         put(a, tuple(map(Extent, a.type.shape)), key, value)
         return

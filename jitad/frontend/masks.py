@@ -111,9 +111,13 @@ class Selected(NDArrayOperatorsMixin):
             result = self.elementwise(ufunc, inputs, kwargs)
         if out is None:
             return result
-        if not isinstance(result, Selected):
+        if isinstance(result, Selected):
+            values = result.values
+        elif isinstance(result, Ragged) and result.ndim == self.ndim:
+            values = unpacked(result.values, result.extents[self.lead], self.mask, self.lead)
+        else:
             raise refused(f"an assignment of np.{ufunc.__name__} of other elements")
-        self.values[...] = result.values.astype(self.dtype)
+        self.values[...] = values.astype(self.dtype)
         return self
 
     def fits(self, inputs) -> bool:
@@ -281,6 +285,16 @@ treat_as_sized(Selected, parts_when_packed, plain=Ragged)
 REDUCTIONS = {np.sum: "sum", np.prod: "prod", np.mean: "mean", np.var: "var", np.std: "std", np.any: "any", np.all: "all", np.max: "max",
               np.amax: "max", np.min: "min", np.amin: "min", np.copy: "copy"}
 ELEMENTWISE = frozenset([np.clip, np.real, np.imag, np.round, np.around, np.nan_to_num, np.angle, np.sinc])
+
+
+def mask_of_places(key: tuple, shape: tuple[int, ...]):
+    """Return the mask of the first axes of an array of which `np.nonzero` gave all items of a key; any other key as it is."""
+    places = [item.where for item in key if isinstance(item, Ragged) and item.where is not None]
+    if not places or len(places) < len(key):
+        return key
+    mask, axes = places[0][0], [axis for _, axis in places]
+    whole = axes == list(range(mask.ndim)) and mask.shape == shape[: mask.ndim] and all(x is mask for x, _ in places)
+    return mask if whole else key
 
 
 def same_value(x: Atom, y: Atom) -> bool:

@@ -40,9 +40,13 @@ def refused(what: str) -> errors.ConcreteValueError:
 
 
 class Ragged(NDArrayOperatorsMixin):
-    """The elements of `values` below the `extents`."""
+    """The elements of `values` below the `extents`.
+
+    `where` is the mask and the axis of which `np.nonzero` gave them as indices, if it did.
+    """
 
     indirect = True
+    where: tuple[View, int] | None = None
 
     def __init__(self, values: View, extents: Extents):
         self.values = values

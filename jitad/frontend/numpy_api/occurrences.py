@@ -44,12 +44,15 @@ def nonzero(a):
         return np.nonzero(decided(a))
     if not a.ndim:
         raise errors.ValueError("np.nonzero of a 0-d array; use np.atleast_1d")
-    flat = flatnonzero(a)
+    flat, mask = flatnonzero(a), a != 0
     places, rest = [], flat.values
     for extent in a.shape[:0:-1]:
         rest, place = rest // extent, rest % extent
         places.append(place)
-    return tuple(Ragged(place, flat.extents) for place in [rest, *places[::-1]])
+    result = tuple(Ragged(place, flat.extents) for place in [rest, *places[::-1]])
+    for axis, place in enumerate(result):
+        place.where = mask, axis
+    return result
 
 
 @implements(np.argwhere)
