@@ -340,3 +340,23 @@ def test_equal_operands_of_loops_and_branches_are_one():
     x = np.linspace(-2.0, 80.0, 90)
     np.testing.assert_allclose(jit(f)(x), f(x), rtol=1e-12)
     assert show(f, x, stage="loops").count("floor") == 1
+
+
+class Scaled:
+    def __init__(self, value):
+        self.value = value
+
+    def twice(self):
+        return type(self)(self.value * 2)
+
+
+def test_types_of_traced_values():
+    def f(x, y):
+        number, kind = type(x[0]), type(y)
+        assert number is np.float64 and kind is float and type(x) is np.ndarray
+        return np.sum(x ** number(2)) * kind(0.5) + number(x[0]) * Scaled(kind(y)).twice().value
+
+    args = np.array([1.0, 2.0]), 3.0
+    np.testing.assert_allclose(jit(f)(*args), f(*args))
+    for gradient, expected in zip(grad(f, (0, 1))(*args), ([7.0, 2.0], 2.0), strict=True):
+        np.testing.assert_allclose(gradient, expected)

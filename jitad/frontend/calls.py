@@ -21,7 +21,7 @@ from jitad.frontend.captures import CONTAINERS, Captures, active
 from jitad.frontend.control.bodies import check_running
 from jitad.frontend.control.elementwise import on_elements
 from jitad.frontend.functions import is_rewritten, rewritten, rewritten_code
-from jitad.frontend.introspection import attribute_reader, has_attribute, instance_of
+from jitad.frontend.introspection import attribute_reader, has_attribute, instance_of, type_of
 from jitad.frontend.numpy_api import BUILTINS, REDIRECTS
 from jitad.frontend.numpy_api.nests import reading_lists
 from jitad.frontend.numpy_api.scipy import of_scipy
@@ -206,7 +206,7 @@ def callable_object(captures: Captures, function):
     return function
 
 
-INTROSPECTION = {next: advanced, isinstance: instance_of, getattr: attribute_reader(resolve), hasattr: has_attribute}
+INTROSPECTION = {next: advanced, type: type_of, isinstance: instance_of, getattr: attribute_reader(resolve), hasattr: has_attribute}
 RULES = {
     types.FunctionType: python_function,
     types.MethodType: method,

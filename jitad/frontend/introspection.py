@@ -16,6 +16,11 @@ def instance_of(x, classes) -> bool:
     return isinstance(x, classes) or is_traced(x) and isinstance(stand_in(x), classes)
 
 
+def type_of(x, *definition, **keywords) -> type:
+    """``type``, which says of a traced array the class of what it stands for."""
+    return type(stand_in(x)) if is_traced(x) and not definition else type(x, *definition, **keywords)
+
+
 def stand_in(x: View):
     if x.weak is not None:
         return x.weak()
