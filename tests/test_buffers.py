@@ -202,3 +202,16 @@ def test_arguments_that_only_the_first_trips_change(function, shapes):
     np.testing.assert_allclose(jitad.jit(function)(*mine), function(*his), rtol=1e-12)
     for x, y in zip(mine, his, strict=True):
         np.testing.assert_allclose(x, y, rtol=1e-14)
+
+
+def test_masks_filled_by_element():
+    def f(x):
+        signs, fixed = np.empty(3, dtype=np.bool_), np.zeros(3, bool)
+        fixed[1] = True
+        for i in range(3):
+            signs[i] = True if x[i] >= 0 else False  # noqa: SIM210  written as in others' code
+        return np.where(signs, x, x**2), x[fixed], np.zeros(fixed.sum()), x[signs].sum()
+
+    x = np.array([1.0, -2.0, 3.0])
+    for result, expected in zip(jitad.jit(f)(x), f(x), strict=True):
+        np.testing.assert_array_equal(result, expected)

@@ -135,8 +135,8 @@ class Stage(Operators):
         return value if active.captures is None else Growable(value)
 
     def buffer(self, value):
-        """Return what the function has made and assigns elements to: arrays of integers also."""
-        return self.made(value, "fciu", 1)
+        """Return what the function has made and assigns elements to: arrays of integers and booleans also."""
+        return self.made(value, "fciub", 1)
 
     def iterable(self, value):
         """Return what a loop runs over."""
