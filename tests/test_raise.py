@@ -205,6 +205,22 @@ def test_handlers_come_too_late():
         jitad.jit(handled)(0.5)
 
 
+def test_the_first_of_several_is_raised():
+    def f(x):
+        assert x[0] > 0, "first"
+        y = np.exp(x) * 2
+        if np.sum(y) > 1:
+            raise ValueError("second")
+        assert x[0] > 0.5, "third"
+        return y
+
+    for function in (jitad.jit(f), jitad.jacrev(f)):
+        with pytest.raises(AssertionError, match="first"):
+            function(-np.ones(3))
+        with pytest.raises(ValueError, match="second"):
+            function(0.1 * np.ones(3))
+
+
 def test_both_arms_raise():
     def f(x):
         if x > 0:

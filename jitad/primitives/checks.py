@@ -85,9 +85,11 @@ def evaluate_raise_unless(log, condition, error, arguments):
 
 
 def raising_element(b, index, operands, type, error, arguments):
+    """The log is not 0 where an earlier statement has raised: then this one does not."""
     log, condition = operands
-    wrong = b.select(condition(()), b.const(0, INT), b.const(1, INT))
-    return log(()) + b.index(b.checked(wrong, 1, text=arguments, error=error))
+    zero = b.const(0, INT)
+    wrong = b.select(b.call("eq", log(()), zero), b.select(condition(()), zero, b.const(1, INT)), zero)
+    return log(()) + wrong + b.index(b.checked(wrong, 1, text=arguments, error=error))
 
 
 def batch_raise_unless(size, inputs, axes, **params):
