@@ -211,9 +211,11 @@ def test_names_that_a_path_reads_without_a_value():
         return found
 
     for function in (sometimes, caught):
-        with pytest.raises(UnboundLocalError, match="has a value only if one arm of the branch") as error:
-            jitad.jit(function)(X)
-        assert isinstance(error.value, jitad.JitadError)
+        compiled = jitad.jit(function)
+        high = np.linspace(0.1, 0.9, 40)
+        assert compiled(high) == function(high)
+        with pytest.raises(UnboundLocalError, match="where it is not associated with a value"):
+            compiled(0.1 * high)
 
 
 # --- elements one by one ----------------------------------------------------------------------------------------------------------------
