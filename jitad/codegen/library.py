@@ -216,10 +216,8 @@ def emit_eigh(builder, call: Call, pointer: Pointer) -> ir.Value:
     copy_bytes(builder, pointer(vectors), pointer(a), a.nbytes)
     status, info = new_status(builder), room(builder, I32)
     with Loop(builder, 0, count - 1) as k:
-        matrix = offset(builder, pointer(vectors), builder.mul(k, ir.Constant(I64, n * n)), dtype)
-        found = offset(builder, pointer(values), builder.mul(k, ir.Constant(I64, n)), values.type.dtype)
+        found, matrix, *rooms = (member(builder, x, k, count, pointer) for x in (values, vectors, *scratch))
         sizes = [x.type.shape[-1] for x in scratch]
-        rooms = [offset(builder, pointer(x), builder.mul(k, ir.Constant(I64, size)), x.type.dtype) for x, size in zip(scratch, sizes, strict=True)]
         transpose_in_place(builder, matrix, n, dtype)
         routine = "heevd" if dtype.kind == "c" else "syevd"
         work = [operand for pair in zip(rooms, sizes, strict=True) for operand in pair]
