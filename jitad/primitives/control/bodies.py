@@ -102,6 +102,28 @@ def moved_body(body: Program, lead: int, moving: Sequence[bool], results: Sequen
     return Program([*inputs, *[t for t in dots if not is_zero(t)]], recorder.equations, [*outputs, *moved]), has
 
 
+def move_repeated(inputs: Sequence[Atom], tangents: Sequence, body: Program, consts: int) -> tuple[Program, list[Var], list, list[Atom], list[bool]]:
+    """Return the forward-mode body of a loop, the free Vars it takes, its constants and its carried operands, and which carried values move.
+
+    The body's inputs are the counter, then all of these in this order; tangents of constants and of carried values come behind them.
+    """
+    has = [not is_zero(t) for t in tangents]
+    held = has[:consts]
+    moving = fixpoint(has[consts:], lambda flags: moved_body(body, 1, [*held, *flags], None)[1])
+    program, _ = moved_body(body, 1, [*held, *moving], moving)
+    n, m = len(inputs), sum(held)
+    order = [0, *range(1, consts + 1), *range(n + 1, n + 1 + m), *range(consts + 1, n + 1), *range(n + 1 + m, len(program.inputs))]
+    program, free = close(Program([program.inputs[k] for k in order], program.equations, program.outputs), 1)
+    dots = [instantiate(t) for t, moves in zip(tangents, [*held, *moving], strict=True) if moves]
+    return program, free, [*inputs[:consts], *dots[:m]], [*inputs[consts:], *dots[m:]], moving
+
+
+def with_tangents(results: Sequence[Atom], moving: Sequence[bool]) -> tuple[list[Atom], list]:
+    """Return the carried values among the results of a forward-mode loop, and their tangents."""
+    outputs, dots = results[: len(moving)], iter(results[len(moving) :])
+    return outputs, [next(dots) if moves else Zero(x.type) for x, moves in zip(outputs, moving, strict=True)]
+
+
 def batched_body(body: Program, size: int, batched: Sequence[bool], results: Sequence[bool] | None) -> tuple[Program, list[bool]]:
     """Return a body whose `batched` inputs carry the batch on axis 0, as do its `results`; and which results do by themselves."""
     inputs = [Var(var.type.with_shape((size, *var.shape)) if moves else var.type) for var, moves in zip(body.inputs, batched, strict=True)]

@@ -16,7 +16,6 @@ from jitad.ir.passes import PASSES
 from jitad.ir.primitive import Primitive
 from jitad.ir.program import Atom, Literal, Program, Var
 from jitad.ir.recorder import Recorder, build, current, inline
-from jitad.ir.symbolic import Zero, is_zero
 from jitad.ir.types import ArrayType
 from jitad.primitives.control.bodies import (
     COUNTER,
@@ -28,9 +27,10 @@ from jitad.primitives.control.bodies import (
     leading,
     limited,
     live,
-    moved_body,
+    move_repeated,
     opposite,
     prune_repeated,
+    with_tangents,
 )
 from jitad.primitives.control.confinement import at_hand_in, confined, counts_in, reading_part, stored_part
 from jitad.primitives.control.delays import advance, advanced_body, delayed_body
@@ -59,21 +59,9 @@ def evaluate_loop(count, *arrays, body, length, consts, reverse):
 
 
 def jvp_loop(inputs, tangents, body, length, consts, reverse):
-    count, *inputs = inputs
-    _, *tangents = tangents
-    has = [not is_zero(t) for t in tangents]
-    held = has[:consts]
-    moving = fixpoint(has[consts:], lambda flags: moved_body(body, 1, [*held, *flags], None)[1])
-    program, _ = moved_body(body, 1, [*held, *moving], moving)
-    n, m = len(inputs), sum(held)
-    order = [0, *range(1, consts + 1), *range(n + 1, n + 1 + m), *range(consts + 1, n + 1), *range(n + 1 + m, len(program.inputs))]
-    program = Program([program.inputs[k] for k in order], program.equations, program.outputs)
-    program, free = close(program, 1)
-    dots = [instantiate(t) for t, moves in zip(tangents, [*held, *moving], strict=True) if moves]
-    results = loop(count, *free, *inputs[:consts], *dots[:m], *inputs[consts:], *dots[m:], body=program, length=length,
-                   consts=len(free) + consts + m, reverse=reverse)
-    outputs, moved = results[: n - consts], iter(results[n - consts :])
-    return outputs, [next(moved) if moves else Zero(x.type) for x, moves in zip(outputs, moving, strict=True)]
+    program, free, held, carry, moving = move_repeated(inputs[1:], tangents[1:], body, consts)
+    results = loop(inputs[0], *free, *held, *carry, body=program, length=length, consts=len(free) + len(held), reverse=reverse)
+    return with_tangents(results, moving)
 
 
 def loop_depends(flags, body, length, consts, reverse):

@@ -16,7 +16,7 @@ from jitad.ir.passes import PASSES
 from jitad.ir.primitive import Primitive
 from jitad.ir.program import Program, Var, literal
 from jitad.ir.recorder import Recorder, build, inline
-from jitad.ir.symbolic import Zero, is_zero
+from jitad.ir.symbolic import Zero
 from jitad.ir.types import BOOL, INT, ArrayType
 from jitad.primitives.comparisons import gt, lt
 from jitad.primitives.complexes import real
@@ -25,18 +25,18 @@ from jitad.primitives.control.bodies import (
     batched_body,
     batched_operands,
     chosen,
-    close,
     fixpoint,
-    moved_body,
+    move_repeated,
     opposite,
     prune_repeated,
     where,
     widened,
+    with_tangents,
 )
 from jitad.primitives.control.invariants import recorded_before, without
 from jitad.primitives.control.printing import one_by_one
 from jitad.primitives.control.sweeps import sweeps
-from jitad.primitives.declare import instantiate, sample
+from jitad.primitives.declare import sample
 from jitad.primitives.reductions import reduce_max, reduce_or
 
 
@@ -58,22 +58,11 @@ def evaluate_while(limit, *arrays, test, body, length, consts):
 
 
 def jvp_while(inputs, tangents, test, body, length, consts):
-    limit, *inputs = inputs
-    _, *tangents = tangents
-    has = [not is_zero(t) for t in tangents]
-    held = has[:consts]
-    moving = fixpoint(has[consts:], lambda flags: moved_body(body, 1, [*held, *flags], None)[1])
-    program, _ = moved_body(body, 1, [*held, *moving], moving)
-    n, m = len(inputs), sum(held)
-    order = [0, *range(1, consts + 1), *range(n + 1, n + 1 + m), *range(consts + 1, n + 1), *range(n + 1 + m, len(program.inputs))]
-    program, free = close(Program([program.inputs[k] for k in order], program.equations, program.outputs), 1)
-    types, start = program.input_types, 1 + len(free)
-    decide = widened(test, types, [0, *range(start, start + consts), *range(start + consts + m, start + m + n)])
-    dots = [instantiate(t) for t, moves in zip(tangents, [*held, *moving], strict=True) if moves]
-    trips, *results = while_(limit, *free, *inputs[:consts], *dots[:m], *inputs[consts:], *dots[m:], test=decide, body=program, length=length,
-                             consts=len(free) + consts + m)
-    outputs, moved = results[: n - consts], iter(results[n - consts :])
-    dots = [next(moved) if moves else Zero(x.type) for x, moves in zip(outputs, moving, strict=True)]
+    program, free, held, carry, moving = move_repeated(inputs[1:], tangents[1:], body, consts)
+    start, carried = 1 + len(free), 1 + len(free) + len(held)
+    decide = widened(test, program.input_types, [0, *range(start, start + consts), *range(carried, carried + len(moving))])
+    trips, *results = while_(inputs[0], *free, *held, *carry, test=decide, body=program, length=length, consts=len(free) + len(held))
+    outputs, dots = with_tangents(results, moving)
     return [trips, *outputs], [Zero(COUNTER), *dots]
 
 
