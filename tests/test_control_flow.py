@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from staged import check, interpreted, primitives, staged
+from staged import check, interpreted, primitives
 
 import jitad
 from jitad.ir import errors
@@ -449,84 +449,6 @@ def test_recursion_with_concrete_arguments():
     np.testing.assert_allclose(interpreted(lambda x: recursion(x, 5), X), recursion(X, 5))
 
 
-# --- how much is traced -----------------------------------------------------------------------------------------------------------
-
-
-def summed(x):
-    s = 0.0
-    for i in range(len(x)):
-        s += x[i]
-    return s
-
-
-def test_long_loops_are_traced_once():
-    sizes = [len(staged(summed, np.ones(n)).program.equations) for n in (20, 2000, 2_000_000)]
-    assert len(set(sizes)) == 1
-    assert primitives(summed, np.ones(20)) == ["loop"]
-
-
-def test_short_loops_and_unrolled_ones_are_not_staged():
-    def asked(x):
-        s = 0.0
-        for i in jitad.unroll(range(20)):
-            s += x[i]
-        return s
-
-    assert "loop" not in primitives(summed, np.ones(16)) and "loop" not in primitives(asked, X)
-    check(asked, X)
-
-
-def test_short_loops_that_would_record_much_are_staged():
-    def distances(a, b):
-        table = np.zeros((len(a) + 1, len(b) + 1))
-        for i in range(1, len(a) + 1):
-            for j in range(1, len(b) + 1):
-                table[i, j] = (a[i - 1] - b[j - 1]) ** 2 + min(table[i - 1, j], table[i, j - 1], table[i - 1, j - 1])
-        return table[-1, -1]
-
-    a, b = np.sin(np.arange(12.0)), np.cos(np.arange(9.0))
-    assert primitives(distances, a, b).count("loop") == 1 and len(primitives(distances, a, b)) < 50
-    check(distances, a, b)
-
-
-def test_few_trips_with_loops_within_loops_in_them_are_staged():
-    def swept(x, rows=20, sweeps=3):
-        for _ in range(sweeps):
-            for i in range(1, rows):
-                for j in range(1, 30):
-                    x[i, j] = 0.25 * (x[i - 1, j] + x[i, j - 1]) + 0.5 * x[i, j]
-        return x.sum()
-
-    assert primitives(swept, R.random((20, 30))).count("loop") == 1
-    assert primitives(lambda x: swept(x, rows=2), R.random((20, 30))).count("loop") == 3
-    check(swept, R.random((20, 30)))
-
-
-def test_a_loop_that_turns_out_not_to_be_staged_after_its_first_trip():
-    weights = [0.5] * 20
-
-    def f(x):
-        y = x.copy()
-        for i in range(20):
-            y[0] += 1
-            if i > 0:
-                y[1] += previous  # noqa: F821
-            previous = weights[i] * y[0]  # noqa: F841
-        return np.sum(y * x)
-
-    assert "loop" not in primitives(f, X)
-    check(f, X)
-
-
-def test_concrete_conditions_are_plain_python():
-    def f(x, flag=True, n=3):
-        if flag and 0 < n < 5 and n != 4:
-            return x * 2 if n else x
-        return x
-
-    assert primitives(f, 1.0) == ["mul"]
-
-
 def test_lists_that_are_appended_to_are_arrays():
     assert primitives(list_read_back, X)[-1] == "loop" and primitives(lists, X).count("loop") == 1
     long = np.linspace(0.5, 1.0, 5000)
@@ -540,22 +462,37 @@ def squares(x):
     return np.array(out)
 
 
-def test_small_choices_are_selections():
-    assert primitives(lambda x: x if x > 0 else -x, 1.0) == ["gt", "neg", "select"]
-    assert primitives(lambda x, y: x > 0 and y > 0, 1.0, 2.0) == ["gt", "gt", "and"]
-
-
-def test_what_is_not_taken_does_not_fail():
-    def f(x, k):
-        return x[k[0]] if k[0] < len(x) else 0.0
-
-    assert interpreted(f, np.ones(3), np.array([7])) == 0.0
-    assert interpreted(f, np.ones(3), np.array([2])) == 1.0
-
-
 def test_arguments_written_in_a_loop_are_outputs():
     x = np.ones(30)
     assert jitad.jit(mutate_arg)(x) == 465 and x[-1] == 30
+
+
+def test_annotated_names():
+    def f(x):
+        total: float = 0.0
+        last: float
+        for k in range(40):
+            step: float = x * k
+            if step > 3:
+                last: float = step
+                total += step
+            else:
+                last: float = 0.0
+        return total + last
+
+    assert interpreted(f, 1.5) == f(1.5)
+
+
+def test_a_return_in_the_else_of_a_loop():
+    def f(x):
+        for i in range(30):
+            if x[i] > 0.9:
+                return x[i] * 2, i
+        else:
+            return x[0], -1
+
+    check(f, X)
+    check(f, X * 0.1)
 
 
 # --- errors -----------------------------------------------------------------------------------------------------------------------
@@ -582,22 +519,6 @@ def test_a_name_with_a_value_in_one_arm():
     assert interpreted(f, 1.0) == 2.0
     with pytest.raises(UnboundLocalError, match="cannot access local variable 'y'"):
         interpreted(lambda x: f(x) + 1, -1.0)
-
-
-def test_annotated_names():
-    def f(x):
-        total: float = 0.0
-        last: float
-        for k in range(40):
-            step: float = x * k
-            if step > 3:
-                last: float = step
-                total += step
-            else:
-                last: float = 0.0
-        return total + last
-
-    assert interpreted(f, 1.5) == f(1.5)
 
 
 def test_an_array_in_one_arm():
@@ -639,78 +560,3 @@ def test_global_names():
 
     with pytest.raises(errors.ControlFlowError, match="the global name written"):
         interpreted(f, 1.0)
-
-
-# --- as functions -----------------------------------------------------------------------------------------------------------------
-
-
-def by_functions(x):
-    def step(h, u):
-        h = jitad.cond(u > 0.5, lambda h: np.tanh(h + u), lambda h: h * u, h)
-        return h, h**2
-
-    h, ys = jitad.scan(step, x[0], x, reverse=True)
-    h = jitad.fori_loop(0, 20, lambda i, v: v + 0.1 * x[i] * v, h)
-    return jitad.switch(np.argmax(x) % 3, [np.sin, np.cos, np.exp], h) + ys[3] * ys.sum()
-
-
-def by_statements(x):
-    h, ys = x[0], np.zeros(30)
-    for k in range(29, -1, -1):
-        h = np.tanh(h + x[k]) if x[k] > 0.5 else h * x[k]
-        ys[k] = h**2
-    for i in range(20):
-        h = h + 0.1 * x[i] * h
-    return [np.sin, np.cos, np.exp][np.argmax(x) % 3](h) + ys[3] * ys.sum()
-
-
-def test_functional_forms():
-    np.testing.assert_allclose(interpreted(by_functions, X), by_statements(X), rtol=1e-13)
-    slopes = [interpreted(jitad.grad(f), X) for f in (by_functions,)]
-    step = 1e-6 * np.eye(30)
-    numerical = [(by_statements(X + h) - by_statements(X - h)) / 2e-6 for h in step]
-    np.testing.assert_allclose(slopes[0], numerical, rtol=1e-6, atol=1e-8)
-
-
-def test_while_loop():
-    def f(x):
-        return jitad.while_loop(lambda s: s[0] < 10, lambda s: (s[0] * 2, s[1] + 1), (x, 0))
-
-    value, count = interpreted(f, 0.3)
-    assert value == 0.3 * 64 and count == 6
-    assert interpreted(lambda x: jitad.jvp(lambda x: f(x)[0], (x,), (1.0,))[1], 0.3) == 64
-
-
-def test_scan_without_xs():
-    carry, ys = interpreted(lambda x: jitad.scan(lambda s, _: (s * x, s), 1.0, None, length=20), 0.9)
-    np.testing.assert_allclose(carry, 0.9**20)
-    np.testing.assert_allclose(ys, 0.9 ** np.arange(20))
-
-
-def test_a_return_in_the_else_of_a_loop():
-    def f(x):
-        for i in range(30):
-            if x[i] > 0.9:
-                return x[i] * 2, i
-        else:
-            return x[0], -1
-
-    check(f, X)
-    check(f, X * 0.1)
-
-
-def pairings(x):
-    """The trips of the outer loop are the longer the later they come; the first one is empty."""
-    best = np.zeros((11, 11))
-    for i in range(10, -1, -1):
-        for j in range(i + 1, 11):
-            best[i, j] = max(best[i, j - 1], x[i] * x[j])
-            for k in range(i + 1, j):
-                best[i, j] = max(best[i, j], best[i, k] + best[k + 1, j])
-    return best[0, 10]
-
-
-def test_loops_of_growing_length_are_staged():
-    x = np.linspace(0.3, 1, 11)[np.arange(11) * 7 % 11]
-    assert len(str(jitad.trace(pairings)(x)).splitlines()) < 100
-    check(pairings, x)
