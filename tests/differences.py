@@ -36,18 +36,18 @@ def inner(xs, ys) -> float:
     return sum(np.vdot(x, y).real for x, y in zip(xs, ys, strict=True) if moves(x))
 
 
-def check_derivatives(program, inputs, hermitian=False):
+def check_derivatives(program, inputs, hermitian=False, active=None):
     """Hold forward mode against extrapolated central differences, and reverse mode against forward mode."""
     rng = np.random.default_rng(1)
-    active = [moves(x) for x in inputs]
-    vs = [direction(rng, x, hermitian) for x in inputs if moves(x)]
+    active = active or [moves(x) for x in inputs]
+    vs = [direction(rng, x, hermitian) for x, moving in zip(inputs, active, strict=True) if moving]
     outputs = evaluate(program, *inputs)
     results = evaluate(verify(jvp(program, active)), *inputs, *vs)
     primals, dots = results[:len(outputs)], results[len(outputs):]
 
     def at(step):
         remaining = iter(vs)
-        return evaluate(program, *[x + step * next(remaining) if moves(x) else x for x in inputs])
+        return evaluate(program, *[x + step * next(remaining) if moving else x for x, moving in zip(inputs, active, strict=True)])
 
     def slope(k, step):
         return (at(step)[k] - at(-step)[k]) / (2 * step)

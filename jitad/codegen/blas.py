@@ -57,11 +57,21 @@ def shared_library(module: str) -> ctypes.CDLL | None:
 
 def exported_address(module: str, name: str) -> int:
     """Return the address of a routine as SciPy tells other extension modules."""
-    capsule = importlib.import_module(f"scipy.linalg.{module}").__pyx_capi__[name]
-    get_name, get_pointer = ctypes.pythonapi.PyCapsule_GetName, ctypes.pythonapi.PyCapsule_GetPointer
-    get_name.restype, get_name.argtypes = ctypes.c_char_p, [ctypes.py_object]
-    get_pointer.restype, get_pointer.argtypes = ctypes.c_void_p, [ctypes.py_object, ctypes.c_char_p]
-    return get_pointer(capsule, get_name(capsule))
+    return capsule_address(importlib.import_module(f"scipy.linalg.{module}").__pyx_capi__[name])
+
+
+def capsule_signature(capsule) -> str:
+    """Return the C signature of a function that Cython exports."""
+    function = ctypes.pythonapi.PyCapsule_GetName
+    function.restype, function.argtypes = ctypes.c_char_p, [ctypes.py_object]
+    return function(capsule).decode()
+
+
+def capsule_address(capsule) -> int:
+    """Return the address of a function that Cython exports."""
+    function = ctypes.pythonapi.PyCapsule_GetPointer
+    function.restype, function.argtypes = ctypes.c_void_p, [ctypes.py_object, ctypes.c_char_p]
+    return function(capsule, capsule_signature(capsule).encode())
 
 
 def routines_in(module: ir.Module) -> tuple[str, ...]:

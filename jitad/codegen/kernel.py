@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from llvmlite import ir
 
-from jitad.codegen import blas, elementary, entry, machine, printing, tapes, team
+from jitad.codegen import blas, elementary, entry, machine, printing, special_functions, tapes, team
 from jitad.codegen.elementary import efforts
 from jitad.codegen.failures import Failure, failures
 from jitad.codegen.module import emit_body
@@ -78,7 +78,12 @@ def takes_functions(steps: Sequence[Step], inside: bool = False) -> Iterator[boo
 def compile_loops(loops: Loops, name: str, strict: bool = False) -> Code:
     """Compile `loops` to code whose entry is called `name`."""
     module = to_module(loops, name, strict)
-    return Code(name, machine.object_code(module), blas.routines_in(module), loops.work_bytes, failures(loops))
+    return Code(name, machine.object_code(module), routines_in(module), loops.work_bytes, failures(loops))
+
+
+def routines_in(module: ir.Module) -> tuple[str, ...]:
+    """Return the functions of libraries that a module calls; they must be registered before its code is loaded."""
+    return blas.routines_in(module) + special_functions.symbols_in(module)
 
 
 def text_of(loops: Loops, stage: str, strict: bool = False) -> str:
@@ -109,7 +114,7 @@ class Kernel:
         efforts.provide(self.code.content)
         printing.provide_for(self.code.content)
         for routine in self.code.routines:
-            blas.register(routine)
+            (special_functions if routine.startswith(special_functions.PREFIX) else blas).register(routine)
         return machine.load(self.code.content, [self.code.name, self.code.body_name])
 
     def bind(self, classes: Sequence[type] = ()) -> Callable[..., tuple]:

@@ -14,6 +14,7 @@ from contextlib import nullcontext
 
 from llvmlite import ir
 
+from jitad.codegen import special_functions
 from jitad.codegen.accumulators import CHUNK, Accumulators, Copy, identity
 from jitad.codegen.elementary.arithmetic import Arithmetic, Scalar
 from jitad.codegen.elementary.division import Divisor
@@ -324,7 +325,8 @@ class NestEmitter:
             return self.builder.select(bad, ir.Constant(I64, 0), index)
         if op == "div" and self.divides_many(expr):
             return self.divided(*args)
-        return self.scalars.emit(expr, [self.values[x.number] for x in args])
+        operands = [self.values[x.number] for x in args]
+        return special_functions.call(self.builder, expr.op, operands) if ":" in expr.op else self.scalars.emit(expr, operands)
 
     def divides_many(self, expr: Expr) -> bool:
         """Whether the divisor is the same in all trips of an innermost loop that is long, or in several iterations side by side."""

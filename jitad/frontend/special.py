@@ -6,9 +6,10 @@ import math
 from collections.abc import Callable
 
 from jitad.ir.program import Atom
+from jitad.ir.registry import REGISTRY
 from jitad.primitives import arithmetic as ar
+from jitad.primitives import bessel, elliptic, gamma, powers, special, transcendental
 from jitad.primitives import comparisons as co
-from jitad.primitives import gamma, powers, transcendental
 from jitad.primitives.declare import full
 from jitad.primitives.transcendental import exp, expm1, log, log1p
 
@@ -117,7 +118,49 @@ def beta(a: Atom, b: Atom) -> Atom:
     return co.select(pole, math.inf, value)
 
 
+def airy(x: Atom) -> tuple[Atom, ...]:
+    return bessel.airy_ai(x), bessel.airy_aip(x), bessel.airy_bi(x), bessel.airy_bip(x)
+
+
+def ellipj(u: Atom, m: Atom) -> tuple[Atom, ...]:
+    return elliptic.ellipj_sn(u, m), elliptic.ellipj_cn(u, m), elliptic.ellipj_dn(u, m), elliptic.ellipj_ph(u, m)
+
+
+def inv_boxcox(y: Atom, power: Atom, exponential: Callable = exp) -> Atom:
+    """exp(log(1 + p y) / p), for p = 0 exp(y)."""
+    change = power * y
+    small = ar.abs(change) < 1e-5
+    safe = co.select(small, 1.0, change)
+    return exponential(y * co.select(small, 1 - change * (0.5 - change * (1 / 3)), log1p(safe) / safe))
+
+
+def in_degrees(function: Callable) -> Callable:
+    return lambda x: function(x * (math.pi / 180))
+
+
+LIBRARY = """
+    jv yv iv kv ive kve kn yn j0 j1 y0 y1 i0 i1 i0e i1e k0 k1 k0e k1e struve modstruve erfcx erfi dawsn erfinv erfcinv ndtri ndtri_exp owens_t
+    exp1 expi expn spence wrightomega gammainc gammaincc gammaincinv gammainccinv betainc betaincc betaincinv betainccinv gammasgn rgamma poch
+    binom stdtr stdtrit elliprf elliprd ellipk ellipkm1 ellipe ellipkinc ellipeinc hyp2f1 hyp1f1 hyp0f1 hyperu chdtr chdtrc
+    gdtr gdtrc pdtr pdtrc fdtr fdtrc bdtr bdtrc boxcox boxcox1p powm1 loggamma eval_jacobi eval_gegenbauer eval_legendre
+    eval_chebyt eval_chebyu eval_genlaguerre eval_laguerre eval_hermite eval_hermitenorm lpmv
+"""
+
 SCIPY_RULES: dict[str, Callable] = {
+    **{name: REGISTRY[name] for name in LIBRARY.split()},
+    "jve": bessel.jv,
+    "yve": bessel.yv,
+    "airy": airy,
+    "ellipj": ellipj,
+    "fresnel": lambda x: (special.fresnel_s(x), special.fresnel_c(x)),
+    "sici": lambda x: (special.sine_integral(x), special.cosine_integral(x)),
+    "shichi": lambda x: (special.sinh_integral(x), special.cosh_integral(x)),
+    "inv_boxcox": inv_boxcox,
+    "inv_boxcox1p": lambda y, power: inv_boxcox(y, power, expm1),
+    "sindg": in_degrees(transcendental.sin),
+    "cosdg": in_degrees(transcendental.cos),
+    "tandg": in_degrees(transcendental.tan),
+    "radian": lambda d, m, s: (d + m * (1 / 60) + s * (1 / 3600)) * (math.pi / 180),
     "erf": transcendental.erf,
     "erfc": transcendental.erfc,
     "ndtr": ndtr,

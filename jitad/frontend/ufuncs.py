@@ -55,7 +55,9 @@ def resolve(ufunc: np.ufunc, kinds: tuple, **options) -> Plan:
         raise errors.TypeError(str(error)) from None
     dtypes = tuple(map(check_dtype, dtypes))
     inputs, outputs = dtypes[:ufunc.nin], dtypes[ufunc.nin:]
-    if len(set(inputs)) > 1 and ufunc is not np.ldexp:
+    if len(set(inputs)) > 1 and module_of(ufunc) == "scipy.special":
+        inputs = (outputs[0],) * len(inputs)  # integers, such as degrees of polynomials, are converted where they are used
+    elif len(set(inputs)) > 1 and ufunc is not np.ldexp:
         raise errors.TypeError(f"np.{ufunc.__name__} of {inputs[0]} and {inputs[1]} arrays; convert one of them with astype")
     return Plan(rule.choose(inputs[0].kind) if isinstance(rule, ByKind) else rule, inputs, outputs)
 

@@ -105,6 +105,8 @@ class Primitive:
         Structural, and some elements of the operand may not reach the result (slices and gathers).
     dtypes
         Character codes of the dtypes that tests sample.
+    constants
+        The operands with respect to which no derivative is known.
     multiple
         Whether `type`, `evaluate` and calls give lists.
     """
@@ -144,6 +146,7 @@ class Primitive:
     structural: bool = False
     selecting: bool = False
     dtypes: str = "dfD"
+    constants: tuple[int, ...] = ()
     multiple: bool = False
 
     def __post_init__(self):

@@ -99,7 +99,8 @@ def work(nest: Nest) -> int:
 
 def price(region: Region) -> float:
     """Return about how much work one iteration is."""
-    records = [REGISTRY[expr.op].lower for expr in expressions(region) if expr.op in REGISTRY]
+    names = [expr.op.partition(":")[0] for expr in expressions(region)]  # a library's function follows the name of the primitive
+    records = [REGISTRY[name].lower for name in names if name in REGISTRY]
     loads = sum(expr.op == "load" for expr in expressions(region))
     scattered = sum(isinstance(statement, ScatterStore) for statement in region.statements)
     return LOAD * loads + STORE * len(region.statements) + SCATTER * scattered + sum(getattr(record, "cost", 0) for record in records)
