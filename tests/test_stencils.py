@@ -127,6 +127,31 @@ def test_a_field_lives_where_it_is_kept(function, args, fields):
     assert loops.work_bytes < 1.1 * (STEPS + 1) * FIELD.nbytes + 5 * FIELD.nbytes
 
 
+def test_tangents_live_where_they_are_kept():
+    """They begin as arrays that the trips fill, as what they are the tangents of."""
+    product = jitad.jit(lambda u, v: jitad.hvp(spreading, (u,), (v,)))
+    loops = to_loops(jitad.trace(product)(FIELD, FIELD))
+    assert passes(product, FIELD, FIELD) == [2]
+    assert not [nest for nest in leaves(loops.steps) if isinstance(nest, Nest) and nest.trips > (STEPS - 1) * FIELD.size]
+
+
+def currents(height, depth):
+    """Velocities on the faces, changed in place where there is water on both sides."""
+    n, m = height.shape
+    u, v = np.zeros((n + 1, m)), np.zeros((n, m + 1))
+    for _ in range(STEPS):
+        u[1:-1] -= 0.1 * (height[1:] - height[:-1])
+        v[:, 1:-1] -= 0.1 * (height[:, 1:] - height[:, :-1])
+        height = height - 0.1 * depth * (u[1:] - u[:-1] + v[:, 1:] - v[:, :-1])
+    return np.sum(height**2)
+
+
+def test_what_is_written_in_place_is_read_there():
+    """Nothing keeps the new velocities apart from the arrays they are written to, and those of either direction share a pass."""
+    assert passes(jitad.jit(currents), FIELD, FIELD) == [2, 1]
+    check_grads(currents, (FIELD, 1 + FIELD), order=2)
+
+
 def test_the_adjoint_of_a_step_has_no_guards():
     *_, loop = [step for step in to_loops(jitad.trace(jitad.value_and_grad(waves))(SPEED, DAMPING, 4, PLACES)).steps if isinstance(step, Repeat)]
     interiors = [max(nest.regions, key=lambda region: np.prod([high - low + 1 for low, high in region.ranges]))

@@ -52,5 +52,5 @@ def linear_program(linear: LinearMap) -> tuple[Program, list[Atom]]:
     """Return a linear map as a Program of its inputs and the values it needs, and these values."""
     with Recorder() as tail:
         outputs = list(map(instantiate, linear.outputs))
-    kept = residuals(linear)
-    return Program([*linear.inputs, *kept], [*linear.equations, *tail.equations], outputs), kept
+    kept, again = residuals(linear)
+    return Program([*linear.inputs, *kept], [*again, *linear.equations, *tail.equations], outputs), kept

@@ -74,6 +74,8 @@ class Primitive:
         For an operation that may change a part of an array only: the array, and what is put there or added.
     write : ``(inputs, **params) -> atom | None``
         The same as a write to that part, which leaves the other elements where they are, if there is such a write.
+    reread : ``(result, type, **params) -> atom``
+        For a write of values of a type to an array: the values, read from what the array is then.
     hoist : ``(inputs, choose, **params) -> outputs | None``
         For a loop: records a version before which those values of its body are computed that ``choose(body, held, certain)`` gives; `held` are
         the inputs of the body that are the same in every trip, `certain` says that there is one. None if there are no such values.
@@ -132,6 +134,7 @@ class Primitive:
     choose: Callable | None = None
     part: Callable | None = None
     write: Callable | None = None
+    reread: Callable | None = None
     hoist: Callable | None = None
     delay: Callable | None = None
     add_into: Callable | None = None

@@ -30,7 +30,7 @@ def lower_block(program: Program, outputs: Sequence[Buffer], context: Context) -
     """Return the steps of `program`."""
     plan = schedule(program)
     buffers = context.buffers
-    assign_outputs(program, outputs, buffers, plan.roots)
+    assign_outputs(plan.program, outputs, buffers, plan.roots)
     for group in plan.groups:
         for var in group.roots:
             if var not in buffers:

@@ -20,6 +20,7 @@ from jitad.lower.levels import earliest_levels, latest_levels
 from jitad.lower.order import values_to_keep
 from jitad.lower.products import blas_operands
 from jitad.lower.reads import SHORT, Reads, iteration_box, kind_of, terms_of
+from jitad.lower.rereading import reread
 
 STORE = 6.0
 LOAD = 1.0
@@ -48,6 +49,7 @@ class Group:
 
 @dataclass(eq=False)
 class Schedule:
+    program: Program
     groups: list[Group]
     roots: set[Var]
 
@@ -59,6 +61,12 @@ def schedule(program: Program) -> Schedule:
     at last those that turn out to be read only in the nest that computes them are inlined again.
     """
     reads = Reads(program)
+    plan = chosen(program, reads)
+    again = reread(program, plan.roots, reads)
+    return plan if again is None else chosen(again, Reads(again))
+
+
+def chosen(program: Program, reads: Reads) -> Schedule:
     forced = forced_roots(program)
     forced |= values_to_keep(program, forced)
     forced |= deepest(program, forced)
@@ -68,7 +76,7 @@ def schedule(program: Program) -> Schedule:
         if not needless:
             break
         roots, groups = settle(program, reads, roots - needless, groups)
-    return Schedule(groups, roots)
+    return Schedule(program, groups, roots)
 
 
 def settle(program: Program, reads: Reads, roots: set[Var], groups: list[Group] | None) -> tuple[set[Var], list[Group]]:

@@ -283,12 +283,19 @@ def median(values: Sequence[int]) -> int:
 
 
 def frames(boxes: Sequence[Box]) -> dict[Box, Box]:
-    """Return for each box the largest one that is little larger: nests over the two share one loop."""
-    found: dict[Box, Box] = {}
+    """Return for each box one that is little larger than it and others beside it: nests over them share its loops."""
+    found: list[tuple[Box, Box, list[Box]]] = []  # what surrounds boxes, what they have in common, and they
     for box in sorted(set(boxes), key=math.prod, reverse=True):
-        found[box] = next((frame for frame in found if found[frame] == frame and little_larger(frame, box)), box)
-    return found
+        for k, (frame, common, own) in enumerate(found):
+            if len(frame) == len(box):
+                around, inside = tuple(map(max, frame, box)), tuple(map(min, common, box))
+                if little_larger(around, inside):
+                    found[k] = around, inside, [*own, box]
+                    break
+        else:
+            found.append((box, box, [box]))
+    return {box: frame for frame, _, own in found for box in own}
 
 
 def little_larger(frame: Box, box: Box) -> bool:
-    return len(frame) == len(box) and all(0 <= n - m <= n // CLOSE for n, m in zip(frame, box, strict=True))
+    return all(0 <= n - m <= n // CLOSE for n, m in zip(frame, box, strict=True))

@@ -73,6 +73,7 @@ update = Primitive(
     batch=batch_update,
     write=write_update,
     part=part_updated,
+    reread=lambda result, part, start, step: slice_(result, start=start, shape=part.shape, step=step),
     lower=Pull(update_element),
     samples=lambda rng, dtype: [
         ([sample(rng, dtype, shape=whole), sample(rng, dtype, shape=part)], {"start": start, "step": step})

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from jitad.ir.lowering import Pull, Undefined
 from jitad.ir.program import Atom, Equation, Program, Var
 from jitad.ir.recorder import Recorder, current
 from jitad.ir.symbolic import Zero
@@ -41,6 +42,13 @@ def linearize(program: Program, inputs: Sequence[Atom], active: Sequence[bool]) 
     return parts.outputs[: len(outputs)], LinearMap(moving, parts.linear, final)
 
 
-def residuals(linear: LinearMap) -> list[Var]:
-    """Return the Vars of the surrounding recorder that the map needs."""
-    return Program(linear.inputs, linear.equations, [t for t in linear.outputs if not isinstance(t, Zero)]).free_vars()
+def residuals(linear: LinearMap) -> tuple[list[Var], list[Equation]]:
+    """Return the Vars of the surrounding recorder that the map needs, and the equations of others, which are made of nothing."""
+    needed = Program(linear.inputs, linear.equations, [t for t in linear.outputs if not isinstance(t, Zero)]).free_vars()
+    again = list(dict.fromkeys(x.equation for x in needed if x.equation is not None and made_of_nothing(x.equation)))
+    anew = {x for equation in again for x in equation.outputs}
+    return [x for x in needed if x not in anew], again
+
+
+def made_of_nothing(equation: Equation) -> bool:
+    return isinstance(equation.primitive.lower, Undefined | Pull) and not any(isinstance(x, Var) for x in equation.inputs)

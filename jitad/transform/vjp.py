@@ -38,12 +38,12 @@ def pullback(program: Program, active: Sequence[bool]) -> tuple[Program, Program
     inputs = [Var(var.type) for var in program.inputs]
     with Recorder() as recorder:
         outputs, linear = linearize(program, inputs, active)
-    kept = residuals(linear)
+    kept, again = residuals(linear)
     forward = Program(inputs, recorder.equations, [*outputs, *kept])
     cotangents = [Var(atom.type) for atom in outputs]
     with Recorder() as recorder:
         results = list(map(instantiate, pull_back(linear, cotangents)))
-    return forward, Program([*kept, *cotangents], recorder.equations, results)
+    return forward, Program([*kept, *cotangents], [*again, *recorder.equations], results)
 
 
 def linearization(program: Program, active: Sequence[bool]) -> tuple[Program, Program]:
@@ -51,11 +51,11 @@ def linearization(program: Program, active: Sequence[bool]) -> tuple[Program, Pr
     inputs = [Var(var.type) for var in program.inputs]
     with Recorder() as recorder:
         outputs, linear = linearize(program, inputs, active)
-    kept = residuals(linear)
+    kept, again = residuals(linear)
     with Recorder() as tail:
         tangents = list(map(instantiate, linear.outputs))
     forward = Program(inputs, recorder.equations, [*outputs, *kept])
-    return forward, Program([*kept, *linear.inputs], [*linear.equations, *tail.equations], tangents)
+    return forward, Program([*kept, *linear.inputs], [*again, *linear.equations, *tail.equations], tangents)
 
 
 def rows(program: Program, active: Sequence[bool]) -> Program:

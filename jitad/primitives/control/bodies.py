@@ -114,7 +114,7 @@ def move_repeated(inputs: Sequence[Atom], tangents: Sequence, body: Program, con
     n, m = len(inputs), sum(held)
     order = [0, *range(1, consts + 1), *range(n + 1, n + 1 + m), *range(consts + 1, n + 1), *range(n + 1 + m, len(program.inputs))]
     program, free = close(Program([program.inputs[k] for k in order], program.equations, program.outputs), 1)
-    dots = [instantiate(t) for t, moves in zip(tangents, [*held, *moving], strict=True) if moves]
+    dots = [first_tangent(x, t) for x, t, moves in zip(inputs, tangents, [*held, *moving], strict=True) if moves]
     return program, free, [*inputs[:consts], *dots[:m]], [*inputs[consts:], *dots[m:]], moving
 
 
@@ -196,6 +196,14 @@ def repeated(x: Atom, size: int) -> Atom:
     if equation is not None and isinstance(equation.primitive.lower, Undefined):
         return equation.primitive(**{**equation.params, "shape": shape})
     return broadcast(x, shape=shape)
+
+
+def first_tangent(x: Atom, tangent: Atom | Zero) -> Atom:
+    """Return the tangent with which a loop begins; that of a value that is not there yet is not there either."""
+    equation = getattr(x, "equation", None)
+    if is_zero(tangent) and equation is not None and isinstance(equation.primitive.lower, Undefined):
+        return equation.primitive(**equation.params)
+    return instantiate(tangent)
 
 
 def limited(body: Program, carries: int) -> Program:
