@@ -147,6 +147,28 @@ def test_what_does_not_change_is_computed_before_the_loop():
     np.testing.assert_allclose(jitad.jit(damped)(u, a, n), damped(u, a, n), rtol=1e-13)
 
 
+def test_what_is_read_instead_of_what_it_is_made_of_is_computed_before_the_loop():
+    def diffused(u, k, c):
+        for _ in range(N):
+            u = u + 0.1 * k / c * np.roll(u, 1)
+        return u
+
+    def also_read(u, k):
+        for _ in range(N):
+            u = u * (0.1 * k) + k
+        return u
+
+    def in_loops(function, *args):
+        (loop,) = [equation for equation in optimize(jitad.trace(function)(*args)).equations if "body" in equation.params]
+        return [equation.primitive.name for equation in loop.params["body"].equations]
+
+    u, k, c = np.random.default_rng(0).uniform(0.5, 1.0, (3, 20))
+    assert not {"mul", "div"} & set(in_loops(diffused, u, k, c))
+    assert "mul" in in_loops(also_read, u, k)  # one array is read, not two
+    jitad.testing.check_grads(diffused, (u, k, c))
+    jitad.testing.check_grads(also_read, (u, k))
+
+
 def test_a_loop_without_trips_does_not_fail_before_it():
     def function(x, n, k):
         s = 0.0

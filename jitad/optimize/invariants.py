@@ -3,12 +3,13 @@
 In and out: a Program. Invariant: the results stay the same, and a failure that no trip may meet stays where it is.
 
 The cost model: a value moves if computing one of its elements costs more than reading it does, if it is not computed element by element,
-or if it is made of more bytes, of values that move, than it has itself. What is made of it at less cost is computed again in each trip.
+or if it is made of more bytes, of values that move, than it has itself. What is made of it at less cost is computed again in each trip, but
+for what is read instead of the arrays that it is made of, in no more bytes, or is written to memory anyway.
 """
 
 from __future__ import annotations
 
-from jitad.ir.lowering import Pointwise, Pull, Undefined
+from jitad.ir.lowering import Control, Library, Pointwise, Pull, Reduce, Undefined
 from jitad.ir.program import Atom, Equation, Literal, Program, Var
 from jitad.ir.recorder import rewrite
 from jitad.optimize.bodies import has_bodies, optimize_bodies, prune
@@ -35,7 +36,8 @@ def hoist(program: Program) -> Program:
 def choose(body: Program, held: set[Var], certain: bool) -> list[Var]:
     """Return the values of `body` to compute before the loop, given its inputs in `held`; `certain` says that it runs a trip at least."""
     costs: dict[Atom, float] = dict.fromkeys(held, 0.0)
-    moving: dict[Var, Equation] = {}
+    moving: set[Var] = set()
+    cheap: dict[Var, Equation] = {}
     for equation in body.equations:
         if not all(isinstance(x, Literal) or x in costs for x in equation.inputs) or not movable(equation, certain):
             continue
@@ -46,8 +48,58 @@ def choose(body: Program, held: set[Var], certain: bool) -> list[Var]:
         for var in equation.outputs:
             costs[var] = 0.0 if worth else cost
             if worth:
-                moving[var] = equation
+                moving.add(var)
+            else:
+                cheap[var] = equation
+    moving.update(read_instead(body, costs, cheap))
     return first_met(body, moving)
+
+
+def read_instead(body: Program, costs: dict[Atom, float], cheap: dict[Var, Equation]) -> list[Var]:
+    """Return values among the `cheap` ones that trips read rather than the arrays that they are made of, in no more bytes."""
+    met, written = uses(body, costs, cheap)
+    read = {x for x in met if x not in cheap or not costs[x]}
+    groups: list[tuple[set[Var], set[Var]]] = []  # values, and the arrays that they and nothing else outside of the group are made of
+    for x in met - read:
+        group = {x}, arrays_of(x, cheap)
+        joined = [other for other in groups if not group[1].isdisjoint(other[1])]
+        groups = [*[other for other in groups if other not in joined], tuple(set.union(*sets) for sets in zip(group, *joined, strict=True))]
+    still = {array for x in read for array in arrays_of(x, cheap)}
+    fewer = [values for values, arrays in groups if sum(map(size_of, values)) <= sum(map(size_of, arrays - still))]
+    return [*written, *[x for values in fewer for x in values]]
+
+
+def uses(body: Program, costs: dict[Atom, float], cheap: dict[Var, Equation]) -> tuple[set[Var], list[Var]]:
+    """Return the invariant arrays that what changes from trip to trip is computed from, and those of them that are written to memory anyway."""
+    met: set[Var] = set()
+    written = []
+    for equation in body.equations:
+        if equation.outputs[0] in costs:
+            continue
+        record = equation.primitive.lower
+        for x in equation.inputs:
+            x = whole(x, cheap)
+            if x not in costs or x.type.size == 1:
+                continue
+            if isinstance(record, Control | Library) and costs[x]:
+                written.append(x)
+            elif isinstance(record, Pointwise | Reduce) or not costs[x]:
+                met.add(x)
+    return met.difference(written), written
+
+
+def whole(x: Atom, cheap: dict[Var, Equation]) -> Atom:
+    """Return the array of which `x` is a part or a view."""
+    while x in cheap and isinstance(cheap[x].primitive.lower, Pull) and len(cheap[x].inputs) == 1:
+        (x,) = cheap[x].inputs
+    return x
+
+
+def arrays_of(x: Atom, cheap: dict[Var, Equation]) -> set[Var]:
+    """Return the arrays in memory that `x` is computed from."""
+    if x in cheap:
+        return {array for y in cheap[x].inputs for array in arrays_of(y, cheap)}
+    return {x} if isinstance(x, Var) and x.type.size > 1 else set()
 
 
 def size_of(x: Var) -> int:
@@ -68,7 +120,7 @@ def cost_of(equation: Equation, costs: dict[Atom, float]) -> float:
     return record.cost + sum(costs[x] for x in equation.inputs if isinstance(x, Var))
 
 
-def first_met(body: Program, moving: dict[Var, Equation]) -> list[Var]:
+def first_met(body: Program, moving: set[Var]) -> list[Var]:
     """Return the values in `moving` that are used by what stays in the body."""
     met: dict[Var, None] = {}
     needed = set(body.outputs)
@@ -80,5 +132,3 @@ def first_met(body: Program, moving: dict[Var, Equation]) -> list[Var]:
         else:
             needed.update(equation.inputs)
     return list(met)
-
-
