@@ -1,9 +1,13 @@
 """Discrete Fourier transforms of traced arrays: NumPy's values, dtypes and conventions, and their derivatives."""
 
+import ctypes
+
 import numpy as np
 import pytest
 
 import jitad
+from jitad.codegen import fourier
+from jitad.ir.types import real_dtype
 from jitad.testing import check_grads
 
 RNG = np.random.default_rng(0)
@@ -81,3 +85,31 @@ def test_what_numpy_refuses():
         jitad.jit(np.fft.rfft)(sample(4))
     with pytest.raises(ValueError, match="different lengths"):
         jitad.jit(lambda z: np.fft.fftn(z, (2, 2), (0,)))(sample(4, 4))
+
+
+@pytest.mark.parametrize("name", fourier.TYPES)
+@pytest.mark.parametrize("pair", "FD")
+def test_loops_of_numpy_and_those_that_stand_in_for_them(name, pair):
+    real = real_dtype(np.dtype(pair))
+    n = 7 if name == "rfft_n_odd" else 8
+    given, made = (real if name.startswith("rfft") else np.dtype(pair)), (real if name == "irfft" else np.dtype(pair))
+    z = sample(n // 2 + 1 if name == "irfft" else n, 3).T
+    x = (z if given.kind == "c" else z.real).astype(given)
+    factor, results = np.array(0.5, real), []
+    for loop in (fourier.loop_through_python(name, pair), fourier.LOOP(fourier.loop_of_numpy(name, pair)[0])):
+        result = np.empty((3, n // 2 + 1 if name.startswith("rfft") else n), made)
+        operands = (ctypes.c_void_p * 3)(*[array.ctypes.data for array in (x, factor, result)])
+        steps = (ctypes.c_ssize_t * 5)(x.strides[0], 0, result.strides[0], x.strides[1], result.strides[1])
+        data = fourier.loop_of_numpy(name, pair)[1]
+        loop(operands, (ctypes.c_ssize_t * 3)(3, x.shape[1], result.shape[1]), steps, data)
+        results.append(result)
+    np.testing.assert_allclose(results[0], results[1], rtol=0, atol=EPSILON[np.dtype(pair)] * np.max(np.abs(results[1])))
+
+
+def test_axes_and_members():
+    x = RNG.normal(size=(2, 3, 8, 5))
+    for axis in range(4):
+        same(lambda x: np.fft.irfft(np.fft.rfft(x, axis=axis) * 1j, 7, axis=axis), x)  # noqa: B023
+        same(lambda x: np.fft.fft(x, axis=axis), x)  # noqa: B023
+    found = jitad.vmap(lambda x: np.fft.rfft(x, axis=0), in_axes=2)(x)
+    np.testing.assert_allclose(found, np.moveaxis(np.fft.rfft(x, axis=0), 2, 0), atol=1e-13)

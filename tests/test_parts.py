@@ -6,7 +6,7 @@ import pytest
 import jitad
 from jitad.lower.loops import Repeat
 from jitad.lower.walk import children
-from jitad.pipeline import bytes_taken, to_loops
+from jitad.pipeline import bytes_taken, optimize, to_loops
 from jitad.testing import check_grads
 
 N, TRIPS = 600, 50
@@ -140,3 +140,66 @@ def test_loops_keep_what_they_overwrite(function, numbers):
     v = np.cos(np.arange(N) ** 1.5)
     slope = (function(a + 1e-6 * v) - function(a - 1e-6 * v)) / 2e-6
     assert np.sum(jitad.grad(function)(a) * v) == pytest.approx(slope, rel=1e-6)
+
+
+# --- what is read ---------------------------------------------------------------------------------------------------------------------------
+
+
+def interpolated(u, shift):
+    """Each element of the next state from sixteen of the last, at places that follow from numbers."""
+    n, u, weights = len(u), u.copy(), np.zeros(4)
+    for _ in range(3):
+        following = np.empty((n, n))
+        for i in range(n):
+            for j in range(n):
+                x, y = i - shift, j + shift
+                k, l = int(np.floor(x)), int(np.floor(y))
+                weights[1], weights[2], total = 1 - (x - k), (y - l) ** 2, 0.0
+                for a in range(4):
+                    for b in range(4):
+                        total += weights[a] * weights[b] * u[(k + a) % n, (l + b) % n]
+                following[i, j] = total
+        u = following
+    return np.sum(u**2)
+
+
+def test_many_single_elements_are_read_where_they_are():
+    u = RNG.normal(size=(25, 25))
+    loops = to_loops(jitad.trace(jitad.value_and_grad(interpolated, argnums=(0, 1)))(u, 0.3))
+
+    def innermost(steps, depth=0):
+        for step in steps:
+            for inner in children(step):
+                yield from innermost(inner, depth + isinstance(step, Repeat))
+            if depth == 3 and not children(step):
+                yield step.trips
+
+    assert max(innermost(loops.steps)) <= 16
+    np.testing.assert_allclose(jitad.jit(interpolated)(u, 0.3), interpolated(u, 0.3), rtol=1e-13)
+    check_grads(interpolated, (u, 0.3), order=1)
+
+
+def test_what_is_added_to_parts_leaves_their_cotangents_where_they_are():
+    def residual(x, w):
+        y = np.zeros_like(x)
+        fluxes = w * (x[1:] - x[:-1])
+        y[1:] += fluxes
+        y[:-1] -= fluxes
+        y[:, ::2] += x[:, ::2] ** 2
+        for i in range(len(x)):
+            y[i, 2:] += y[i, 3] * x[i, 2:]
+            y[i, 0] += x[i, 1]
+        return np.sum(y**2)
+
+    x, w = RNG.normal(size=(6, 7)), RNG.normal(size=(5, 7))
+    updates = [equation.primitive.name for equation in optimize(jitad.trace(jitad.grad(with_neighbours))(x)).equations].count("update")
+    assert updates == [equation.primitive.name for equation in optimize(jitad.trace(with_neighbours)(x)).equations].count("update")
+    np.testing.assert_allclose(jitad.jit(residual)(x, w), residual(x, w), rtol=1e-13)
+    check_grads(residual, (x, w), order=2)
+
+
+def with_neighbours(x):
+    y = 2 * x
+    y[1:] += x[:-1] ** 2
+    y[:, 1:] += x[:, :-1] ** 3
+    return np.sum(y**2)

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from llvmlite import ir
 
-from jitad.codegen import blas, elementary, entry, machine, printing, special_functions, tapes, team
+from jitad.codegen import blas, elementary, entry, fourier, machine, printing, special_functions, tapes, team
 from jitad.codegen.elementary import efforts
 from jitad.codegen.failures import Failure, failures
 from jitad.codegen.module import emit_body
@@ -113,6 +113,7 @@ class Kernel:
         team.provide(self.code.content)
         efforts.provide(self.code.content)
         printing.provide_for(self.code.content)
+        fourier.provide_for(self.code.content)
         for routine in self.code.routines:
             (special_functions if routine.startswith(special_functions.PREFIX) else blas).register(routine)
         return machine.load(self.code.content, [self.code.name, self.code.body_name])

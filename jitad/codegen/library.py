@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from llvmlite import ir
 
-from jitad.codegen import blas, inner_products, printing
+from jitad.codegen import blas, fourier, inner_products, printing
 from jitad.codegen.emission import copy_bytes, room, room_for
 from jitad.codegen.failures import call_number
 from jitad.codegen.loop import Loop
@@ -354,4 +354,5 @@ def emit_line(builder, call: Call, pointer: Pointer) -> ir.Value:
 ROUTINES = {
     "gemm": emit_gemm, "lu": emit_lu, "lu_solve": emit_lu_solve, "triangular_solve": emit_triangular_solve, "cholesky": emit_cholesky,
     "eigh": emit_eigh, "svd": emit_svd, "svdvals": emit_svdvals, "qr": emit_qr, "argsort": emit_argsort, "table": emit_table, "print": emit_line,
+    "fft": fourier.emit_transform, "rfft": fourier.emit_transform, "irfft": fourier.emit_transform,
 }  # fmt: skip

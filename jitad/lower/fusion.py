@@ -236,7 +236,7 @@ def stays_inlined(equation: Equation, roots: set[Var]) -> bool:
 
 def expensive(var: Var, contexts: dict[tuple, int], cost: float) -> bool:
     more = repeats(var, contexts)
-    return cost * more - LOAD * (more + 1) > STORE or (len(contexts) > CONTEXTS and cost > 0)
+    return cost * more - LOAD * (more + 1) > STORE or (len(contexts) > CONTEXTS and cost > 0 <= more)
 
 
 def repeats(var: Var, contexts: dict[tuple, int]) -> float:

@@ -266,12 +266,17 @@ def add_scattered(equation, x):
 
 
 def simplify_scatter_add(inputs, unique=False):
-    """What is added to an element that was set to zero is written there."""
+    """What is added to an element that was set to zero is written there, unless it has been there before."""
     base, new, *indices = inputs
     before = getattr(base, "equation", None)
     if indices[0].shape or before is None or before.primitive is not scatter or uniform(before.inputs[1]) != 0:
         return None
-    return scatter(before.inputs[0], new, *indices, unique=True) if list(before.inputs[2:]) == indices else None
+    if list(before.inputs[2:]) != indices:
+        return None
+    read, (array, *_) = getattr(new, "equation", None), before.inputs
+    if read is not None and read.primitive is gather and list(read.inputs) == [array, *indices]:
+        return array
+    return scatter(array, new, *indices, unique=True)
 
 
 scatter_add.add_into = add_scattered

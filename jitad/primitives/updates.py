@@ -5,11 +5,11 @@ from __future__ import annotations
 from jitad.ir import errors
 from jitad.ir.lowering import Pull
 from jitad.ir.primitive import Primitive
-from jitad.ir.program import Var
+from jitad.ir.program import Atom, Var
 from jitad.ir.symbolic import Zero, is_zero
 from jitad.primitives.arithmetic import add
 from jitad.primitives.boxes import SLICES, check_places, embed, places, slice_, where_placed
-from jitad.primitives.declare import common_dtype, full, instantiate, is_linear, sample
+from jitad.primitives.declare import common_dtype, full, instantiate, is_linear, sample, uniform
 from jitad.primitives.shaping import ANY, all_to_front, shape_text
 from jitad.primitives.spans import Span
 from jitad.primitives.windows import window_add, window_update
@@ -55,6 +55,37 @@ def batch_update(size, inputs, axes, start, step):
     return [update(*all_to_front(size, inputs, axes), start=(0, *start), step=(1, *step))], [0]
 
 
+def simplify_update(inputs, start, step):
+    """What was read from the very places that are written, or is written where everything is overwritten, is there already or alone."""
+    base, new = inputs
+    if is_box_of(new, slice_, start, step) and new.equation.inputs[0] is base:
+        return base
+    if is_box_of(base, update, start, step) and base.equation.inputs[1].shape == new.shape:
+        return part_put(base.equation.inputs[0], new, start, step)
+    return None
+
+
+def is_box_of(x: Atom, primitive: Primitive, start, step) -> bool:
+    """Whether `x` results from an equation of `primitive` for the box at `start`."""
+    equation = getattr(x, "equation", None)
+    return equation is not None and equation.primitive is primitive and (equation.params["start"], equation.params["step"]) == (start, step)
+
+
+def part_put(base: Atom, new: Atom, start, step) -> Atom:
+    """Return `base` with a box of it replaced, which may change nothing."""
+    simpler = simplify_update([base, new], start, step)
+    return update(base, new, start=start, step=step) if simpler is None else simpler
+
+
+def add_embedded(equation, x):
+    """What is added where zeros were written is written there."""
+    (part,), params = equation.inputs, equation.params
+    start, step = params["start"], params["step"]
+    if not is_box_of(x, update, start, step) or uniform(x.equation.inputs[1]) != 0 or x.equation.inputs[1].shape != part.shape:
+        return None
+    return part_put(x.equation.inputs[0], part, start, step)
+
+
 def write_update(inputs, start, step):
     base, new = inputs
     return None if min(step, default=1) < 1 else window_update(base, new, spans=tuple(map(Span, start, step, new.shape)))
@@ -74,6 +105,7 @@ update = Primitive(
     write=write_update,
     part=part_updated,
     reread=lambda result, part, start, step: slice_(result, start=start, shape=part.shape, step=step),
+    simplify=simplify_update,
     lower=Pull(update_element),
     samples=lambda rng, dtype: [
         ([sample(rng, dtype, shape=whole), sample(rng, dtype, shape=part)], {"start": start, "step": step})
@@ -100,4 +132,4 @@ def write_sum(inputs):
     return None if min(step, default=1) < 1 else window_add(base, part, spans=tuple(map(Span, start, step, part.shape)))
 
 
-add.write, add.part = write_sum, part_added
+add.write, add.part, embed.add_into = write_sum, part_added, add_embedded

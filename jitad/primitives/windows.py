@@ -249,7 +249,8 @@ def write(name: str, combine: str, flat_write: Primitive, **slots) -> Primitive:
         """Known counts cut off what is not written; what is added where zeros were written is written there."""
         base, new, *scalars = inputs
         if combine == "add" and was_cleared(base, scalars, spans):
-            return window_update(base.equation.inputs[0], new, *scalars, spans=spans)
+            before = base.equation.inputs[0]
+            return before if was_read(new, before, scalars, spans) else window_update(before, new, *scalars, spans=spans)
         known = without_known_counts(spans, scalars)
         if known is None or known[0] == spans:
             return None
@@ -272,6 +273,12 @@ def was_cleared(x: Atom, scalars, spans: Spans) -> bool:
     if equation is None or equation.primitive is not window_update or uniform(equation.inputs[1]) != 0:
         return False
     return equation.params["spans"] == spans and list(equation.inputs[2:]) == list(scalars)
+
+
+def was_read(x: Atom, array: Atom, scalars, spans: Spans) -> bool:
+    """Whether `x` is a window of an array."""
+    equation = getattr(x, "equation", None)
+    return equation is not None and equation.primitive is window and equation.params["spans"] == spans and list(equation.inputs) == [array, *scalars]
 
 
 def transpose_window_update(cotangents, inputs, spans):

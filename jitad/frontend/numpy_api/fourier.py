@@ -1,7 +1,4 @@
-"""``np.fft``: discrete Fourier transforms as products with small matrices (Cooley and Tukey; Bluestein for large prime factors).
-
-In: traced arrays. Out: their transforms, by operations whose derivatives are known, in O(n log n) operations for each transform.
-"""
+"""``np.fft``: discrete Fourier transforms of traced arrays, with NumPy's conventions."""
 
 from __future__ import annotations
 
@@ -12,49 +9,11 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from jitad.frontend.array import Array
+from jitad.frontend.array import Array, to_atom, wrap
 from jitad.frontend.numpy_api.operands import asarray
 from jitad.frontend.numpy_api.table import implements
 from jitad.ir import errors
-
-SMALL = 32  # lengths up to which a transform is one product with a matrix
-RADIX = 16  # the largest factor that is split off, where there is one up to it
-
-
-def transformed(x: Array, sign: int) -> Array:
-    """Return sum_j x[..., j] exp(2 pi i sign j k / n), for each k below the extent n of the last axis."""
-    n = x.shape[-1]
-    if n <= SMALL:
-        return x @ roots(np.outer(np.arange(n), np.arange(n)), n, sign, x.dtype)
-    first = max((k for k in range(2, RADIX + 1) if n % k == 0), default=None) or smallest_factor(n)
-    if first > SMALL:
-        return by_convolution(x, sign)
-    rest = n // first
-    y = np.swapaxes(np.reshape(x, (*x.shape[:-1], first, rest)), -1, -2) @ roots(np.outer(np.arange(first), np.arange(first)), first, sign, x.dtype)
-    y = np.swapaxes(y * roots(np.outer(np.arange(rest), np.arange(first)), n, sign, x.dtype), -1, -2)
-    return np.reshape(np.swapaxes(transformed(y, sign), -1, -2), x.shape)
-
-
-def roots(powers: np.ndarray, n: int, sign: int, dtype: np.dtype) -> np.ndarray:
-    """Return exp(2 pi i sign p / n) for each power p, to the last digits."""
-    return np.exp(sign * 2j * np.pi / n * (powers % n)).astype(dtype)
-
-
-def smallest_factor(n: int) -> int:
-    return next((k for k in range(2, math.isqrt(n) + 1) if n % k == 0), n)
-
-
-def by_convolution(x: Array, sign: int) -> Array:
-    """The same for any n, since 2 j k = j^2 + k^2 - (k - j)^2: a convolution with a chirp (Bluestein)."""
-    n = x.shape[-1]
-    size = 1 << (2 * n - 2).bit_length()
-    chirp = roots(np.arange(n) ** 2, 2 * n, sign, np.complex128)
-    kernel = np.zeros(size, complex)
-    kernel[:n] = chirp.conj()
-    kernel[size - n + 1 :] = chirp[1:][::-1].conj()
-    spectrum = (np.fft.fft(kernel) / size).astype(x.dtype)
-    padded = resized(x * chirp.astype(x.dtype), size, -1)
-    return transformed(transformed(padded, -1) * spectrum, 1)[..., :n] * chirp.astype(x.dtype)
+from jitad.primitives import fourier as primitives
 
 
 def resized(x: Array, n: int, axis: int) -> Array:
@@ -90,21 +49,17 @@ def complex_of(x) -> Array:
 
 def along(x: Array, n: int, axis: int, norm: str | None, sign: int) -> Array:
     """Transform an axis."""
-    y = np.moveaxis(transformed(np.moveaxis(resized(x, n, axis), axis, -1), sign), -1, axis)
-    factor = scale(n, norm, sign)
-    return y if factor == 1 else y * x.dtype.type(factor)
+    return wrap(primitives.fft(to_atom(resized(x, n, axis)), axis=axis % x.ndim, sign=sign, factor=scale(n, norm, sign)))
 
 
 def half(x: Array, n: int, axis: int, norm: str | None) -> Array:
     """Transform an axis of real numbers: the first half, which determines the other one."""
-    return resized(along(complex_of(x), n, axis, norm, -1), n // 2 + 1, axis)
+    return wrap(primitives.rfft(to_atom(resized(x, n, axis)), axis=axis % x.ndim, n=n, factor=scale(n, norm, -1)))
 
 
-def whole(x, n: int, axis: int, norm: str | None) -> Array:
+def whole(x: Array, n: int, axis: int, norm: str | None) -> Array:
     """Return the real numbers of which `x` is the first half of the transform."""
-    x = np.moveaxis(resized(complex_of(x), n // 2 + 1, axis), axis, -1)
-    full = np.concatenate([x, np.conj(x[..., 1 : (n + 1) // 2][..., ::-1])], -1)
-    return np.moveaxis(along(full, n, -1, norm, 1).real, -1, axis)
+    return wrap(primitives.irfft(to_atom(resized(x, n // 2 + 1, axis)), axis=axis % x.ndim, n=n, factor=scale(n, norm, 1)))
 
 
 # --- NumPy's functions --------------------------------------------------------------------------------------------------------------
@@ -130,7 +85,7 @@ def rfft(a, n=None, axis=-1, norm=None):
 
 @implements(np.fft.irfft)
 def irfft(a, n=None, axis=-1, norm=None):
-    x = asarray(a)
+    x = complex_of(a)
     return whole(x, length(2 * (x.shape[axis] - 1) if n is None else n, x, axis), axis, norm)
 
 
@@ -138,7 +93,7 @@ def real_of(a, name: str) -> Array:
     x = asarray(a)
     if x.dtype.kind == "c":
         raise errors.TypeError(f"ufunc '{name}' did not contain a loop with signature matching types")
-    return x
+    return x.astype(np.float32 if x.dtype in (np.float32, np.float16) else np.float64)
 
 
 def shape_and_axes(x: Array, s, axes) -> tuple[list, Sequence[int]]:
