@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 
 import jitad
-from jitad.ir import errors
 
 
 class Diverged(Exception):
@@ -192,17 +191,6 @@ def test_kernels_in_numba_raise():
     assert caller(0.5) == np.cos(0.5)
     with pytest.raises(ValueError, match="too large"):
         caller(2.0)
-
-
-def test_handlers_come_too_late():
-    def handled(x):
-        try:
-            return orbit(x)
-        except (OSError, ValueError):
-            return 0.0
-
-    with pytest.raises(errors.ControlFlowError, match="handler for ValueError cannot take effect"):
-        jitad.jit(handled)(0.5)
 
 
 def test_the_first_of_several_is_raised():

@@ -207,6 +207,23 @@ def emit_cholesky(builder, call: Call, pointer: Pointer) -> ir.Value:
     return builder.load(status, typ=I32)
 
 
+def emit_definite(builder, call: Call, pointer: Pointer) -> None:
+    """Whether LAPACK finds the factor; what it has found is zeroed."""
+    (a,), (found, factor) = call.inputs, call.outputs
+    (type,) = call.input_types
+    count, n, _ = stack_of(type)
+    copy_bytes(builder, pointer(factor), pointer(a), a.nbytes)
+    info = room(builder, I32)
+    builder.store(ir.Constant(I32, 0), info)
+    with Loop(builder, 0, count - 1) as k:
+        if n:
+            out = offset(builder, pointer(factor), builder.mul(k, ir.Constant(I64, n * n)), type.dtype)
+            blas.call(builder, "potrf", type.dtype, "U", n, out, n, info)
+        holds = builder.icmp_signed("==", builder.load(info, typ=I32), ir.Constant(I32, 0))
+        builder.store(builder.zext(holds, I64), builder.gep(pointer(found), [k], source_etype=I64))
+    clear(builder, [factor], pointer)
+
+
 def emit_eigh(builder, call: Call, pointer: Pointer) -> ir.Value:
     """LAPACK takes the matrix by columns and leaves its eigenvectors in them; what it has worked with is zeroed."""
     (a,), (values, vectors, *scratch) = call.inputs, call.outputs
@@ -353,6 +370,7 @@ def emit_line(builder, call: Call, pointer: Pointer) -> ir.Value:
 
 ROUTINES = {
     "gemm": emit_gemm, "lu": emit_lu, "lu_solve": emit_lu_solve, "triangular_solve": emit_triangular_solve, "cholesky": emit_cholesky,
+    "definite": emit_definite,
     "eigh": emit_eigh, "svd": emit_svd, "svdvals": emit_svdvals, "qr": emit_qr, "argsort": emit_argsort, "table": emit_table, "print": emit_line,
     "fft": fourier.emit_transform, "rfft": fourier.emit_transform, "irfft": fourier.emit_transform,
 }  # fmt: skip

@@ -19,6 +19,7 @@ import numpy as np
 
 from jitad.frontend.captures import CONTAINERS, Captures, active
 from jitad.frontend.control.bodies import check_running
+from jitad.frontend.control.catching import attempts
 from jitad.frontend.control.elementwise import on_elements
 from jitad.frontend.functions import is_rewritten, rewritten, rewritten_code
 from jitad.frontend.introspection import attribute_reader, has_attribute, instance_of, type_of
@@ -106,7 +107,7 @@ def with_resolved(captures: Captures, function, *args, **kwargs):
 
 
 def python_function(captures: Captures, function: types.FunctionType):
-    key = id(function), home_trace()
+    key = id(function), home_trace(), bool(attempts())
     known = captures.functions.get(key)
     if known is None:
         captures.functions[key] = function, function

@@ -60,7 +60,6 @@ class Captures:
         self.functions: dict[tuple, tuple] = {}
         self.unread: dict[types.CodeType, str] = {}
         self.copies: dict[int, tuple] = {}
-        self.tries: list[tuple] = []
         self.around: Captures | None = None
         self.trace: Trace | None = None
 

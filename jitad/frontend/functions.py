@@ -15,6 +15,7 @@ from dataclasses import replace
 
 from jitad.frontend.buffers import buffers, stores
 from jitad.frontend.captures import Captures
+from jitad.frontend.control.catching import attempts
 from jitad.frontend.control.flow import stage_flow
 from jitad.frontend.sources import NoSource, bare, compile_definition, find_definition
 from jitad.frontend.staging import Stage, is_library_module
@@ -36,19 +37,22 @@ class CodeCache:
         return entry[1]
 
 
-@CodeCache
-def rewritten_code(code: types.CodeType, module_globals: dict) -> types.CodeType | NoSource:
+def rewrite_code(code: types.CodeType, module_globals: dict, guarded: bool = False) -> types.CodeType | NoSource:
     """Return the code that does what `code` does through the constant `STAGE`, or why there is none."""
     try:
         definition = find_definition(code, module_globals)
         names = libraries(module_globals)
         rewriter = Rewriter(code.co_freevars, definition.class_name, buffers(definition.node, names), stores(definition.node, names))
-        node = rewriter.function(stage_flow(bare(definition.node), definition.class_name))
+        node = rewriter.function(stage_flow(bare(definition.node), definition.class_name, guarded))
         return compile_definition(replace(definition, node=node), code) or NoSource("its rewritten form is not valid Python")
     except NoSource as reason:
         return reason
     except RecursionError:
         return NoSource("its expressions are nested too deeply")
+
+
+rewritten_code = CodeCache(rewrite_code)
+guarded_code = CodeCache(functools.partial(rewrite_code, guarded=True))  # for functions that are called in `try` statements
 
 
 def libraries(names: dict) -> set[str]:
@@ -62,7 +66,7 @@ def is_rewritten(code: types.CodeType) -> bool:
 
 def rewritten(captures: Captures, function: types.FunctionType, resolve: Callable) -> types.FunctionType:
     """Return the function that runs in the place of `function`; `resolve` is what its calls pass through."""
-    code = rewritten_code(function.__code__, function.__globals__)
+    code = (guarded_code if attempts() else rewritten_code)(function.__code__, function.__globals__)
     cells = dict(zip(function.__code__.co_freevars, function.__closure__ or ()))
     stage = Stage(function.__globals__, cells, resolve)
     if isinstance(code, NoSource):

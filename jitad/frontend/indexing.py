@@ -17,6 +17,7 @@ from numpy.lib.array_utils import normalize_axis_index
 
 from jitad.frontend.cells import View, wrap
 from jitad.frontend.concrete import known
+from jitad.frontend.control.raising import guard_indices
 from jitad.frontend.extents import Extent, extent_of
 from jitad.frontend.masks import Selected, mask_of_places, packed, unpacked
 from jitad.frontend.open_slices import assign, get, is_open, put
@@ -70,7 +71,7 @@ def getitem(a: View, key):
         if isinstance(key, View) and known(key.atom) is None:
             return selected(a, (key,))
         key = with_known_masks(key)
-    index = parse(key, a.type.shape)
+    index, _ = within(a, parse(key, a.type.shape))
     view = show(a, index)
     atom = view.atom  # read now, so that the equation carries the line of the index
     return wrap(atom, scalar=index.scalar) if index.scalar or index.copies else view
@@ -88,12 +89,22 @@ def setitem(a: View, key, value) -> None:
     if traced_mask(key):
         assign_where(a, key, value)
         return
-    index = parse(key, a.type.shape)
+    index, right = within(a, parse(key, a.type.shape))
     view = show(a, index)
-    if isinstance(value, Ragged):
+    if right is not None:
+        view.assign(select(broadcast(right, shape=view.shape), fitted(value, view, fancy=index.copies), view.atom))
+    elif isinstance(value, Ragged):
         assign(view, tuple(map(Extent, view.type.shape)), value)
     elif not view.same_place(value):
         view.assign(fitted(value, view, fancy=index.copies))
+
+
+def within(a: View, index: Index) -> tuple[Index, Atom | None]:
+    """Return an index that selects elements in any case, where a `try` statement handles errors, and whether it is the one given."""
+    if not index.arrays:
+        return index, None
+    arrays, right = guard_indices(index.arrays.values(), [a.type.shape[index.box.axes[axis]] for axis in index.arrays])
+    return index._replace(arrays=dict(zip(index.arrays, arrays, strict=True))), right
 
 
 def show(a: View, index: Index) -> View:

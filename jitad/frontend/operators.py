@@ -10,15 +10,23 @@ import operator
 import types
 from collections.abc import Callable
 
+import numpy as np
+
 from jitad.frontend.captures import Captures, active
+from jitad.frontend.cells import is_traced
+from jitad.frontend.control.catching import attempts, catches
+from jitad.frontend.control.raising import raise_where
 from jitad.frontend.printing import printf
-from jitad.frontend.promotion import contains_traced
+from jitad.frontend.promotion import PYTHON_DTYPES, contains_traced
 from jitad.ir.libraries import is_library
+from jitad.primitives.comparisons import eq
+from jitad.primitives.declare import full
 
 BINARY = {
     "add": "add", "sub": "sub", "mul": "mul", "truediv": "truediv", "floordiv": "floordiv", "mod": "mod", "pow": "pow",
     "matmul": "matmul", "lshift": "lshift", "rshift": "rshift", "or_": "or", "xor": "xor", "and_": "and",
 }  # fmt: skip
+DIVIDING = frozenset(["truediv", "floordiv", "mod"])
 UNARY = ("neg", "pos", "invert")
 METHODS = frozenset([
     *[f"__{prefix}{name}__" for name in BINARY.values() for prefix in ("", "r", "i")], *[f"__{name}__" for name in UNARY]])
@@ -77,18 +85,32 @@ def unary_method(operation: Callable, name: str) -> Callable:
 def binary_method(operation: Callable, name: str, in_place: bool) -> Callable:
     changing, direct, reflected = f"__i{name}__", f"__{name}__", f"__r{name}__"
 
+    divides = name in DIVIDING
+
     def method(self, left, right):
         captures = active.captures
         if captures is None or (ordinary[type(left)] and ordinary[type(right)]):
+            if divides and attempts() and check_divisor(left, right) and in_place:
+                return np.where(right == 0, left, operation(left, np.where(right == 0, 1, right)))[()]
             return operation(left, right)
-        attempts = [(direct, (left, right))]
+        ways = [(direct, (left, right))]
         if type(left) is not type(right):
-            attempts.insert(0 if overrides(type(right), type(left), reflected) else 1, (reflected, (right, left)))
+            ways.insert(0 if overrides(type(right), type(left), reflected) else 1, (reflected, (right, left)))
         if in_place:
-            attempts.insert(0, (changing, (left, right)))
-        return self.apply(captures, operation, (left, right), attempts)
+            ways.insert(0, (changing, (left, right)))
+        return self.apply(captures, operation, (left, right), ways)
 
     return method
+
+
+def check_divisor(left, right) -> bool:
+    """Within a `try` statement that handles it, Python's numbers are not divided by zero; return whether these might be."""
+    if not is_traced(right) or not all(x.weak if is_traced(x) else type(x) in PYTHON_DTYPES for x in (left, right)):
+        return False
+    if not catches(ZeroDivisionError):
+        return False
+    raise_where(eq(right.atom, full(0, right.atom.type)), ZeroDivisionError("division by zero"))
+    return True
 
 
 def overrides(cls: type, base: type, name: str) -> bool:

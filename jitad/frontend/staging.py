@@ -21,6 +21,7 @@ from jitad.frontend.cells import is_traced, wrap
 from jitad.frontend.control import (
     bodies,
     branches,
+    catching,
     comparisons,
     comprehensions,
     handlers,
@@ -36,7 +37,6 @@ from jitad.frontend.operators import Operators, class_attribute, is_users
 from jitad.frontend.ragged import Ragged
 from jitad.frontend.trace import capture
 from jitad.ir.libraries import is_library
-from jitad.ir.recorder import current
 
 CHANGING = frozenset([
     "add", "append", "appendleft", "clear", "difference_update", "discard", "extend", "extendleft", "insert", "intersection_update",
@@ -156,6 +156,7 @@ class Stage(Operators):
     def for_loop(self, iterable, body: Callable, otherwise: Callable | None, site: tuple, else_site: tuple):
         return statements.for_loop(self.iterable(iterable), body, otherwise, site, else_site)
 
+    attempt, raised = map(staticmethod, (handlers.attempt, catching.raised))
     collected, collect, when = map(staticmethod, (comprehensions.collected, comprehensions.collect, comprehensions.when))
 
     def each(self, iterable, names: tuple | None, function: Callable) -> None:
@@ -166,18 +167,6 @@ class Stage(Operators):
 
     def continuing(self):
         return signals.CONTINUING
-
-    def before_try(self) -> None:
-        if active.captures is not None:
-            recorded = current().equations
-            active.captures.tries.append((recorded, len(recorded)))
-
-    def after_try(self, names: tuple[str, ...]) -> None:
-        """Refuse handlers for what goes wrong only when the compiled function runs."""
-        if active.captures is not None:
-            recorded, start = active.captures.tries.pop()
-            if sys.exc_info()[0] is None:
-                handlers.check_handlers(recorded[start:], names)
 
     # --- places that are read and then written ------------------------------------------------------------------------------------
 

@@ -21,7 +21,6 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterable, Set
 
-from jitad.frontend.control.handlers import handled
 from jitad.frontend.scopes import Scope
 from jitad.frontend.sources import shallow_copy
 
@@ -252,15 +251,6 @@ class Rewriter:
             return self.visit(node)
         return copy
 
-    def Try(self, node):
-        """What is handled is noted, and what the statement records is looked at when it ends."""
-        copy, names = self.generic(node), handled(node)
-        if not names:
-            return copy
-        before = place(node, ast.Expr(stage_call(node, "before_try")))
-        after = place(node, ast.Expr(stage_call(node, "after_try", constant(node, names))))
-        return [before, place(node, ast.Try(body=[copy], handlers=[], orelse=[], finalbody=[after]))]
-
     # --- scopes ----------------------------------------------------------------------------------------------------------------
 
     def FunctionDef(self, node):
@@ -339,7 +329,12 @@ def may_lead_to(target, names: Set[str]) -> bool:
     """Return whether something is assigned to one of `names`, or to a place in a container or object."""
     if isinstance(target, ast.Tuple | ast.List):
         return any(may_lead_to(element, names) for element in target.elts)
-    return not isinstance(target, ast.Name) or target.id in names
+    return not isinstance(target, ast.Name) or target.id in names or target.id in map(value_name, names)
+
+
+def value_name(name: str) -> str:
+    """Return the name for a value that is about to be assigned to one."""
+    return f"<value of {name}>"
 
 
 def makes(node) -> bool:

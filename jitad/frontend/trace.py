@@ -101,6 +101,8 @@ class Trace:
     marks, log
         The marks that stand for values in text (on the outermost only), and the cell with the log of what was printed (on those of functions),
         None as long as nothing was: see `jitad.frontend.printing`.
+    tries, passed
+        The `try` statements whose bodies are being traced, innermost last, and exceptions that they have passed on.
     apart
         Whether first trips of loops that change arrays from before, under names that have others later, are run apart. Also on the outermost.
     """
@@ -109,6 +111,8 @@ class Trace:
         self.apart = apart
         self.marks: list = []
         self.log = None
+        self.tries: list = []
+        self.passed: list = []
         self.home: Trace = self
         self.staled: list = []
         self.images: dict = {}

@@ -95,6 +95,8 @@ class Primitive:
         What is left of the operation when all derivatives have been taken, where that is simpler.
     confines : ``(equation) -> bool``
         Whether the result is zero beyond extents that are only known when the kernel runs.
+    guard : ``(inputs, **params) -> (atom, inputs, exception)``
+        For an operation that may fail: when it does not, operands with which it never does, and what is raised otherwise.
     fails
         The exception that it may raise when the kernel runs, because of what its operands hold.
     effect
@@ -143,6 +145,7 @@ class Primitive:
     summed: Callable | None = None
     expand: Callable | None = None
     confines: Callable = lambda equation: False
+    guard: Callable | None = None
     fails: str = ""
     effect: bool = False
     pointwise: bool = False

@@ -7,6 +7,7 @@ an equation are atoms; Python numbers become Literals of the dtype of the last o
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from collections.abc import Callable, Sequence
 
@@ -19,6 +20,7 @@ from jitad.ir.types import ArrayType
 class _Stack(threading.local):
     def __init__(self):
         self.recorders: list[Recorder] = []
+        self.guard: Callable | None = None
 
 
 _stack = _Stack()
@@ -29,6 +31,16 @@ def current() -> Recorder:
     if not _stack.recorders:
         raise errors.InternalError("no recorder is active: primitives record only inside a trace or a pass")
     return _stack.recorders[-1]
+
+
+@contextlib.contextmanager
+def guarding(guard: Callable):
+    """Within the block, ``guard(primitive, inputs, params)`` gives the operands of primitives that may fail, such that they do not."""
+    around, _stack.guard = _stack.guard, guard
+    try:
+        yield
+    finally:
+        _stack.guard = around
 
 
 class Recorder:
@@ -51,6 +63,8 @@ class Recorder:
             if not isinstance(atom, Atom):
                 inputs = as_atoms(inputs)
                 break
+        if primitive.guard is not None and _stack.guard is not None:
+            inputs = _stack.guard(primitive, inputs, params)
         types = primitive.type(*[atom.type for atom in inputs], **params)
         equation = Equation(primitive, inputs, params, types if primitive.multiple else (types,), self.source or user_source())
         self.equations.append(equation)

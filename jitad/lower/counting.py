@@ -62,8 +62,8 @@ def count_linear_algebra(call: Call, shape: tuple[int, ...]) -> int:
         x, y = call.params["x"], call.params["y"]
         return 2 * x.batch * x.rows * x.columns * y.columns
     n, stack = shape[-1], math.prod(shape[:-2])
-    if call.routine in ("lu", "cholesky"):
-        return stack * (1 if call.routine == "cholesky" else 2) * n**3 // 3
+    if call.routine in ("lu", "cholesky", "definite"):
+        return stack * (2 if call.routine == "lu" else 1) * n**3 // 3
     columns = call.output_types[0].shape[-1]
     return stack * n * n * columns * (2 if call.routine == "lu_solve" else 1)
 

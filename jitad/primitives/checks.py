@@ -61,6 +61,11 @@ def simplify_require(inputs, message, error):
     return x if isinstance(condition, Literal) and condition.value else None
 
 
+def guard_require(inputs, message, error):
+    x, condition = inputs
+    return condition, (x, literal(True, BOOL)), errors.class_named(ERRORS[error])(message)
+
+
 require = Primitive(
     "require",
     type=require_type,
@@ -68,6 +73,7 @@ require = Primitive(
     jvp=jvp_require,
     batch=batch_require,
     simplify=simplify_require,
+    guard=guard_require,
     lower=Pull(require_element),
     samples=lambda rng, dtype: [([np.int64(rng.integers(3, 9)), np.bool_(True)], {"message": "too small", "error": "value"})],
     nonnegative=lambda equation, known: known(equation.inputs[0]),

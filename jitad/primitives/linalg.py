@@ -7,6 +7,7 @@ of the matrix alone, so the factors, which nothing else may read, carry no tange
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable
 
 import numpy as np
@@ -14,16 +15,16 @@ import numpy as np
 from jitad.ir import errors
 from jitad.ir.lowering import Library, Reduce
 from jitad.ir.primitive import Primitive
-from jitad.ir.program import Atom
+from jitad.ir.program import Atom, literal
 from jitad.ir.symbolic import Zero, is_zero
-from jitad.ir.types import INT, ArrayType, real_dtype
+from jitad.ir.types import BOOL, INT, ArrayType, real_dtype
 from jitad.primitives.arithmetic import sign_element
-from jitad.primitives.comparisons import eq, ge, le, select
+from jitad.primitives.comparisons import eq, ge, le, ne, select
 from jitad.primitives.complexes import complex_, convert, imag, real
 from jitad.primitives.declare import add_tangents, common_dtype, full, sample
 from jitad.primitives.indexing import move_axis
 from jitad.primitives.products import adjoint, dot, matmul
-from jitad.primitives.reductions import reduce_or
+from jitad.primitives.reductions import reduce_and, reduce_or
 from jitad.primitives.shaping import all_to_front, broadcast, iota, reshape
 
 
@@ -340,5 +341,70 @@ cholesky = Primitive(
     samples=lambda rng, dtype: [([positive_definite(rng, dtype, shape)], {}) for shape in MATRICES],
     dtypes="dfDF",
 )
+
+
+def definite_type(a):
+    check_square("definite", a)
+    return [ArrayType(INT, a.shape[:-2]), a]
+
+
+def evaluate_definite(a):
+    found = np.zeros(a.shape[:-2], np.int64)
+    for k in np.ndindex(a.shape[:-2]):
+        with contextlib.suppress(np.linalg.LinAlgError):
+            np.linalg.cholesky(a[k])
+            found[k] = 1
+    return [found, np.zeros_like(a)]
+
+
+definite = Primitive(  # whether matrices have Cholesky factors, and what LAPACK has worked with
+    "definite",
+    type=definite_type,
+    evaluate=evaluate_definite,
+    jvp=lambda inputs, tangents: (found := definite(*inputs), [Zero(x.type) for x in found]),
+    batch=batch_stack(lambda: definite),
+    lower=Library("definite"),
+    samples=lambda rng, dtype: [([sign * positive_definite(rng, dtype, shape)], {}) for shape in MATRICES for sign in (1, -1)],
+    dtypes="dfDF",
+    multiple=True,
+)
+
+# --- what can fail --------------------------------------------------------------------------------------------------------------
+
+
+def regular(factors: Atom) -> Atom:
+    """Return whether no element of the diagonal is zero, for each matrix."""
+    diagonal = convert(identity(factors.type), dtype=np.dtype(bool))
+    return reduce_and(select(diagonal, ne(factors, 0.0), full(True, ArrayType(BOOL, factors.shape))), axes=(factors.ndim - 2, factors.ndim - 1))
+
+
+def where_holds(holds: Atom, a: Atom) -> Atom:
+    """Return the matrices where a condition holds, and unit matrices elsewhere."""
+    return select(broadcast(reshape(holds, shape=(*holds.shape, 1, 1)), shape=a.shape), a, identity(a.type))
+
+
+def all_of(holds: Atom) -> Atom:
+    return reduce_and(holds, axes=tuple(range(holds.ndim))) if holds.ndim else holds
+
+
+def guard_lu_solve(inputs, adjoint):
+    a, factors, pivots, b = inputs
+    holds = regular(factors)
+    return all_of(holds), (a, where_holds(holds, factors), pivots, b), errors.LinAlgError("Singular matrix")
+
+
+def guard_triangular_solve(inputs, lower, adjoint, unit):
+    a, b = inputs
+    holds = literal(True, BOOL) if unit else regular(a)
+    return all_of(holds), (a if unit else where_holds(holds, a), b), errors.LinAlgError("Singular matrix")
+
+
+def guard_cholesky(inputs):
+    (a,) = inputs
+    holds = ne(definite(a)[0], 0)
+    return all_of(holds), (where_holds(holds, a),), errors.LinAlgError("Matrix is not positive definite")
+
+
+lu_solve.guard, triangular_solve.guard, cholesky.guard = guard_lu_solve, guard_triangular_solve, guard_cholesky
 for primitive in (lu_solve, triangular_solve, cholesky):
     primitive.fails = "LinAlgError"

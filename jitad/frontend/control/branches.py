@@ -16,6 +16,7 @@ from jitad.frontend.array import Array, to_atom, wrap
 from jitad.frontend.cells import Cell, is_traced, make_stale
 from jitad.frontend.control.appended import Appended
 from jitad.frontend.control.bodies import Pass, State, choice, commit, is_whole
+from jitad.frontend.control.catching import Unwound, caught, is_raised, resumed
 from jitad.frontend.control.choices import chosen_from, entangle
 from jitad.frontend.control.growth import longest, settle, with_room
 from jitad.frontend.control.names import bind_partly, is_partial
@@ -28,8 +29,8 @@ from jitad.frontend.control.pictures import (
     kind_of_leaf,
     placeholders,
 )
-from jitad.frontend.control.raising import is_raised, raise_where
-from jitad.frontend.control.signals import NONE, NOTHING, Signal, codes, is_none, returning
+from jitad.frontend.control.raising import raise_where
+from jitad.frontend.control.signals import NONE, NOTHING, RAISE, RETURN, Signal, codes, is_none, returning
 from jitad.frontend.control.state import LENGTH, UNSET, NameSlot, Site
 from jitad.frontend.extents import extent_of
 from jitad.frontend.guards import same as same_value
@@ -86,13 +87,16 @@ def branch(test, then: Callable | None, otherwise: Callable | None, site: tuple)
 
 
 def chosen_arm(test: Atom, arms: Sequence[Callable], state: State) -> Signal | None:
-    """Trace two bodies and record the choice between them, the first for a `test` that does not hold; of one that raises, the other remains."""
+    """Trace two bodies and record the choice between them, the first for a `test` that does not hold; of one that raises, the other remains.
+
+    What a `try` statement handles ends the arm that raises it; if both do, nothing after it is reached.
+    """
     def construct():
         saved = state.save()
         passes = []
         for taken, arm in enumerate(arms):
             try:
-                passes.append(Pass(arm, state, saved))
+                passes.append(Pass(functools.partial(caught, arm), state, saved))
             except Exception as error:
                 if not is_raised(error):
                     raise
@@ -100,7 +104,10 @@ def chosen_arm(test: Atom, arms: Sequence[Callable], state: State) -> Signal | N
                 return arms[not taken]()
         return merged(test, passes, state, saved)
 
-    return with_room(construct, state)
+    signal = with_room(construct, state)
+    if signal is not None and signal.known and signal.code == RAISE:
+        raise Unwound
+    return signal
 
 
 def refuse_globals(site: Site) -> None:
@@ -246,7 +253,7 @@ def after(signal: Signal | None, rest: Callable, site: tuple) -> Signal | None:
         return rest()
     if signal.known:
         return signal
-    return chosen_arm(is_none(signal), [lambda: signal_left(signal), rest], State((rest,), (Site(*site),)))
+    return chosen_arm(is_none(signal), [lambda: signal_left(signal), functools.partial(resumed, rest)], State((rest,), (Site(*site),)))
 
 
 def signal_left(signal: Signal) -> Signal:
@@ -259,7 +266,7 @@ def result(signal: Signal | None):
     """Return what the function returns that ends with `signal`."""
     if signal is None or signal.value is NOTHING:
         return None
-    if signal.known:
+    if signal.possible <= {RETURN, RAISE}:
         return signal.value
     raise errors.ControlFlowError(
         "whether the function returns a value here or comes to its end without one is only known when the compiled "

@@ -14,13 +14,46 @@ from jitad.frontend.syntax import FRAME_READERS, constant, place
 ESCAPES = (ast.Return, ast.Break, ast.Continue)
 LOOPS = (ast.For, ast.While)
 STAGED = (ast.If, *LOOPS, ast.IfExp, ast.BoolOp, ast.Assert)
+DIVIDING = (ast.Div, ast.FloorDiv, ast.Mod, ast.Pow)
+HARMLESS = frozenset(["abs", "enumerate", "float", "isinstance", "len", "list", "max", "min", "print", "range", "reversed", "tuple", "zip"])
+NUMPY = frozenset(["np", "numpy"])
+CHECKING = frozenset(["choose", "errstate", "put", "ravel_multi_index", "take", "take_along_axis", "unravel_index"])  # of NumPy's functions
 CONSUMERS = frozenset(["sum", "max", "min", "list", "tuple", "sorted", "fsum", "prod"])
 
 
 def is_staged(node) -> bool:
     """Return whether a node decides something."""
-    return isinstance(node, STAGED) or isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.Not) or (
+    return isinstance(node, STAGED) or handles(node) or suppresses(node) or isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.Not) or (
         isinstance(node, ast.Compare) and compares(node)) or is_list(node) or consumes(node)
+
+
+def handles(node) -> bool:
+    """Return whether a node is a `try` statement with handlers."""
+    return isinstance(node, ast.Try) and bool(node.handlers)
+
+
+def may_raise(node) -> bool:
+    """Return whether a statement or expression may raise an exception when the compiled function runs."""
+    return not isinstance(node, (*FUNCTIONS, ast.ClassDef)) and any(map(raises, (node, *own_nodes(node))))
+
+
+def raises(node) -> bool:
+    if isinstance(node, ast.Call):
+        root = node.func.id if isinstance(node.func, ast.Name) else root_name(node.func)
+        return not (node.func.id in HARMLESS if isinstance(node.func, ast.Name) else root in NUMPY and node.func.attr not in CHECKING
+                    and not isinstance(node.func.value, ast.Attribute))
+    if isinstance(node, ast.Subscript):
+        return not isinstance(node.slice, ast.Constant)
+    if isinstance(node, ast.BinOp | ast.AugAssign):
+        return isinstance(node.op, DIVIDING)
+    return isinstance(node, ast.Raise | ast.Assert)
+
+
+def value_of(node) -> tuple[str, ast.expr] | None:
+    """Return the field of a statement with what is computed before it takes effect, and that expression."""
+    field = {ast.Assign: "value", ast.AugAssign: "value", ast.AnnAssign: "value", ast.If: "test", ast.For: "iter"}.get(type(node))
+    value = field and getattr(node, field)
+    return None if value is None else (field, value)
 
 
 def compares(node) -> bool:
@@ -136,6 +169,8 @@ def simplified(node):
         node = WithoutAnnotations().visit(copy.deepcopy(node))
     if any(isinstance(x, ast.While) and binds(x.test) for x in own):
         node = ConditionsInside().visit(copy.deepcopy(node))
+    if any(map(suppresses, own)):
+        node = HandlersForSuppress().visit(copy.deepcopy(node))
     if any(choice_of_target(x) is not None for x in own):
         node = TargetsChosen().visit(copy.deepcopy(node))
     return node
@@ -169,6 +204,26 @@ class ConditionsInside(ast.NodeTransformer):
                                             [*node.orelse, place(node.test, ast.Break())], []))
             node.test, node.body, node.orelse = constant(node.test, True), [leave, *node.body], []
         return node
+
+
+def suppresses(node) -> bool:
+    """Return whether a node is ``with suppress(...):``."""
+    if not isinstance(node, ast.With) or len(node.items) != 1 or node.items[0].optional_vars is not None:
+        return False
+    call = node.items[0].context_expr
+    return isinstance(call, ast.Call) and getattr(call.func, "attr", getattr(call.func, "id", None)) == "suppress" and not call.keywords
+
+
+class HandlersForSuppress(ast.NodeTransformer):
+    """Writes ``with suppress(X, Y): ...`` of contextlib as ``try: ... except (X, Y): pass``."""
+
+    def visit_With(self, node):
+        self.generic_visit(node)
+        if not suppresses(node):
+            return node
+        call = node.items[0].context_expr
+        types = place(call, ast.Tuple(call.args, ast.Load()))
+        return place(node, ast.Try(node.body, [place(node, ast.ExceptHandler(types, None, [place(node, ast.Pass())]))], [], []))
 
 
 class TargetsChosen(ast.NodeTransformer):

@@ -5,6 +5,7 @@ In: the syntax tree of a function. Out: the tree of the same function, with the 
     if c: A else: B               ->  def then(): A; def otherwise(): B; STAGE.branch(c, then, otherwise, site)
     for x in xs: A else: B        ->  def body(item): x = item; A; STAGE.for_loop(xs, body, otherwise, site)
     while c: A else: B            ->  def body(): A; STAGE.while_loop(lambda: c, body, otherwise, site)
+    try: A except X: B            ->  def body(): A; def handler(error): B; STAGE.attempt(body, ((lambda: X, handler, False),), None, None, site)
     a if c else b                 ->  STAGE.choose(c, lambda: a, lambda: b)
     a and b, a or b, not a        ->  STAGE.all_of(a, lambda: b), STAGE.any_of(a, lambda: b), STAGE.not_(a)
     a < b < c, a in b             ->  STAGE.chain(a, ("lt", "lt"), lambda: b, lambda: c), STAGE.chain(a, ("in_",), lambda: b)
@@ -13,7 +14,8 @@ In: the syntax tree of a function. Out: the tree of the same function, with the 
     sum(a for x in xs), ...       ->  sum([a for x in xs]), ...
 
 The bodies declare the names that they bind as nonlocal. `break`, `continue` and `return` in a body return a signal from it; the
-statements after one that may give a signal become a function as well, which is run if there is none. A *site* names what the trace has
+statements after one that may give a signal become a function as well, which is run if there is none. In the bodies of `try` statements, and in
+functions that they call, statements that may raise an exception may give a signal (`STAGE.raised`). A *site* names what the trace has
 to look at (`state.Site`). Functions without these statements stay as they are. Invariant: each name is bound and read as in the source.
 """
 
@@ -27,41 +29,44 @@ from jitad.frontend.control.constructs import (
     LOOPS,
     always_leaves,
     binds,
-    compares,
-    consumes,
     delayed,
+    handles,
     is_bare_super,
-    is_list,
     is_staged,
     keeps_names,
     leaves_loop,
+    may_raise,
     own_nodes,
     reads_frame,
     root_name,
     simplified,
-    target_names,
-    target_structure,
+    suppresses,
+    value_of,
 )
+from jitad.frontend.control.expressions import RULES, delay
 from jitad.frontend.control.liveness import Liveness
 from jitad.frontend.scopes import FUNCTIONS, Scope, parameters
 from jitad.frontend.sources import shallow_copy
-from jitad.frontend.syntax import LOAD, STORE, constant, mangle, place, stage_call
+from jitad.frontend.syntax import LOAD, STORE, constant, mangle, place, stage_call, value_name
 
-COMPARISONS = {ast.Lt: "lt", ast.LtE: "le", ast.Gt: "gt", ast.GtE: "ge", ast.Eq: "eq", ast.NotEq: "ne",
-               ast.Is: "is_", ast.IsNot: "is_not", ast.In: "in_", ast.NotIn: "not_in"}  # fmt: skip
 SUSPENDING = (ast.Yield, ast.YieldFrom, ast.Await, ast.AsyncFor, ast.AsyncWith)
 SIGNAL = "<signal>"
 
 
-def stage_flow(node, class_name: str | None):
-    """Return a function or lambda with its control flow, and that of the functions inside, rewritten."""
-    return Flow(node, class_name).function() if any(map(is_staged, ast.walk(node))) else node
+def stage_flow(node, class_name: str | None, guarded: bool = False):
+    """Return a function or lambda with its control flow, and that of the functions inside, rewritten.
+
+    In a `guarded` one, each statement is left out that comes after an exception which a `try` statement handles.
+    """
+    if not guarded and not any(map(is_staged, ast.walk(node))):
+        return node
+    return Flow(node, class_name, guarded, guarded or any(handles(x) or suppresses(x) for x in ast.walk(node))).function()
 
 
 class Flow:
-    """The control flow of one function."""
+    """The control flow of one function, which is `guarded` itself or has functions inside that are."""
 
-    def __init__(self, node, class_name: str | None):
+    def __init__(self, node, class_name: str | None, guarded: bool = False, guarded_inside: bool = False):
         node = simplified(node)
         self.node = node
         self.class_name = class_name
@@ -69,14 +74,17 @@ class Flow:
         self.inside = 0
         self.lists = 0
         own = list(own_nodes(node))
-        self.staged = not isinstance(node, ast.AsyncFunctionDef) and any(map(is_staged, own)) and not any(
+        self.guarded, self.guarded_inside = guarded, guarded_inside
+        self.staged = not isinstance(node, ast.AsyncFunctionDef) and (guarded or any(map(is_staged, own))) and not any(
             isinstance(x, SUSPENDING) or reads_frame(x) for x in own)
-        self.statements = self.staged and not isinstance(node, ast.Lambda) and any(isinstance(x, (ast.If, ast.Assert, *LOOPS)) for x in own)
+        self.statements = self.staged and not isinstance(node, ast.Lambda) and (
+            guarded or any(isinstance(x, (ast.If, ast.Assert, *LOOPS)) or handles(x) for x in own))
         if self.statements:
             self.live = Liveness(node.body, self.scope.declared)
             self.assured = Assignment(node).assured
             self.unsure = self.scope.bound - self.scope.declared - self.assured
         self.bound_in_bodies: set[str] = set()
+        self.kept: list[ast.stmt] = []  # statements that were made here, since what is known of them goes by their id
 
     def function(self):
         node = shallow_copy(self.node)
@@ -107,20 +115,48 @@ class Flow:
         result: list[ast.stmt] = []
         for k, node in enumerate(statements):
             rest = statements[k + 1:]
+            if self.guarded:
+                node, rest = self.value_first(node, rest)
             if isinstance(node, ESCAPES):
                 return [*result, self.escape(node)]
             if isinstance(node, ast.If):
                 new, ended = self.branch(node, rest)
             elif isinstance(node, LOOPS):
                 new, ended = self.loop(node, rest)
+            elif isinstance(node, ast.Try) and (self.guarded or node.handlers):
+                new, ended = self.attempt(node, rest)
             elif isinstance(node, (ast.With, ast.Try, ast.TryStar, ast.Match)):
                 new, ended = self.compound(node, rest)
+            elif rest and self.breaks_off(node):
+                at = header(node)
+                new, ended = [self.simple(node), *self.finish(node, at, constant(at, None), rest)], True
             else:
                 new, ended = [self.simple(node)], False
             result += new
             if ended:
                 return result
         return result
+
+    def value_first(self, node, rest: list[ast.stmt]) -> tuple[ast.stmt, list[ast.stmt]]:
+        """Part a statement whose value may raise an exception into that of a name for the value, and the statement with that name."""
+        field, value = value_of(node) or ("", None)
+        if value is None or not may_raise(value):
+            return node, rest
+        target = getattr(node, "targets", [getattr(node, "target", None)])[0]
+        name = value_name(target.id if isinstance(target, ast.Name) else "")
+        first = place(value, ast.Assign([place(value, ast.Name(name, STORE))], value))
+        then = shallow_copy(node)
+        setattr(then, field, place(value, ast.Name(name, LOAD)))
+        for known in (self.live.after, self.live.jumps, self.live.head):
+            if id(node) in known:
+                known[id(then)] = known[id(node)]
+        self.live.after[id(first)], self.live.jumps[id(first)] = self.live.after[id(node)] | {name}, self.live.jumps[id(node)]
+        self.kept += [first, then]
+        return first, [then, *rest]
+
+    def breaks_off(self, node) -> bool:
+        """Return whether a statement may end with a signal: `break`, `continue`, `return`, or an exception that is handled."""
+        return leaves_loop([node]) or self.guarded and may_raise(node)
 
     def simple(self, node):
         if self.inside and isinstance(node, ast.Global | ast.Nonlocal):
@@ -142,7 +178,7 @@ class Flow:
 
     def branch(self, node: ast.If, rest: list[ast.stmt]) -> tuple[list[ast.stmt], bool]:
         body, orelse, test = node.body, node.orelse, self.expression(node.test)
-        escaping = leaves_loop([node])
+        escaping = self.breaks_off(node)
         if escaping and rest and always_leaves(body):
             orelse, rest = [*orelse, *rest], []
         elif escaping and rest and always_leaves(orelse):
@@ -174,13 +210,13 @@ class Flow:
         call = stage_call(at, method, first, self.reference(at, body), self.reference(at, orelse),
                           self.site(at, inside, head), self.site(at, node.orelse, self.live_after(node, node)))
         definitions = [x for x in (body, orelse) if x is not None]
-        if leaves_loop([node]):
+        if self.breaks_off(node):
             return [*definitions, *self.finish(node, at, call, rest)], True
         return [*definitions, place(at, ast.Expr(call))], False
 
     def compound(self, node, rest: list[ast.stmt]) -> tuple[list[ast.stmt], bool]:
         """A statement with blocks that run as in plain Python. Where these may leave, they give their signals to a variable."""
-        escaping = leaves_loop([node])
+        escaping = self.breaks_off(node)
         copy = shallow_copy(node)
         for field in node._fields:
             value = getattr(node, field)
@@ -196,6 +232,31 @@ class Flow:
         clear = place(at, ast.Assign([place(at, ast.Name(SIGNAL, STORE))], constant(at, None)))
         return [clear, copy, *self.finish(node, at, place(at, ast.Name(SIGNAL, LOAD)), rest)], True
 
+    def attempt(self, node: ast.Try, rest: list[ast.stmt]) -> tuple[list[ast.stmt], bool]:
+        at = header(node)
+        around, self.guarded = self.guarded, self.guarded or bool(node.handlers)
+        body = self.body(at, "<try>", node.body)
+        self.guarded = around
+        handlers, definitions = [], [body]
+        for k, handler in enumerate(node.handlers):
+            types = constant(handler, BaseException.__name__) if handler.type is None else self.expression(handler.type)
+            types = place(handler, ast.Name(types.value, LOAD)) if handler.type is None else types
+            error = place(handler, ast.Name("<error>", LOAD))
+            named = [] if handler.name is None else [place(handler, ast.Assign([place(handler, ast.Name(handler.name, STORE))], error))]
+            definitions.append(self.body(header(handler), f"<except {k}>", [*named, *handler.body], ["<error>"]))
+            looks = handler.name is not None or any(isinstance(x, ast.Raise) and x.exc is None for y in handler.body for x in ast.walk(y))
+            parts = [delay(types), self.reference(handler, definitions[-1]), constant(handler, looks)]
+            handlers.append(place(handler, ast.Tuple(parts, LOAD)))
+        final = self.body(at, "<finally>", node.finalbody)
+        orelse = self.body(at, "<else>", node.orelse)
+        clauses = [*node.orelse, *node.finalbody, *[statement for handler in node.handlers for statement in handler.body]]
+        call = stage_call(at, "attempt", self.reference(at, body), place(at, ast.Tuple(handlers, LOAD)), self.reference(at, orelse),
+                          self.reference(at, final), self.site(at, [*node.body, *clauses], self.live_after(node, node)))
+        definitions += [x for x in (orelse, final) if x is not None]
+        if self.breaks_off(node):
+            return [*definitions, *self.finish(node, at, call, rest)], True
+        return [*definitions, place(at, ast.Expr(call))], False
+
     def clause(self, node, clause, escaping: bool):
         copy = shallow_copy(clause)
         copy.body = self.signalling(node, clause.body) if escaping else self.block(clause.body)
@@ -205,7 +266,7 @@ class Flow:
         return copy
 
     def signalling(self, node, statements: list[ast.stmt]) -> list[ast.stmt]:
-        if not leaves_loop(statements):
+        if not any(map(self.breaks_off, statements)):
             return self.block(statements)
         at = header(node)
         body = self.body(at, "<block>", statements)
@@ -215,6 +276,8 @@ class Flow:
     def finish(self, node, at, call: ast.expr, rest: list[ast.stmt]) -> list[ast.stmt]:
         """Leave the block with the signal that `call` gives; if it gives none, go on with `rest`."""
         definitions = []
+        if self.guarded:
+            call = stage_call(at, "raised", call)
         if rest:
             following = self.body(at, "<rest>", rest)
             definitions.append(following)
@@ -284,7 +347,7 @@ class Flow:
         return copy if rule is None else rule(self, copy)
 
     def definition(self, node):
-        copy = Flow(node, self.class_name).function()
+        copy = Flow(node, self.class_name, self.guarded_inside, self.guarded_inside).function()
         copy.args = shallow_copy(node.args)
         copy.args.defaults, copy.args.kw_defaults = self.expression(node.args.defaults), self.expression(node.args.kw_defaults)
         if not isinstance(node, ast.Lambda):
@@ -293,7 +356,7 @@ class Flow:
 
     def class_definition(self, node):
         copy = shallow_copy(node)
-        copy.body = [Flow(x, node.name).function() if isinstance(x, FUNCTIONS) else x for x in node.body]
+        copy.body = [Flow(x, node.name, self.guarded_inside, self.guarded_inside).function() if isinstance(x, FUNCTIONS) else x for x in node.body]
         return copy
 
     def full_super(self, copy: ast.Call):
@@ -302,60 +365,7 @@ class Flow:
             copy.args = [place(copy, ast.Name("__class__", LOAD)), place(copy, ast.Name(first[0].arg, LOAD))]
         return copy
 
-    def name(self, node):
-        read = isinstance(node.ctx, ast.Load) and self.statements and node.id in self.unsure
-        return stage_call(node, "bound", node) if read else node
-
-    def if_expression(self, node):
-        return stage_call(node, "choose", node.test, delay(node.body), delay(node.orelse))
-
-    def logical(self, node):
-        first, *others = node.values
-        method = "all_of" if isinstance(node.op, ast.And) else "any_of"
-        return stage_call(node, method, first, *map(delay, others))
-
-    def comparison(self, node):
-        if not compares(node):
-            return node
-        names = constant(node, tuple(COMPARISONS[type(op)] for op in node.ops))
-        return stage_call(node, "chain", node.left, names, *map(delay, node.comparators))
-
-    def comprehension(self, node):
-        if not is_list(node):
-            return node
-        self.lists += 1
-        out = f"<list {self.lists}>"
-        result = stage_call(node, "collect", place(node, ast.Name(out, LOAD)), node.elt)
-        for generator in reversed(node.generators):
-            for test in reversed(generator.ifs):
-                result = stage_call(test, "when", test, delay(result))
-            names, structure = target_names(generator.target), constant(node, target_structure(generator.target))
-            result = stage_call(node, "each", generator.iter, structure, lambda_of(names, result))
-        return stage_call(node, "collected", lambda_of([out], result))
-
-    def call(self, node):
-        if consumes(node):
-            node.args = [self.comprehension(node.args[0])]
-        return node
-
-    def negation(self, node):
-        return stage_call(node, "not_", node.operand) if isinstance(node.op, ast.Not) else node
-
-
-RULES = {ast.Name: Flow.name, ast.IfExp: Flow.if_expression, ast.BoolOp: Flow.logical, ast.Compare: Flow.comparison, ast.UnaryOp: Flow.negation,
-         ast.ListComp: Flow.comprehension, ast.Call: Flow.call}
-
 
 def header(node: ast.stmt) -> ast.stmt:
     """Return a place on the line where a statement begins."""
     return ast.Pass(lineno=node.lineno, end_lineno=node.lineno, col_offset=node.col_offset, end_col_offset=node.col_offset)
-
-
-def delay(node) -> ast.Lambda:
-    return lambda_of([], node)
-
-
-def lambda_of(names: list[str], node) -> ast.Lambda:
-    args = ast.arguments(posonlyargs=[], args=[place(node, ast.arg(name)) for name in names], kwonlyargs=[], kw_defaults=[], defaults=[])
-    return place(node, ast.Lambda(args, node))
-

@@ -101,7 +101,10 @@ class Liveness:
         for handler in node.handlers:
             caught |= self.block(handler.body, end, breaks | end, continues | end)
         orelse = self.block(node.orelse, caught, breaks | caught, continues | caught)
-        return self.block(node.body, caught | orelse, breaks | caught, continues | caught) | caught
+        around, self.always = self.always, self.always | caught
+        before = self.block(node.body, caught | orelse, breaks | caught, continues | caught)
+        self.always = around
+        return before | caught
 
     TryStar = Try
 

@@ -7,6 +7,7 @@ cells that were written; the trace is repeated until the carried values have the
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -18,6 +19,7 @@ from jitad.frontend.cells import Cell, is_traced, make_stale
 from jitad.frontend.control.bodies import Body, Pass, State, array_cells, commit, variable
 from jitad.frontend.control.bounds import bounds, counters
 from jitad.frontend.control.branches import condition, decided, refuse_globals
+from jitad.frontend.control.catching import caught, raised, resumed
 from jitad.frontend.control.equations import emit_loop, emit_while
 from jitad.frontend.control.exchanges import exchange
 from jitad.frontend.control.growth import settle, with_room
@@ -216,10 +218,10 @@ class Staging:
 
         def trip():
             if self.sequence is None:
-                return at_end_of_trip(self.body())
-            return at_end_of_trip(self.body(self.sequence.element(Array(self.counter, int, True))))
+                return at_end_of_trip(raised(self.body()))
+            return at_end_of_trip(raised(self.body(self.sequence.element(Array(self.counter, int, True)))))
 
-        return Pass(trip, self.state, self.saved, self.enter)
+        return Pass(lambda: caught(functools.partial(resumed, trip)), self.state, self.saved, self.enter)
 
     def update(self, run: Pass) -> bool:
         """Take into account what a trip has changed; return whether it has to be traced again."""

@@ -1,4 +1,4 @@
-"""How a body ends other than by reaching its end: signals for `break`, `continue` and `return`.
+"""How a body ends other than by reaching its end: signals for `break`, `continue`, `return`, and exceptions.
 
 In: what a body returns, None or a `Signal`. Out: the same, put together or reduced. A signal that is only known when the compiled
 function runs has a traced code, and says which codes it may be.
@@ -12,7 +12,7 @@ from jitad.ir.program import Atom, literal
 from jitad.ir.types import INT
 from jitad.primitives.comparisons import eq, select
 
-NONE, CONTINUE, BREAK, RETURN = range(4)
+NONE, CONTINUE, BREAK, RETURN, RAISE = range(5)
 NOTHING = type("Nothing", (), {"__repr__": lambda self: "<nothing>"})()
 
 
@@ -34,6 +34,7 @@ class Signal(NamedTuple):
 
 BREAKING = Signal(BREAK, NOTHING, frozenset({BREAK}))
 CONTINUING = Signal(CONTINUE, NOTHING, frozenset({CONTINUE}))
+RAISED = Signal(RAISE, NOTHING, frozenset({RAISE}))
 
 
 def returning(value) -> Signal:

@@ -7,12 +7,14 @@ a few trips of a small body; loops that cannot be staged are run trip by trip, u
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Iterable
 from types import CodeType
 
 from jitad.frontend.cells import is_traced, wrap
 from jitad.frontend.control.bodies import Pass, State
 from jitad.frontend.control.branches import branch, chosen_arm, decided, signal_left
+from jitad.frontend.control.catching import caught, raised, resumed
 from jitad.frontend.control.iterables import SHORT, Sequence, Unroll, is_long, sequence_of
 from jitad.frontend.control.loops import Apart, Staging
 from jitad.frontend.control.pictures import ShapesDiffer, StructuresDiffer
@@ -65,7 +67,7 @@ def while_loop(test: Callable, body: Callable, otherwise: Callable | None, site:
             except errors.JitadError:
                 if trips > FALLBACK:
                     raise
-        signal = at_end_of_trip(body())
+        signal = at_end_of_trip(raised(body()))
         trips += 1
         if signal is not None and signal.known:
             break
@@ -114,7 +116,7 @@ def trip_size(sequence: Sequence, place: int, body: Callable, site: Site) -> int
     """
     state = State((body,), (site,))
     try:
-        equations = Pass(lambda: body(sequence.element(place)), state, state.save(), appends=True).equations
+        equations = Pass(lambda: caught(lambda: body(sequence.element(place))), state, state.save(), appends=True).equations
         return LOOP * count(equations, is_loop) + (count(equations) if sequence.length > FEW else 0)
     except Growth:
         return PATIENCE
@@ -129,7 +131,7 @@ def is_loop(equation: Equation) -> bool:
 def unrolled(iterable: Iterable, body: Callable, site: Site, signal: Signal | None = None) -> Signal | None:
     for item in iterable:
         if signal is None:
-            signal = at_end_of_trip(body(item))
+            signal = at_end_of_trip(raised(body(item)))
             if signal is not None and signal.known:
                 return signal
         else:
@@ -139,7 +141,8 @@ def unrolled(iterable: Iterable, body: Callable, site: Site, signal: Signal | No
 
 def guarded(signal: Signal, body: Callable, item, site: Site) -> Signal:
     """Run one more trip unless `signal`, which is traced, has ended the loop."""
-    return chosen_arm(is_none(signal), [lambda: signal_left(signal), lambda: at_end_of_trip(body(item))], State((body,), (site,)))
+    trip = functools.partial(resumed, lambda: at_end_of_trip(raised(body(item))))
+    return chosen_arm(is_none(signal), [lambda: signal_left(signal), trip], State((body,), (site,)))
 
 
 def staged_or_unrolled(sequence: Sequence, body: Callable, site: Site, apart: int = MOST_APART) -> Signal | None:
@@ -155,7 +158,7 @@ def staged_or_unrolled(sequence: Sequence, body: Callable, site: Site, apart: in
         return staging.run()
     except Apart:
         saved.restore()
-        signal = at_end_of_trip(body(sequence.element(0)))
+        signal = at_end_of_trip(raised(body(sequence.element(0))))
         if signal is None:
             return staged_or_unrolled(sequence.from_second(), body, site, apart - 1)
         return signal if signal.known else Staging(site, body, sequence=sequence.from_second()).run(signal)
@@ -169,7 +172,7 @@ def staged_or_unrolled(sequence: Sequence, body: Callable, site: Site, apart: in
         if is_traced(sequence.length) or sequence.length > FALLBACK:
             raise
         return unrolled(sequence.elements(), body, site)
-    signal = at_end_of_trip(body(sequence.element(0)))
+    signal = at_end_of_trip(raised(body(sequence.element(0))))
     if signal is not None and signal.known:
         return signal
     rest = sequence.from_second()

@@ -2,7 +2,7 @@
 
 `BUILTINS` maps each to what the syntax rewriter calls in its place. The results stand for Python scalars, and so adapt to the
 dtypes that they meet. Invariant: where no argument is traced, the replacement calls the original. Unlike Python, what has no value
-(``math.sqrt(-1.0)``) gives NaN or infinity, not an exception.
+(``math.sqrt(-1.0)``) gives NaN or infinity, and an exception only within a `try` statement that handles it.
 """
 
 from __future__ import annotations
@@ -17,6 +17,8 @@ from collections.abc import Callable, Iterator
 import numpy as np
 
 from jitad.frontend.array import Array, is_traced, to_atom, wrap
+from jitad.frontend.control.catching import catches
+from jitad.frontend.control.raising import raise_where
 from jitad.frontend.numpy_api.operands import asarray
 from jitad.frontend.printing import shown
 from jitad.frontend.promotion import cast, contains_traced, whole
@@ -77,26 +79,45 @@ UFUNCS = {
 }  # fmt: skip
 
 
-def on_scalars(ufunc: Callable, dtype) -> Callable:
-    return lambda *xs: wrap(to_atom(ufunc(*[scalar(x, dtype) for x in xs])), weak=True)
+OUTSIDE = {  # where functions of real numbers have no value
+    **dict.fromkeys(["log", "log10", "log2"], lambda x: x <= 0), "log1p": lambda x: x <= -1, "sqrt": lambda x: x < 0,
+    **dict.fromkeys(["acos", "asin"], lambda x: abs(x) > 1), "acosh": lambda x: x < 1, "atanh": lambda x: abs(x) >= 1,
+    **dict.fromkeys(["fmod", "remainder"], lambda x, y: y == 0), **dict.fromkeys(["cos", "sin", "tan"], np.isinf),
+    "gamma": lambda x: (x <= 0) & (x == np.floor(x)), "lgamma": lambda x: (x <= 0) & (x == np.floor(x)),
+    "pow": lambda x, y: (x < 0) & (y != np.floor(y)) | (x == 0) & (y < 0),
+}  # fmt: skip
+
+
+def on_scalars(ufunc: Callable, dtype, name: str = "") -> Callable:
+    def function(*xs):
+        xs = [scalar(x, dtype) for x in xs]
+        result = wrap(to_atom(ufunc(*xs)), weak=True)
+        if name in OUTSIDE and catches(ValueError):
+            raise_where(to_atom(OUTSIDE[name](*xs)), ValueError("math domain error"))
+        if np.dtype(dtype).kind == "f" and catches(OverflowError):
+            finite = functools.reduce(operator.and_, map(np.isfinite, xs))
+            raise_where(to_atom(np.isinf(result) & finite), OverflowError("math range error"))
+        return result
+
+    return function
 
 
 for module, dtype in ((math, np.float64), (cmath, np.complex128)):
     for name, ufunc in UFUNCS.items():
         if hasattr(module, name):
-            replaces(getattr(module, name))(on_scalars(ufunc, dtype))
+            replaces(getattr(module, name))(on_scalars(ufunc, dtype, name if module is math else ""))
 
 
-def logarithm(dtype) -> Callable:
+def logarithm(dtype, name: str) -> Callable:
     def log(x, base=None):
-        value = on_scalars(np.log, dtype)(x)
+        value = on_scalars(np.log, dtype, name)(x)
         return value if base is None else value / log(base)
 
     return log
 
 
-replaces(math.log)(logarithm(np.float64))
-replaces(cmath.log)(logarithm(np.complex128))
+replaces(math.log)(logarithm(np.float64, "log"))
+replaces(cmath.log)(logarithm(np.complex128, ""))
 
 
 def to_int(rounded: Callable) -> Callable:
@@ -277,3 +298,14 @@ def quantifier(function: Callable, decisive: bool) -> None:
 BUILTINS[print] = shown
 quantifier(any, True)
 quantifier(all, False)
+
+
+def error_state(**kwargs):
+    """``np.errstate``: what asks for exceptions is refused in a `try` statement that handles them."""
+    if "raise" in kwargs.values() and catches(FloatingPointError):
+        raise errors.ControlFlowError("np.errstate cannot ask for exceptions here: the compiled function gives infinity or NaN, and no handler would "
+                                      "run; test the results with np.isfinite")
+    return np.errstate(**kwargs)
+
+
+BUILTINS[np.errstate] = error_state
