@@ -430,6 +430,29 @@ def test_arrays_of_variable_extents(function):
     jitad.testing.check_grads(function, (x,), rtol=1e-5)
 
 
+def inside(rules, tokens):
+    """The probability of a sentence by a grammar: each span from all of its splits."""
+    n, kinds = tokens.shape
+    table = np.full((n, n + 1, kinds), -1e30)
+    for i in range(n):
+        table[i, i + 1] = tokens[i]
+    for width in range(2, n + 1):
+        for i in range(n - width + 1):
+            j = i + width
+            split = table[i, i + 1 : j, :, None] + table[i + 1 : j, j, None, :]
+            scores = rules + split[:, None]
+            most = scores.max(axis=(0, 2, 3))
+            table[i, j] = most + np.log(np.sum(np.exp(scores - most[None, :, None, None]), axis=(0, 2, 3)))
+    return table[0, n, 0]
+
+
+def test_parts_of_a_table_that_end_where_others_begin():
+    rng = np.random.default_rng(6)
+    rules, tokens = rng.normal(size=(6, 6, 6)), rng.normal(size=(5, 6))
+    assert np.isclose(jitad.jit(inside)(rules, tokens), inside(rules, tokens), rtol=1e-13)
+    jitad.testing.check_grads(inside, (rules, tokens), rtol=1e-5)
+
+
 def test_an_extent_without_a_bound():
     def f(x):
         k = 0

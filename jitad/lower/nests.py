@@ -375,7 +375,8 @@ def build_scatter(context: Context, group: Group) -> list[Nest]:
                 parts = parts_of(body.value(updates, here))
                 if record.combine == "set" or not all(is_identity(part, 0) for part in parts):
                     position = linear_position(place, var.shape)
-                    statements += [ScatterStore(buffer, position * len(parts) + k, part, record.combine) for k, part in enumerate(parts)]
+                    statements += [ScatterStore(buffer, position * len(parts) + k, part, record.combine)
+                                   for k, part in enumerate(parts) if part.op != "unspecified"]
         return b, statements
 
     dims = {dim for dim, axis in enumerate(loops) if axis == 0 or axis >= ordered} if ordered else None
