@@ -326,6 +326,8 @@ class NestEmitter:
         if op == "div" and self.divides_many(expr):
             return self.divided(*args)
         operands = [self.values[x.number] for x in args]
+        if expr in self.nest.sums and not self.strict:
+            return self.scalars.add(op, operands, flags=("reassoc",))
         return special_functions.call(self.builder, expr.op, operands) if ":" in expr.op else self.scalars.emit(expr, operands)
 
     def divides_many(self, expr: Expr) -> bool:

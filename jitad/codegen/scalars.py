@@ -80,6 +80,10 @@ class ScalarEmitter:
             return b.call(function, operands)
         return elementary.call(b, expr.op, operands)
 
+    def add(self, op: str, operands: list[ir.Value], flags: tuple[str, ...]) -> ir.Value:
+        """Add, subtract, or multiply and add."""
+        return self.muladd(*operands, flags=flags) if op == "muladd" else getattr(self.builder, FLOAT_BINARY[op])(*operands, flags=flags)
+
     def muladd(self, x: ir.Value, y: ir.Value, z: ir.Value, flags: tuple[str, ...] = ()) -> ir.Value:
         """Multiply and add, in one operation if the processor has it."""
         b = self.builder

@@ -182,6 +182,7 @@ class Nest:
     `jam` are pairs of a dimension and how many iterations of it are run side by side in the loops within. A `plain` nest is one that takes
     so little of the time that its loops need not vectorise.
     One that is `streamed` copies rows to memory that is not read again soon. Rows of memory that is `far` are fetched before they are read.
+    `sums` are additions that may be made in another order from trip to trip of the loop around it.
     """
 
     box: tuple[int, ...]
@@ -192,6 +193,7 @@ class Nest:
     plain: bool = False
     streamed: bool = False
     far: frozenset[Buffer] = frozenset()
+    sums: frozenset = frozenset()
 
     @property
     def loops(self) -> tuple[int, ...]:

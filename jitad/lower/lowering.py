@@ -18,6 +18,7 @@ from jitad.lower.nests import Context
 from jitad.lower.padding import pad_rows
 from jitad.lower.prepare import prepare
 from jitad.lower.reuse import share_memory
+from jitad.lower.running_sums import reorder_sums
 from jitad.lower.streams import stream_out
 from jitad.lower.strips import strip_mine, used_whole
 from jitad.lower.threads import share_out
@@ -37,6 +38,7 @@ def lower(program: Program) -> Loops:
     steps = turn_inputs(steps, inputs)
     steps = pad_rows(steps, inputs, outputs)
     spend_effort(steps)
+    reorder_sums(steps)
     steps = share_out(stream_out(steps))
     loops = Loops(inputs, outputs, steps, checks=list(context.checks.values()))
     loops.work_bytes = plan_workspace(steps)
