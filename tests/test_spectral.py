@@ -1,4 +1,4 @@
-"""Eigenvalues and eigenvectors of symmetric and Hermitian matrices: NumPy's values, and the derivatives."""
+"""Eigenvalues and eigenvectors of matrices: NumPy's values, and the derivatives."""
 
 import numpy as np
 import pytest
@@ -71,3 +71,59 @@ def test_what_numpy_refuses():
         jitad.jit(lambda a: np.linalg.eigh(a, "x"))(np.eye(2))
     with pytest.raises(np.linalg.LinAlgError, match="square"):
         jitad.jit(np.linalg.eigh)(np.ones((2, 3)))
+
+
+# --- general matrices ---------------------------------------------------------------------------------------------------------
+
+
+def general(*shape, dtype="d"):
+    return (RNG.normal(size=shape) + (1j * RNG.normal(size=shape) if dtype in "DF" else 0)).astype(dtype)
+
+
+@pytest.mark.parametrize("dtype", "dfDF")
+def test_eig_is_that_of_numpy(dtype):
+    def f(a):
+        return (*np.linalg.eig(a), np.linalg.eigvals(a))
+
+    for shape in ((1, 1), (5, 5), (2, 4, 4), (30, 30), (0, 0)):
+        a = general(*shape, dtype=dtype)
+        for found, wanted in zip(jitad.jit(f)(a), f(a), strict=True):
+            assert found.dtype == np.dtype(dtype.upper()) and found.shape == wanted.shape
+            np.testing.assert_allclose(found, wanted, atol=1e4 * np.finfo(dtype).eps, rtol=0)
+    real = np.array([[2, 1], [0, 3]])
+    np.testing.assert_allclose(jitad.jit(np.linalg.eigvals)(real), np.linalg.eigvals(real))
+
+
+def test_derivatives_of_eig():
+    """Of what does not depend on the signs of the vectors, which are LAPACK's choice."""
+    weights = np.cos(np.arange(16.0)).reshape(4, 4)
+
+    def f(x, y):
+        w, v = np.linalg.eig(x + 1j * y)
+        turned = v[:, None] * np.conj(v)
+        return np.sum((w**3).imag * np.arange(4)) + np.sum(turned.real * weights[:, :, None]) + np.abs(np.linalg.eigvals(x + y)[0])
+
+    check_grads(f, (general(4, 4), general(4, 4)), order=2)
+
+    def g(x):
+        w, v = np.linalg.eig(x)
+        return np.abs(w), np.sum(v**2 * weights).imag, np.sum(v**2 * weights).real
+
+    check_grads(g, (general(4, 4),), order=1)
+
+
+def test_eig_of_companion_matrices():
+    """Roots of polynomials, and by their derivatives one step of Newton's method."""
+    def largest(c):
+        return np.max(np.abs(np.roots(c)))
+
+    c = np.array([1.0, -2.0, 0.5, 3.0, -1.0])
+    np.testing.assert_allclose(jitad.jit(np.roots)(c), np.roots(c))
+    check_grads(largest, (c,))
+
+
+def test_eig_refuses_what_numpy_refuses():
+    with pytest.raises(np.linalg.LinAlgError, match="square"):
+        jitad.jit(np.linalg.eig)(np.ones((2, 3)))
+    with pytest.raises(np.linalg.LinAlgError, match="infs or NaNs"):
+        jitad.jit(np.linalg.eigvals)(np.array([[1.0, np.nan], [0.0, 1.0]]))

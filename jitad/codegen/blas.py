@@ -21,7 +21,7 @@ from jitad.codegen.emission import room
 from jitad.codegen.scalars import I8, I32, I64, POINTER, memory_type
 
 LETTERS = {"f": "s", "d": "d", "F": "c", "D": "z"}
-LAPACK = {"getrf", "potrf", "syevd", "heevd", "gesdd", "geqrf", "orgqr", "ungqr"}
+LAPACK = {"getrf", "potrf", "syevd", "heevd", "gesdd", "geqrf", "orgqr", "ungqr", "geev"}
 PREFIX = "scipy_"  # of their symbols
 
 

@@ -15,6 +15,7 @@ FIRST_CALL, FIRST_TAPE = 1_000_000, 2_000_000
 LIBRARY_MESSAGES = {
     "lu_solve": "Singular matrix", "triangular_solve": "Singular matrix", "cholesky": "Matrix is not positive definite",
     "eigh": "Eigenvalues did not converge", "svd": "SVD did not converge", "svdvals": "SVD did not converge",
+    "eig": "Eigenvalues did not converge, or a matrix has infs or NaNs", "eigvals": "Eigenvalues did not converge, or a matrix has infs or NaNs",
     "print": "a line could not be written",
 }  # fmt: skip
 

@@ -7,23 +7,31 @@ sides and triangles are exchanged accordingly, so that nothing is copied to turn
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Sequence
 
-import numpy as np
 from llvmlite import ir
 
-from jitad.codegen import blas, fourier, inner_products, printing
-from jitad.codegen.emission import copy_bytes, room, room_for
+from jitad.codegen import blas, eigenvalues, fourier, inner_products, printing
+from jitad.codegen.emission import copy_bytes, room
 from jitad.codegen.failures import call_number
 from jitad.codegen.loop import Loop
-from jitad.codegen.scalars import I8, I32, I64
+from jitad.codegen.scalars import I32, I64
 from jitad.codegen.sorting import emit_argsort
-from jitad.ir.types import INT, ArrayType
-from jitad.lower.loops import Buffer, Call
+from jitad.codegen.stacks import (
+    Pointer,
+    clear,
+    fail_if,
+    member,
+    new_status,
+    offset,
+    stack_of,
+    transpose_copy,
+    transpose_in_place,
+)
+from jitad.ir.types import INT
+from jitad.lower.loops import Call
 from jitad.lower.products import Matrix
 
-Pointer = Callable[[Buffer], ir.Value]
 Share = Callable[[int, Sequence[ir.Value], Callable], ir.Value]
 
 
@@ -36,18 +44,6 @@ def emit(builder: ir.IRBuilder, call: Call, pointer: Pointer, share: Share) -> i
         share(call.params["x"].batch, pointers, lambda b, pointers, k: emit_matrix(b, call, pointers, k))
         return None
     return ROUTINES[call.routine](builder, call, pointer)
-
-
-def offset(builder: ir.IRBuilder, base: ir.Value, elements, dtype: np.dtype) -> ir.Value:
-    """Return the address of an element, given its position as an int or an LLVM value."""
-    if isinstance(elements, int):
-        elements = ir.Constant(I64, elements)
-    return builder.gep(base, [builder.mul(elements, ir.Constant(I64, dtype.itemsize))], source_etype=I8)
-
-
-def stack_of(type: ArrayType) -> tuple[int, int, int]:
-    """Return how many matrices an array stacks, and their rows and columns."""
-    return math.prod(type.shape[:-2]), type.shape[-2], type.shape[-1]
 
 
 # --- products ---------------------------------------------------------------------------------------------------------------
@@ -115,21 +111,6 @@ def emit_lu(builder, call: Call, pointer: Pointer) -> None:
             narrow = builder.load(builder.gep(pivot, [back], source_etype=I32), typ=I32)
             wide = builder.sub(builder.sext(narrow, I64), ir.Constant(I64, 1))
             builder.store(wide, builder.gep(pivot, [back], source_etype=I64))
-
-
-def transpose_in_place(builder, matrix, n: int, dtype) -> None:
-    if n == 1:
-        return
-    element = ir.IntType(8 * dtype.itemsize)
-
-    def address(i, j):
-        return builder.gep(matrix, [builder.add(builder.mul(i, ir.Constant(I64, n)), j)], source_etype=element)
-
-    with Loop(builder, 0, n - 1) as i, Loop(builder, 0, n - 1) as j, builder.if_then(builder.icmp_signed("<", j, i)):
-        one, other = address(i, j), address(j, i)
-        x, y = builder.load(one, typ=element, align=1), builder.load(other, typ=element, align=1)
-        builder.store(y, one, align=1)
-        builder.store(x, other, align=1)
 
 
 def emit_lu_solve(builder, call: Call, pointer: Pointer) -> ir.Value:
@@ -305,42 +286,6 @@ def emit_qr(builder, call: Call, pointer: Pointer) -> None:
     clear(builder, scratch, pointer)
 
 
-def member(builder, buffer: Buffer, k: ir.Value, count: int, pointer: Pointer) -> ir.Value:
-    """Return the address of the part of a buffer that belongs to the k-th matrix of a stack."""
-    return offset(builder, pointer(buffer), builder.mul(k, ir.Constant(I64, buffer.type.size // count)), buffer.type.dtype)
-
-
-def transpose_copy(builder, target, source, rows: int, columns: int, dtype) -> None:
-    """Copy a matrix of so many rows and columns to where it is by columns."""
-    element = ir.IntType(8 * dtype.itemsize)
-
-    def place(base, i, j, width):
-        return builder.gep(base, [builder.add(builder.mul(i, ir.Constant(I64, width)), j)], source_etype=element)
-
-    with Loop(builder, 0, rows - 1) as i, Loop(builder, 0, columns - 1) as j:
-        builder.store(builder.load(place(source, i, j, columns), typ=element, align=1), place(target, j, i, rows), align=1)
-
-
-def clear(builder, buffers: Sequence[Buffer], pointer: Pointer) -> None:
-    """Zero what LAPACK has worked with."""
-    for buffer in buffers:
-        element = ir.IntType(8 * buffer.type.dtype.itemsize)
-        with Loop(builder, 0, buffer.type.size - 1) as i:
-            builder.store(ir.Constant(element, 0), builder.gep(pointer(buffer), [i], source_etype=element), align=1)
-
-
-# --- failures -----------------------------------------------------------------------------------------------------------------
-
-
-def new_status(builder) -> ir.Value:
-    return room_for(builder, ir.Constant(I32, 0))
-
-
-def fail_if(builder, condition, status, call: Call) -> None:
-    with builder.if_then(condition, likely=False):
-        builder.store(ir.Constant(I32, call_number(call)), status)
-
-
 def fail_on_zero_diagonal(builder, matrix, n: int, dtype, status, call: Call) -> None:
     element = ir.DoubleType() if dtype.char in "dD" else ir.FloatType()
     parts = 2 if dtype.kind == "c" else 1
@@ -373,4 +318,5 @@ ROUTINES = {
     "definite": emit_definite,
     "eigh": emit_eigh, "svd": emit_svd, "svdvals": emit_svdvals, "qr": emit_qr, "argsort": emit_argsort, "table": emit_table, "print": emit_line,
     "fft": fourier.emit_transform, "rfft": fourier.emit_transform, "irfft": fourier.emit_transform,
+    "eig": eigenvalues.emit_eig, "eigvals": eigenvalues.emit_eigvals,
 }  # fmt: skip

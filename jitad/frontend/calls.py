@@ -18,13 +18,15 @@ from collections.abc import Callable
 import numpy as np
 
 from jitad.frontend.captures import CONTAINERS, Captures, active
+from jitad.frontend.classes import instance_of, type_of
 from jitad.frontend.control.bodies import check_running
 from jitad.frontend.control.catching import attempts
 from jitad.frontend.control.elementwise import on_elements
 from jitad.frontend.functions import is_rewritten, rewritten, rewritten_code
-from jitad.frontend.introspection import attribute_reader, has_attribute, instance_of, type_of
+from jitad.frontend.introspection import attribute_reader, has_attribute
 from jitad.frontend.numpy_api import BUILTINS, REDIRECTS
 from jitad.frontend.numpy_api.nests import reading_lists
+from jitad.frontend.numpy_api.polynomials import of_polynomials
 from jitad.frontend.numpy_api.scipy import of_scipy
 from jitad.frontend.operators import class_attribute, is_users
 from jitad.frontend.printing import method_of_stream
@@ -122,7 +124,7 @@ def find_form(captures: Captures, function: types.FunctionType):
         return found
     wrapped = getattr(function, "__wrapped__", None)
     if is_library(function.__code__.co_filename) and not is_users(wrapped):
-        return of_scipy(function) or function
+        return of_scipy(function) or of_polynomials(function) or function
     for name in ("__code__", "__defaults__", "__kwdefaults__"):
         captures.contents(captures.read("attribute", function, name, getattr(function, name)))
     return rewritten(captures, function, resolve)
@@ -202,7 +204,7 @@ def callable_object(captures: Captures, function):
     if cls is np.vectorize and function.signature is None and not function.excluded:
         return on_elements(resolve(captures, function.pyfunc), function)
     call = class_attribute(cls, "__call__")
-    if is_users(call):
+    if is_users(call) or call in REDIRECTS:
         return types.MethodType(resolve(captures, call), function)
     return function
 

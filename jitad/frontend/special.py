@@ -146,6 +146,9 @@ LIBRARY = """
     eval_chebyt eval_chebyu eval_genlaguerre eval_laguerre eval_hermite eval_hermitenorm lpmv
 """
 
+DEGREES = "kn yn expn eval_jacobi eval_gegenbauer eval_legendre eval_chebyt eval_chebyu eval_genlaguerre eval_laguerre"
+INTEGERS = {**dict.fromkeys(DEGREES.split(), 0), "bdtr": 1, "bdtrc": 1}  # which operands are counted with, and would be cut to integers
+
 SCIPY_RULES: dict[str, Callable] = {
     **{name: REGISTRY[name] for name in LIBRARY.split()},
     "jve": bessel.jv,

@@ -1,4 +1,4 @@
-"""The methods of ufuncs on traced arrays: reduce, accumulate, outer, at."""
+"""The methods of ufuncs on traced arrays: reduce, accumulate, outer, at, reduceat."""
 
 from __future__ import annotations
 
@@ -101,8 +101,24 @@ def at(ufunc: np.ufunc, a, indices, values=None) -> None:
     add_at(a, indices, values if ufunc is np.add else call(np.negative, wrap(to_atom(values))))
 
 
-def reduceat(ufunc: np.ufunc, *operands, **options):
-    raise unknown(ufunc, ".reduceat")
+def reduceat(ufunc: np.ufunc, x, indices, axis=0, dtype=None, out=None):
+    """Each slice from one index to the next is reduced, where that is not beyond it; else it is the element."""
+    if ufunc.nin != 2 or ufunc.nout != 1 or dtype is not None or out is not None or isinstance(indices, View):
+        raise unknown(ufunc, ".reduceat")
+    x = wrap(to_atom(x), scalar=False)
+    axis = axis_number(axis, x.ndim)
+    x, starts = np.moveaxis(x, axis, 0), np.asarray(indices)
+    if starts.size and not (starts.min() >= 0 and starts.max() < len(x)):
+        wrong = starts[(starts < 0) | (starts >= len(x))][0]
+        raise errors.IndexError(f"index {wrong} out-of-bounds in {ufunc.__name__}.reduceat [0, {len(x)})")
+    more = np.maximum(np.append(starts[1:], len(x)) - starts, 1) - 1
+    segments = np.repeat(np.arange(len(starts)), more)
+    places = starts[segments] + 1 + np.arange(len(segments)) - np.repeat(np.cumsum(more) - more, more)
+    result = x[starts]
+    if ufunc is np.add and result.dtype.kind == "b":
+        result = result.astype(np.int64)
+    at(ufunc, result, segments, x[places])
+    return np.moveaxis(result, 0, axis)
 
 
 METHODS = {"__call__": call, "reduce": reduce, "accumulate": accumulate, "outer": outer, "at": at, "reduceat": reduceat}

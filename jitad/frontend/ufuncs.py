@@ -18,6 +18,7 @@ from jitad.frontend.indexing import fitted
 from jitad.frontend.powers import known_exponent, power_atom, python_power
 from jitad.frontend.promotion import PYTHON_DTYPES, as_operand, atom_of, cast, kind_of
 from jitad.frontend.rules import ByKind, module_of, rule_of
+from jitad.frontend.special import INTEGERS
 from jitad.ir import errors
 from jitad.ir.program import Atom, literal
 from jitad.ir.types import BOOL, broadcast_shapes, check_dtype
@@ -55,6 +56,9 @@ def resolve(ufunc: np.ufunc, kinds: tuple, **options) -> Plan:
         raise errors.TypeError(str(error)) from None
     dtypes = tuple(map(check_dtype, dtypes))
     inputs, outputs = dtypes[:ufunc.nin], dtypes[ufunc.nin:]
+    whole = INTEGERS.get(ufunc.__name__) if module_of(ufunc) == "scipy.special" else None
+    if whole is not None and inputs[whole].kind == "f":
+        raise errors.NotImplementedError(f"jitad knows scipy.special.{ufunc.__name__} for integers as operand {whole} only; pass an int or integers")
     if len(set(inputs)) > 1 and module_of(ufunc) == "scipy.special":
         inputs = (outputs[0],) * len(inputs)  # integers, such as degrees of polynomials, are converted where they are used
     elif len(set(inputs)) > 1 and ufunc is not np.ldexp:

@@ -20,11 +20,13 @@ from jitad.frontend.numpy_api import (
     occurrences,  # noqa: F401
     padding,  # noqa: F401
     places,  # noqa: F401
+    polynomials,  # noqa: F401
     products,  # noqa: F401
     reductions,  # noqa: F401
     selection,  # noqa: F401
     shaping,  # noqa: F401
     sorting,  # noqa: F401
+    statistics,  # noqa: F401
 )
 from jitad.frontend.numpy_api.builtins import BUILTINS
 from jitad.frontend.numpy_api.creation import REDIRECTS

@@ -89,6 +89,19 @@ def irfft(a, n=None, axis=-1, norm=None):
     return whole(x, length(2 * (x.shape[axis] - 1) if n is None else n, x, axis), axis, norm)
 
 
+OPPOSITE = {None: "forward", "backward": "forward", "ortho": "ortho", "forward": "backward"}
+
+
+@implements(np.fft.hfft)
+def hfft(a, n=None, axis=-1, norm=None):
+    return irfft(np.conj(asarray(a)), n, axis, OPPOSITE.get(norm, norm))
+
+
+@implements(np.fft.ihfft)
+def ihfft(a, n=None, axis=-1, norm=None):
+    return np.conj(rfft(a, n, axis, OPPOSITE.get(norm, norm)))
+
+
 def real_of(a, name: str) -> Array:
     x = asarray(a)
     if x.dtype.kind == "c":

@@ -13,10 +13,11 @@ from jitad.frontend.numpy_api.operands import asarray
 from jitad.frontend.numpy_api.reductions import squared_magnitude
 from jitad.frontend.numpy_api.table import implements
 from jitad.ir import errors
-from jitad.ir.types import real_dtype
+from jitad.ir.types import complex_dtype, real_dtype
+from jitad.primitives import eigen, singular, spectral
 from jitad.primitives import linalg as primitives
-from jitad.primitives import singular, spectral
 
+EigResult = type(np.linalg.eig(np.eye(1)))
 EighResult = type(np.linalg.eigh(np.eye(1)))
 QRResult = type(np.linalg.qr(np.eye(1)))
 SVDResult = type(np.linalg.svd(np.eye(1)))
@@ -96,14 +97,32 @@ def eigh(a, UPLO="L"):  # noqa: N803
     if uplo not in ("L", "U"):
         raise errors.ValueError("UPLO argument must be 'L' or 'U'")
     a = square(a)
-    double = a.astype(np.complex128 if a.dtype.kind == "c" else np.float64)  # as NumPy does
-    values, vectors, *_ = spectral.eigh(to_atom(double), uplo=uplo)
+    values, vectors, *_ = spectral.eigh(to_atom(in_double(a)), uplo=uplo)
     return EighResult(wrap(values).astype(real_dtype(a.dtype)), wrap(vectors).astype(a.dtype))
 
 
 @implements(np.linalg.eigvalsh)
 def eigvalsh(a, UPLO="L"):  # noqa: N803
     return eigh(a, UPLO).eigenvalues
+
+
+@implements(np.linalg.eig)
+def eig(a):
+    """Complex, as in NumPy where an eigenvalue is not real."""
+    a = square(a)
+    values, vectors, *_ = eigen.eig(to_atom(in_double(a)))
+    return EigResult(*[wrap(x).astype(complex_dtype(real_dtype(a.dtype))) for x in (values, vectors)])
+
+
+@implements(np.linalg.eigvals)
+def eigvals(a):
+    a = square(a)
+    return wrap(eigen.eigvals(to_atom(in_double(a)))[0]).astype(complex_dtype(real_dtype(a.dtype)))
+
+
+def in_double(a: Array) -> Array:
+    """Return matrices in the precision in which NumPy finds eigenvalues."""
+    return a.astype(np.complex128 if a.dtype.kind == "c" else np.float64)
 
 
 def conjugate_transpose(a: Array) -> Array:
@@ -265,20 +284,3 @@ def cond(x, p=None):
         return s[..., -1] / s[..., 0] if p == -2 else s[..., 0] / s[..., -1]
     x = square(x)
     return np.linalg.norm(x, p, (-2, -1)) * np.linalg.norm(np.linalg.inv(x), p, (-2, -1))
-
-
-# --- what is missing ----------------------------------------------------------------------------------------------------------
-
-ADVICE = dict.fromkeys((np.linalg.eig, np.linalg.eigvals), "use np.linalg.eigh for symmetric matrices, solve, inv or slogdet where they can serve")
-
-
-def refuse(function, advice: str) -> None:
-    name = f"np.linalg.{function.__name__}"
-
-    @implements(function)
-    def missing(*args, **kwargs):
-        raise errors.NotImplementedError(f"jitad does not know {name} yet; {advice}")
-
-
-for function, advice in ADVICE.items():
-    refuse(function, advice)

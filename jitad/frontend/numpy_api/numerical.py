@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import operator
-
 import numpy as np
 from numpy.lib.array_utils import normalize_axis_index
 
@@ -132,47 +130,6 @@ def bincount_unknown(x: Array, weights, minlength: int) -> Array:
     total = np.zeros_like(x, shape=minlength, dtype=INT if weights is None else np.float64)
     np.add.at(total, np.minimum(x, wrap(last)), 1 if weights is None else asarray(weights, np.float64))
     return total
-
-
-@implements(np.histogram_bin_edges)
-def histogram_bin_edges(a, bins=10, range=None, weights=None):
-    a = asarray(a).ravel()
-    if np.ndim(bins) == 0:
-        count = operator.index(concrete(bins, "np.histogram", "bins"))
-        if count < 1:
-            raise errors.ValueError("`bins` must be positive, when an integer")
-        low, high = (a.min(), a.max()) if range is None else range
-        half = np.where(np.equal(low, high), 0.5, 0.0)
-        dtype = np.result_type(*[getattr(x, "dtype", x) for x in (low, high, a)])
-        return np.linspace(low - half, high + half, count + 1, dtype=dtype if dtype.kind == "f" else np.float64)
-    bins = asarray(bins)
-    if bins.ndim != 1:
-        raise errors.ValueError("`bins` must be 1d, when an array")
-    return bins
-
-
-def cell_of_equal(a: Array, edges: Array) -> Array:
-    """The cell between equidistant edges that each element is in, any where it is in none: computed, and mended where rounding has put it off."""
-    last = len(edges) - 2
-    estimate = (a - edges[0]) * ((last + 1) / (edges[-1] - edges[0]))
-    cell = np.where(estimate > 0, np.minimum(estimate, last), 0).astype(INT)
-    cell = np.maximum(cell - (a < edges[cell]), 0)
-    return np.minimum(cell + (a >= edges[cell + 1]), last)
-
-
-@implements(np.histogram)
-def histogram(a, bins=10, range=None, density=None, weights=None):
-    if isinstance(bins, str):
-        raise errors.NotImplementedError(f"np.histogram with bins={bins!r} of traced arrays; give the number of bins or their edges")
-    a = asarray(a).ravel()
-    edges = np.histogram_bin_edges(a, bins, range)
-    weights = np.ones(a.shape, INT) if weights is None else asarray(weights).ravel()
-    if weights.shape != a.shape:
-        raise errors.ValueError("weights should have the same shape as a.")
-    cell = np.clip(np.searchsorted(edges, a, "right") - 1, 0, len(edges) - 2) if np.ndim(bins) else cell_of_equal(a, asarray(edges))
-    total = np.zeros_like(asarray(weights), shape=len(edges) - 1)
-    np.add.at(total, cell, np.where((a >= edges[0]) & (a <= edges[-1]), weights, 0))
-    return (total / (np.diff(edges) * np.sum(total)) if density else total), edges
 
 
 # --- filters ----------------------------------------------------------------------------------------------------------------

@@ -18,9 +18,9 @@ from jitad.primitives import sorting as primitives
 
 
 def order_of(a: Array) -> Array:
-    """Return the order of the elements along the last axis."""
+    """Return the order of the elements along the last axis; complex numbers are ordered by their real parts, then by their imaginary parts."""
     if a.dtype.kind == "c":
-        raise errors.TypeError("jitad has no order of complex numbers; sort by np.abs or np.real")
+        return np.lexsort((a.imag, a.real))
     return wrap(primitives.argsort(to_atom(a)))
 
 
@@ -38,6 +38,12 @@ def argsort(a, axis=-1, kind=None, order=None, *, stable=None):
 def sort(a, axis=-1, kind=None, order=None, *, stable=None):
     a, axis = flat_unless(a, axis)
     return np.moveaxis(sorted_last(np.moveaxis(a, axis, -1)), -1, axis)
+
+
+@implements(np.sort_complex)
+def sort_complex(a):
+    a = np.sort(asarray(a))
+    return a if a.dtype.kind == "c" else a.astype(np.complex64 if a.dtype.char in "bhBHf" else np.complex128)
 
 
 @implements(np.partition)
