@@ -24,6 +24,7 @@ from jitad.optimize.contraction import contract
 from jitad.optimize.dce import eliminate_dead_code
 from jitad.optimize.expand import expand
 from jitad.optimize.invariants import hoist
+from jitad.optimize.lanes import side_by_side
 from jitad.optimize.registers import sum_in_registers
 from jitad.optimize.simplify import simplify
 from jitad.optimize.sums import sum_operands
@@ -47,8 +48,8 @@ def bodies(program: Program) -> Program:
 
 
 PASSES: list[Callable[[Program], Program]] = [
-    eliminate_dead_code, expand, prune, eliminate_dead_code, simplify, eliminate_dead_code, sum_operands, bodies, contract, hoist, prune,
-    eliminate_dead_code, add_in_branches, prune, eliminate_dead_code, delay, write_in_place, write_first, choose_written, eliminate_dead_code,
+    eliminate_dead_code, expand, prune, eliminate_dead_code, simplify, eliminate_dead_code, side_by_side, sum_operands, bodies, contract, hoist,
+    prune, eliminate_dead_code, add_in_branches, prune, eliminate_dead_code, delay, write_in_place, write_first, choose_written, eliminate_dead_code,
 ]  # fmt: skip
 
 

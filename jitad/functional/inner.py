@@ -22,6 +22,7 @@ from jitad.ir import errors
 from jitad.ir.program import Atom, Program
 from jitad.ir.source import Source
 from jitad.optimize.invariants import hoist
+from jitad.optimize.lanes import side_by_side
 from jitad.primitives.complexes import convert
 from jitad.primitives.declare import full, instantiate
 from jitad.transform.linearize import LinearMap, linearize
@@ -91,7 +92,7 @@ def trace_inner(function: Callable, tree: Any) -> Inner:
     """
     leaves, treedef = flatten((tree,))
     traced, prints = trace_printing(function, [describe(x) for x in leaves], treedef)
-    return Inner(replace(traced, program=hoist(traced.program)), list(map(to_atom, leaves)), prints)
+    return Inner(replace(traced, program=side_by_side(hoist(traced.program))), list(map(to_atom, leaves)), prints)
 
 
 def trace_printing(function: Callable, leaves: Sequence[Leaf], treedef: TreeDef) -> tuple[Traced, bool]:
