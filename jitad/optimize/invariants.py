@@ -74,7 +74,7 @@ def uses(body: Program, costs: dict[Atom, float], cheap: dict[Var, Equation]) ->
     met: set[Var] = set()
     written = []
     for equation in body.equations:
-        if equation.outputs[0] in costs:
+        if not costs.keys().isdisjoint(equation.outputs):
             continue
         record = equation.primitive.lower
         for x in equation.inputs:
