@@ -10,6 +10,7 @@ import jitad
 from jitad.lower.loops import Nest, Repeat
 from jitad.lower.walk import leaves, reachable, roots
 from jitad.pipeline import optimize, to_loops
+from jitad.transform import residuals
 
 N = 50
 
@@ -167,6 +168,29 @@ def test_what_is_read_instead_of_what_it_is_made_of_is_computed_before_the_loop(
     assert "mul" in in_loops(also_read, u, k)  # one array is read, not two
     jitad.testing.check_grads(diffused, (u, k, c))
     jitad.testing.check_grads(also_read, (u, k))
+
+
+def strained(u, v, k):
+    """Three products of what two fields give, which costs more than keeping a few bytes and less than keeping many."""
+    def slope(x):
+        return (1.125 * (x[1:-1] - x[:-2]) / 3 + 0.25 * (x[2:] - x[:-2]) / 7) / 1.1
+
+    for _ in range(N):
+        first, second, third = slope(u), slope(v), slope(u) / 3 + slope(v[::-1])
+        u[1:-1] += 0.1 * k[0] * first + 0.1 * k[1] * third
+        v[1:-1] += 0.1 * k[1] * second - 0.1 * k[2] * third
+    return np.sum(u * v)
+
+
+def test_loops_that_keep_much_keep_less(monkeypatch):
+    u, v, k = np.random.default_rng(0).uniform(0.2, 1.0, (3, 9))
+    slope = jitad.grad(lambda k: strained(u.copy(), v.copy(), k.reshape(3, 3)[:, :1]))
+    kept, gradient = jitad.show(slope, k).count(" x f64["), slope(k)
+    monkeypatch.setattr(residuals, "PLENTY", 1000)
+    again = jitad.grad(lambda k: strained(u.copy(), v.copy(), k.reshape(3, 3)[:, :1]))
+    assert jitad.show(again, k).count(" x f64[") < kept
+    np.testing.assert_array_equal(again(k), gradient)
+    jitad.testing.check_grads(again, (k,))
 
 
 def test_a_loop_without_trips_does_not_fail_before_it():

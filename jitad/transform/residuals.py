@@ -3,13 +3,14 @@
 In: the known part of a trip, the values that the linear part reads, and what reading each value costs there anyway. Out: the values to keep,
 and the equations that compute the others. Invariant: what the linear part reads is kept, at hand, or computed from such values.
 
-The decision is a minimum cut. A value that is kept costs `BYTE` additions per byte, for it is written, read, and takes memory; one that is
-computed again costs its arithmetic, and needs its operands. Elementwise operations and index maps are computed again, and branches that
-consist of nothing else; products, sums and factorisations are not, except in inner loops: what such a loop keeps of its trips may be found by
-running it once more, from what it started with, when that trip of the outer loop is reversed. The counter and the constants of the outermost
-loop are at hand for nothing; a value that an inner loop holds has its price divided by the trips of that loop, for it is kept once for
-all of them. So a scalar that was read from an array that changes is kept as a scalar; `exp(x)` is kept, or `x`, or what `x` was computed from,
-whichever takes least; and what depends on constants and counters alone is never kept.
+The decision is a minimum cut. A value that is kept costs `NEAR` additions per byte, for it is written, read, and takes memory, or `FAR` if
+the loop keeps more than `PLENTY`, which does not stay in caches; one that is computed again costs its arithmetic, and needs its operands.
+Elementwise operations and index maps are computed again, and branches that consist of nothing else; products, sums and factorisations are
+not, except in inner loops: what such a loop keeps of its trips may be found by running it once more, from what it started with, when that
+trip of the outer loop is reversed. The counter and the constants of the outermost loop are at hand for nothing; a value that an inner loop
+holds has its price divided by the trips of that loop, for it is kept once for all of them. So a scalar that was read from an array that
+changes is kept as a scalar; `exp(x)` is kept, or `x`, or what `x` was computed from, whichever takes least; and what depends on constants
+and counters alone is never kept.
 
 What a loop reads from an array that it updates in place, and does not overwrite later, is read again from the array that it leaves
 (`jitad.primitives.control.lasting`), which costs what keeping that array costs, once for the loop: a quarter of its bytes where it is there
@@ -32,9 +33,9 @@ from jitad.ir.program import Atom, Equation, Literal, Program, Var
 from jitad.ir.recorder import Recorder
 from jitad.primitives.control.bodies import pruned
 from jitad.transform.budget import Choice
-from jitad.transform.snapshots import choose, work
+from jitad.transform.snapshots import PLENTY, choose, work
 
-BYTE = 4.0
+NEAR, FAR = 4.0, 12.0
 TIE = 1e-3  # in favour of keeping what is read itself
 
 
@@ -82,7 +83,7 @@ class Linear(Recorder):
         if found is None:
             return kept
         cost, operands = found
-        return min(kept, cost / BYTE + sum(self.price(x) for x in operands))
+        return min(kept, cost / NEAR + sum(self.price(x) for x in operands))
 
 
 def size(atom: Atom) -> int:
@@ -90,12 +91,20 @@ def size(atom: Atom) -> int:
 
 
 def economize(
-    known: list[Equation], residuals: list[Var], prices: dict[Var, float], runs: bool = True
+    known: list[Equation], residuals: list[Var], prices: dict[Var, float], runs: bool = True, trips: int = 1
 ) -> tuple[list[Var], list[Equation]]:
-    """Return which Vars to keep, and the equations that compute the other residuals again, if it `runs` them by inner loops too.
+    """Return which Vars to keep of each of so many trips, and the equations that compute the other residuals again.
 
-    Kept Vars with a price are inputs of the body that the linear part reads as they are.
+    Those are found by inner loops too if it `runs` them. Kept Vars with a price are inputs of the body that the linear part reads as they are.
     """
+    kept, again = cheapest(known, residuals, prices, runs, NEAR)
+    if trips * sum(size(x) for x in kept if x not in prices) > PLENTY:
+        kept, again = cheapest(known, residuals, prices, runs, FAR)
+    return kept, repeated(known, again, set(kept), prices)
+
+
+def cheapest(known: list[Equation], residuals: list[Var], prices: dict[Var, float], runs: bool, byte: float) -> tuple[list[Var], set[Var]]:
+    """Return which Vars to keep and which to compute again, where a byte kept costs `byte` additions."""
     definitions = {var: equation for equation in known for var in equation.outputs}
     network = Network()
     pending = [x for x in residuals if prices.get(x, 1.0)]
@@ -104,7 +113,7 @@ def economize(
     seen = set(pending)
     while pending:
         x = pending.pop()
-        network.connect((x, "computed"), (x, "needed"), BYTE * prices[x] if x in prices else BYTE * size(x) + TIE)
+        network.connect((x, "computed"), (x, "needed"), byte * prices[x] if x in prices else byte * size(x) + TIE)
         cost, operands = recipe(definitions.get(x), x) or (network.run(definitions.get(x), x) if runs else (math.inf, []))
         network.connect("source", (x, "computed"), cost + 2 * TIE)
         for y in operands:
@@ -116,8 +125,7 @@ def economize(
     above = network.cut()
     order = [*residuals, *definitions, *seen]
     kept = [x for x in dict.fromkeys(order) if x in seen and (x, "computed") in above and (x, "needed") not in above]
-    again = {x for x in seen if (x, "computed") not in above} | {x for x in residuals if not prices.get(x, 1.0)}
-    return kept, repeated(known, again, set(kept), prices)
+    return kept, {x for x in seen if (x, "computed") not in above} | {x for x in residuals if not prices.get(x, 1.0)}
 
 
 def recipe(equation: Equation | None, x: Var) -> tuple[float, list[Var]] | None:

@@ -90,16 +90,16 @@ def split_loop(inputs, unknown, linear: Recorder, body, length, consts, reverse)
     prices |= {inside.states[array]: price / trips for array, price in left.items()}
     parts = PASSES["partition"](body, [False, *flags], carry, prices, inside)
     parts_known = inside.reread(parts.known, parts.names)
-    kept, again = PASSES["economize"](parts_known, parts.residuals, prices, runs=not linear.outermost)
+    kept, again = PASSES["economize"](parts_known, parts.residuals, prices, runs=not linear.outermost, trips=length)
     if linear.outermost and linear.free:
         beside = [x for x in kept if x not in prices]
         choice = choose_replay(linear, body, parts, beside, known, moving, consts, length) if isinstance(count, Literal) else None
         if choice is not None:
             return split_again([count, *inputs], unknown, linear, choice, body=body, length=length, consts=consts, reverse=reverse)
-        kept, again = PASSES["economize"](parts_known, parts.residuals, prices)
+        kept, again = PASSES["economize"](parts_known, parts.residuals, prices, trips=length)
     counts = counts_in(confined(parts_known, kept))
     if counts:
-        kept, again = PASSES["economize"](parts_known, [*parts.residuals, *counts], prices, runs=not linear.outermost)
+        kept, again = PASSES["economize"](parts_known, [*parts.residuals, *counts], prices, runs=not linear.outermost, trips=length)
     kept = [x for x in kept if x not in prices]
     ends = [parts.outputs[k - consts] for k in moving]
     read = {x for equation in (*again, *parts.linear) for x in equation.inputs} | set(ends) | set(counts)
