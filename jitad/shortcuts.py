@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from jitad.frontend.programs import Held
-from jitad.frontend.trees import LEAF, SIZED, TreeDef, flatten
+from jitad.frontend.trees import LEAF, MADE, SIZED, TreeDef, flatten
 from jitad.runtime.config import config
 from jitad.runtime.execute import as_input, runner
 
@@ -157,6 +157,8 @@ def rebuild(treedef: TreeDef) -> Callable:
     cls, keys = treedef.cls, treedef.keys
     if cls in SIZED:
         return lambda *children: SIZED[cls].make(keys, children)
+    if cls in MADE:
+        return lambda *children: MADE[cls](keys, children)
     if issubclass(cls, dict):
         return lambda *children: cls(zip(keys, children, strict=True))
     if issubclass(cls, tuple):

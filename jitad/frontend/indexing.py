@@ -24,6 +24,7 @@ from jitad.frontend.open_slices import assign, get, is_open, put
 from jitad.frontend.promotion import as_operand, cast, to_atom
 from jitad.frontend.ragged import Ragged, agreed, parts
 from jitad.frontend.trace import pin
+from jitad.frontend.variants import settled
 from jitad.frontend.views import Box, Element, Permutation, Window, reshaped
 from jitad.ir import errors
 from jitad.ir.program import Atom, Literal
@@ -58,6 +59,7 @@ class Index(NamedTuple):
 
 def getitem(a: View, key):
     """Return ``a[key]``."""
+    key = settled_key(key)
     if type(key) is tuple:
         key = mask_of_places(key, a.type.shape)
     if type(key) is tuple and unknown_mask(key):
@@ -77,8 +79,14 @@ def getitem(a: View, key):
     return wrap(atom, scalar=index.scalar) if index.scalar or index.copies else view
 
 
+def settled_key(key):
+    """Return a key in which what is one of several is what alone is possible here."""
+    return tuple(map(settled, key)) if type(key) is tuple else settled(key)
+
+
 def setitem(a: View, key, value) -> None:
     """Perform ``a[key] = value``."""
+    key = settled_key(key)
     if a.scalar:
         raise errors.TypeError("a scalar does not support item assignment")
     if type(key) is tuple:

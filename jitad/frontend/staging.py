@@ -6,7 +6,6 @@ nothing here changes what ordinary Python code means.
 
 from __future__ import annotations
 
-import builtins
 import functools
 import operator
 import sys
@@ -31,11 +30,14 @@ from jitad.frontend.control import (
     statements,
 )
 from jitad.frontend.control.elements import in_arrays
+from jitad.frontend.control.lookups import element, entry, get, is_open_key
+from jitad.frontend.control.trials import distributed, spread
 from jitad.frontend.guards import same
 from jitad.frontend.lists import Growable
 from jitad.frontend.operators import Operators, class_attribute, is_users
 from jitad.frontend.ragged import Ragged
-from jitad.frontend.trace import capture
+from jitad.frontend.trace import capture, current_trace
+from jitad.frontend.variants import Variant, settled
 from jitad.ir.libraries import is_library
 
 CHANGING = frozenset([
@@ -83,13 +85,20 @@ class Stage(Operators):
 
     def attribute(self, base, name: str):
         captures = active.captures
+        if isinstance(base, Variant):
+            return distributed(lambda one: self.attribute(one, name), base)
         return getattr(base, name) if captures is None or is_traced(base) else self.read_attribute(captures, base, name)
 
     def item(self, base, key):
         captures = active.captures
-        return base[key] if captures is None or is_traced(base) else self.read_item(captures, base, key)
+        if captures is None:
+            return base[key]
+        if isinstance(base, Variant) or isinstance(key, Variant) or type(key) is tuple and any(isinstance(x, Variant) for x in key):
+            return distributed(lambda one, *keys: self.item(one, keys if type(key) is tuple else keys[0]), base, *as_tuple(key))
+        return base[key] if is_traced(base) else self.read_item(captures, base, key)
 
-    slice = builtins.slice
+    def slice(self, *bounds):
+        return slice(*map(settled, bounds))
 
     def contents(self, value):
         """Read the whole of what a chain of names, attributes and items leads to."""
@@ -108,16 +117,28 @@ class Stage(Operators):
     def callee(self, function):
         """Return what is called in the place of `function`."""
         captures = active.captures
-        return function if captures is None else self.resolve(captures, function)
+        if captures is None:
+            return function
+        if isinstance(function, Variant):
+            return lambda *args, **kwargs: distributed(lambda one: self.callee(one)(*args, **kwargs), function)
+        resolved = self.resolve(captures, function)
+        return spread(resolved) if has_variants() and not reads_variants(resolved) else resolved
 
     def method(self, base, name: str):
         """Return what is called in the place of ``base.name``."""
         captures = active.captures
+        if isinstance(base, Variant):
+            return lambda *args, **kwargs: distributed(lambda one: self.method(one, name)(*args, **kwargs), base)
         if captures is None or is_traced(base):
-            return getattr(base, name)
+            found = getattr(base, name)
+            return spread(found) if captures is not None and has_variants() else found
         if isinstance(base, CONTAINERS) and name not in CHANGING:
             base = captures.contents(base)
-        return self.resolve(captures, self.read_attribute(captures, base, name))
+        if type(base) is dict and name == "get":
+            resolved = functools.partial(get, base)
+            return spread(resolved) if has_variants() else resolved
+        resolved = self.resolve(captures, self.read_attribute(captures, base, name))
+        return spread(resolved) if has_variants() and not isinstance(base, CONTAINERS) and not reads_variants(resolved) else resolved
 
     def made(self, value, kinds: str = "fc", holders: int = 0):
         """Return what the function has made, arrays whose dtypes are of some kinds as ones to which traced values can be written.
@@ -140,7 +161,7 @@ class Stage(Operators):
 
     def iterable(self, value):
         """Return what a loop runs over."""
-        captures = active.captures
+        captures, value = active.captures, settled(value)
         if captures is None or isinstance(value, CONTAINERS) or is_traced(value):
             return value
         bodies.check_running(value)
@@ -226,6 +247,9 @@ class Stage(Operators):
         return getattr(base, name)
 
     def read_item(self, captures: Captures, base, key):
+        if is_open_key(key) and isinstance(base, tuple | list | dict) and not isinstance(base, Growable):
+            base = self.contents(base)
+            return entry(base, key) if isinstance(base, dict) else element(base, key)
         if isinstance(base, np.ndarray):
             return wrap(capture(base), scalar=False)[key] if has_traced_index(key) else base[key]
         getter = class_attribute(type(base), "__getitem__")
@@ -269,6 +293,21 @@ class Place:
         if self.write is not None:
             self.write(result)
         return result
+
+
+def as_tuple(key) -> tuple:
+    return key if type(key) is tuple else (key,)
+
+
+def has_variants() -> bool:
+    trace = current_trace()
+    return trace is not None and trace.home.variants
+
+
+def reads_variants(function) -> bool:
+    """Return whether a function is Python code that is rewritten."""
+    function = getattr(function, "__func__", function)
+    return isinstance(function, types.FunctionType) and any(type(const) is Stage for const in function.__code__.co_consts)
 
 
 def references(value) -> int:

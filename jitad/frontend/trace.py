@@ -103,6 +103,10 @@ class Trace:
         None as long as nothing was: see `jitad.frontend.printing`.
     tries, passed
         The `try` statements whose bodies are being traced, innermost last, and exceptions that they have passed on.
+    assumed
+        Conditions that are known here, each with whether it holds.
+    variants
+        Whether there are values that are one of several of different structures.
     apart
         Whether first trips of loops that change arrays from before, under names that have others later, are run apart. Also on the outermost.
     """
@@ -113,6 +117,8 @@ class Trace:
         self.log = None
         self.tries: list = []
         self.passed: list = []
+        self.assumed: list[tuple] = []
+        self.variants = False
         self.home: Trace = self
         self.staled: list = []
         self.images: dict = {}

@@ -109,6 +109,12 @@ def treat_as_sized(cls: type, parts: Callable, sized: Sized | None = None, plain
         SIZED[cls] = sized
 
 
+def treat_as_made(cls: type, parts: Callable, make: Callable) -> None:
+    """Let instances of a class be nodes, ``parts(node) -> (keys, children)``, that ``make(keys, children)`` puts together."""
+    _parts[cls] = OBJECTS[cls] = LISTS_AS_LEAVES[cls] = parts
+    MADE[cls] = make
+
+
 def find_parts(cls: type) -> Callable | None:
     if dataclasses.is_dataclass(cls):
         return dataclass_entries
@@ -128,6 +134,7 @@ OBJECTS = _Parts(_parts)  # for control flow
 LISTS_AS_LEAVES = _Parts(_parts | {list: None, Growable: None})
 PLAIN = {Growable: list}  # classes whose structure is that of another
 SIZED: dict[type, Sized] = {}
+MADE: dict[type, Callable] = {}
 
 
 def parts_of(node: Any) -> tuple[tuple, list] | None:
@@ -181,6 +188,8 @@ def _build(treedef: TreeDef, leaves: Iterator, lists: type):
     cls, children = treedef.cls, [_build(child, leaves, lists) for child in treedef.children]
     if cls in SIZED:
         return SIZED[cls].make(treedef.keys, children)
+    if cls in MADE:
+        return MADE[cls](treedef.keys, children)
     if cls is tuple or cls is list:
         return tuple(children) if cls is tuple else children if lists is list else lists(children)
     if issubclass(cls, dict):
@@ -202,7 +211,7 @@ def leaf_paths(treedef: TreeDef) -> list[str]:
     cls = treedef.cls
     if issubclass(cls, dict):
         names = [f"[{key!r}]" for key in treedef.keys]
-    elif cls in SIZED:
+    elif cls in SIZED or cls in MADE:
         names = [f"[{k}]" for k in range(len(treedef.children))]
     else:
         names = [f".{key}" for key in treedef.keys or getattr(cls, "_fields", ())] or [f"[{k}]" for k in range(len(treedef.children))]

@@ -14,12 +14,14 @@ from typing import Any
 from jitad.frontend.array import Array
 from jitad.frontend.cells import Cell, is_traced
 from jitad.frontend.control.elements import changed_since, element_picture
+from jitad.frontend.control.likeness import Template, fitted, placed
 from jitad.frontend.control.pictures import Picture, picture
 from jitad.frontend.control.signals import NOTHING
 from jitad.frontend.control.state import UNSET, Containers, EntrySlot, NameSlot, Site, cells_of
 from jitad.frontend.lists import Growth
 from jitad.frontend.trace import Trace, current_trace
 from jitad.frontend.trees import OBJECTS, flatten
+from jitad.frontend.variants import settled
 from jitad.ir import errors
 from jitad.ir.program import Atom, Program, Var
 from jitad.ir.recorder import current
@@ -183,7 +185,7 @@ class Pass:
                 body.around.appended.append(part)
 
     def look(self, slot, before) -> None:
-        value = self.values[slot] = slot.get()
+        value = self.values[slot] = settled(slot.get())
         written = self.trace.saved
         if value is not UNSET and (value is not before or any(is_traced(x) and x.cell in written for x in flatten(value, OBJECTS)[0])):
             self.pictures[slot] = picture(value)
@@ -198,6 +200,13 @@ class Pass:
             with self.trace.recorder:
                 self.pictures[slot] = picture(self.values[slot])
         return self.pictures[slot]
+
+    def fit(self, slot, t: Template) -> None:
+        """Give the value of a place at the end the structure of a template."""
+        now = self.picture_of(slot)
+        with self.trace.recorder:
+            self.pictures[slot] = fitted(now, t)
+        self.values[slot] = placed(self.values[slot], t)
 
     @property
     def equations(self):

@@ -19,6 +19,7 @@ from jitad.frontend.control.bodies import Pass, State, choice, commit, is_whole
 from jitad.frontend.control.catching import Unwound, caught, is_raised, resumed
 from jitad.frontend.control.choices import chosen_from, entangle
 from jitad.frontend.control.growth import longest, settle, with_room
+from jitad.frontend.control.likeness import Template, common, fitted, placed, template
 from jitad.frontend.control.names import bind_partly, is_partial
 from jitad.frontend.control.pictures import (
     Picture,
@@ -36,9 +37,10 @@ from jitad.frontend.extents import extent_of
 from jitad.frontend.guards import same as same_value
 from jitad.frontend.programs import Leaf
 from jitad.frontend.promotion import cast
-from jitad.frontend.trace import current_trace
+from jitad.frontend.trace import Trace, current_trace
 from jitad.frontend.trees import OBJECTS, flatten
 from jitad.frontend.undefined import Undefined
+from jitad.frontend.variants import Variant, settled
 from jitad.frontend.views import reshaped
 from jitad.ir import errors
 from jitad.ir.program import Atom, literal
@@ -50,6 +52,8 @@ NO_SITE = Site(())
 
 def truth(test):
     """Return what decides about a condition: of a list in arrays, its length."""
+    if isinstance(test, Variant):
+        return test.truth()
     return test.length() > 0 if isinstance(test, Appended) else test
 
 
@@ -96,11 +100,12 @@ def chosen_arm(test: Atom, arms: Sequence[Callable], state: State) -> Signal | N
         passes = []
         for taken, arm in enumerate(arms):
             try:
-                passes.append(Pass(functools.partial(caught, arm), state, saved))
+                passes.append(Pass(functools.partial(caught, arm), state, saved, functools.partial(assume, test, bool(taken))))
             except Exception as error:
                 if not is_raised(error):
                     raise
                 raise_where(test if taken else ~test, error)
+                assume(test, not taken, current_trace())
                 return arms[not taken]()
         return merged(test, passes, state, saved)
 
@@ -108,6 +113,11 @@ def chosen_arm(test: Atom, arms: Sequence[Callable], state: State) -> Signal | N
     if signal is not None and signal.known and signal.code == RAISE:
         raise Unwound
     return signal
+
+
+def assume(test: Atom, holds: bool, trace: Trace) -> None:
+    """Note that a condition is known to hold, or not to."""
+    trace.assumed.append((test, holds))
 
 
 def refuse_globals(site: Site) -> None:
@@ -150,6 +160,8 @@ def merged(test: Atom, arms: list[Pass], state: State, saved) -> Signal | None:
         else:
             for arm, value in zip(arms, values, strict=True):
                 arm.values[slot] = value
+            if all(value is not UNSET for value in values):
+                make_alike(arms, slot)
             groups.append((slot, *add(both([None if arm.values[slot] is UNSET else arm.picture_of(slot) for arm in arms], arms), slot.label)))
     cells = list(dict.fromkeys(cell for arm in arms for cell in arm.trace.written))
     start = len(columns[0])
@@ -194,6 +206,35 @@ def names_of(pairs: Iterable[tuple[Cell, Cell]]) -> dict[Cell, list[Cell]]:
     return found
 
 
+def make_alike(arms: list[Pass], slot) -> None:
+    """Give the values of a place at the ends of both arms one structure, if they have different ones."""
+    t = common_template([arm.picture_of(slot) for arm in arms])
+    for arm in arms if t is not None else ():
+        arm.fit(slot, t)
+
+
+def alike_results(arms: list[Pass]) -> list[Signal]:
+    """Do the same to the returned values, and return the signals."""
+    t = common_template([arm.result for arm in arms])
+    for arm in arms if t is not None else ():
+        with arm.trace.recorder:
+            arm.result = fitted(arm.result, t)
+        arm.signal = arm.signal._replace(value=placed(arm.signal.value, t))
+    return [arm.signal for arm in arms]
+
+
+def common_template(pictures: list[Picture]) -> Template | None:
+    """Return what is to be the structure of two values, None if they have one, or cannot have one."""
+    try:
+        joined(*pictures)
+    except ShapesDiffer:
+        return None
+    except StructuresDiffer:
+        with contextlib.suppress(ShapesDiffer, StructuresDiffer):
+            return common(*map(template, pictures))
+    return None
+
+
 def same_length(slot, arms: Sequence[Pass], saved) -> int | None:
     """Return by how much the length of a list grows in both arms, None if that differs or is not known."""
     before = extent_of(saved.values[slot])
@@ -207,6 +248,8 @@ def merge_signals(test: Atom, arms: list[Pass], add: Callable, columns, saved, m
     possible = codes(signals[0]) | codes(signals[1])
     if signals == [None, None]:
         return lambda outputs: None
+    if all(p is not None for p in (arm.result for arm in arms)):
+        signals = alike_results(arms)
     results = [arm.result for arm in arms]
     group = add(both(results, arms), "the returned value") if any(p is not None for p in results) else None
     place = len(columns[0])
@@ -268,9 +311,7 @@ def result(signal: Signal | None):
         return None
     if signal.possible <= {RETURN, RAISE}:
         return signal.value
-    raise errors.ControlFlowError(
-        "whether the function returns a value here or comes to its end without one is only known when the compiled "
-        "function runs; return a value on every path")
+    return chosen(wrap(is_none(signal)), nothing, lambda: signal.value)
 
 
 # --- expressions -------------------------------------------------------------------------------------------------------------------
@@ -297,7 +338,7 @@ def giving(arm: Callable) -> Signal:
 def all_of(first, *others: Callable):
     """``first and others[0]() and ...``."""
     while others:
-        first = truth(first)
+        first = first if isinstance(first, Variant) else truth(first)
         holds = decided(first)
         if holds is None:
             return chosen(first, functools.partial(following, all_of, others), functools.partial(same, first))
@@ -310,7 +351,7 @@ def all_of(first, *others: Callable):
 def any_of(first, *others: Callable):
     """``first or others[0]() or ...``."""
     while others:
-        first = truth(first)
+        first = first if isinstance(first, Variant) else truth(first)
         holds = decided(first)
         if holds is None:
             return chosen(first, functools.partial(same, first), functools.partial(following, any_of, others))
@@ -325,7 +366,7 @@ def following(combine: Callable, operands: tuple):
 
 
 def same(x):
-    return x
+    return settled(x)
 
 
 def not_(x):

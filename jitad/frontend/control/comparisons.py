@@ -6,6 +6,7 @@ compiled function runs. Invariant: an operand is computed at most once, and only
 
 from __future__ import annotations
 
+import functools
 import operator
 from collections.abc import Callable, Iterable
 
@@ -13,8 +14,10 @@ import numpy as np
 
 from jitad.frontend.cells import View
 from jitad.frontend.control.branches import all_of, decided, not_
+from jitad.frontend.control.trials import distributed, is_
 from jitad.frontend.promotion import contains_traced, whole
 from jitad.frontend.ragged import Ragged
+from jitad.frontend.variants import Variant
 
 SEQUENCES = (list, tuple)
 KEYED = (dict, set, frozenset)
@@ -22,6 +25,8 @@ KEYED = (dict, set, frozenset)
 
 def contains(element, container):
     """``element in container``."""
+    if isinstance(element, Variant) or isinstance(container, Variant):
+        return distributed(contains, element, container)
     container = whole(container)
     traced = contains_traced(element)
     if isinstance(container, View | Ragged) or traced and isinstance(container, np.ndarray):
@@ -59,7 +64,7 @@ def either(found: Iterable):
 
 
 COMPARE = {"lt": operator.lt, "le": operator.le, "gt": operator.gt, "ge": operator.ge, "eq": operator.eq, "ne": operator.ne,
-           "is_": operator.is_, "is_not": operator.is_not, "in_": contains, "not_in": lacks}  # fmt: skip
+           "is_": is_, "is_not": functools.partial(is_, same=False), "in_": contains, "not_in": lacks}  # fmt: skip
 
 
 def chain(left, names: tuple[str, ...], *operands: Callable):

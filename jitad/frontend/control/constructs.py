@@ -23,7 +23,9 @@ CONSUMERS = frozenset(["sum", "max", "min", "list", "tuple", "sorted", "fsum", "
 
 def is_staged(node) -> bool:
     """Return whether a node decides something."""
-    return isinstance(node, STAGED) or handles(node) or suppresses(node) or isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.Not) or (
+    if handles(node) or suppresses(node) or is_plain_match(node):
+        return True
+    return isinstance(node, STAGED) or isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.Not) or (
         isinstance(node, ast.Compare) and compares(node)) or is_list(node) or consumes(node)
 
 
@@ -57,8 +59,8 @@ def value_of(node) -> tuple[str, ast.expr] | None:
 
 
 def compares(node) -> bool:
-    """Return whether a comparison is one of several terms, or looks for an element in a container."""
-    return len(node.ops) > 1 or isinstance(node.ops[0], ast.In | ast.NotIn)
+    """Return whether a comparison is one of several terms, looks for an element in a container, or asks for identity."""
+    return len(node.ops) > 1 or isinstance(node.ops[0], ast.In | ast.NotIn | ast.Is | ast.IsNot)
 
 
 def is_list(node) -> bool:
@@ -169,6 +171,8 @@ def simplified(node):
         node = WithoutAnnotations().visit(copy.deepcopy(node))
     if any(isinstance(x, ast.While) and binds(x.test) for x in own):
         node = ConditionsInside().visit(copy.deepcopy(node))
+    if any(map(is_plain_match, own)):
+        node = BranchesForMatch().visit(copy.deepcopy(node))
     if any(map(suppresses, own)):
         node = HandlersForSuppress().visit(copy.deepcopy(node))
     if any(choice_of_target(x) is not None for x in own):
@@ -224,6 +228,54 @@ class HandlersForSuppress(ast.NodeTransformer):
         call = node.items[0].context_expr
         types = place(call, ast.Tuple(call.args, ast.Load()))
         return place(node, ast.Try(node.body, [place(node, ast.ExceptHandler(types, None, [place(node, ast.Pass())]))], [], []))
+
+
+def is_plain_match(node) -> bool:
+    """Return whether a node is a `match` whose patterns are values to compare with."""
+    return isinstance(node, ast.Match) and all(is_plain_pattern(case.pattern) for case in node.cases)
+
+
+def is_plain_pattern(pattern) -> bool:
+    if isinstance(pattern, ast.MatchOr):
+        return all(map(is_plain_pattern, pattern.patterns))
+    return isinstance(pattern, ast.MatchValue | ast.MatchSingleton) or isinstance(pattern, ast.MatchAs) and pattern.name is None
+
+
+class BranchesForMatch(ast.NodeTransformer):
+    """Writes ``match x: case 0: ...`` as ``if x == 0: ...``."""
+
+    def __init__(self):
+        self.count = 0
+
+    def visit_Match(self, node):
+        self.generic_visit(node)
+        if not is_plain_match(node):
+            return node
+        self.count += 1
+        name = f"<subject {self.count}>"
+        rest: list[ast.stmt] = []
+        for case in reversed(node.cases):
+            test = pattern_test(case.pattern, name)
+            tests = [x for x in (test, case.guard) if x is not None]
+            if not tests:
+                rest = case.body
+            else:
+                both = tests[0] if len(tests) == 1 else place(case.pattern, ast.BoolOp(ast.And(), tests))
+                rest = [place(case.body[0], ast.If(both, case.body, rest))]
+        return [place(node, ast.Assign([place(node.subject, ast.Name(name, ast.Store()))], node.subject)), *rest]
+
+
+def pattern_test(pattern, name: str) -> ast.expr | None:
+    """Return the test of a pattern, None for one that everything matches."""
+    subject = place(pattern, ast.Name(name, ast.Load()))
+    if isinstance(pattern, ast.MatchValue):
+        return place(pattern, ast.Compare(subject, [ast.Eq()], [pattern.value]))
+    if isinstance(pattern, ast.MatchSingleton):
+        return place(pattern, ast.Compare(subject, [ast.Is()], [constant(pattern, pattern.value)]))
+    if isinstance(pattern, ast.MatchOr):
+        tests = [pattern_test(one, name) for one in pattern.patterns]
+        return None if None in tests else place(pattern, ast.BoolOp(ast.Or(), tests))
+    return None
 
 
 class TargetsChosen(ast.NodeTransformer):

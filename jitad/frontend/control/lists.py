@@ -14,6 +14,7 @@ from jitad.frontend.array import Array
 from jitad.frontend.cells import is_traced
 from jitad.frontend.control.appended import Appended, in_array, made, promote
 from jitad.frontend.control.columns import Store
+from jitad.frontend.control.lookups import are_alike, element
 from jitad.frontend.control.pictures import LIST
 from jitad.frontend.lists import Growable, Growth
 from jitad.frontend.masks import Selected
@@ -103,6 +104,8 @@ def get(x: Growable, key):
     """Return an element of a list, or a part of it. If the place is only known when the compiled function runs, it is kept in arrays."""
     if not is_open_place(key):
         return list.__getitem__(x, key)
+    if not isinstance(key, slice) and (type(x) is not Growable or len(x) and not are_alike(list(list.__iter__(x)))):
+        return element(list(list.__iter__(x)), key)
     keep_in_arrays(x)
     return x[key]
 

@@ -24,6 +24,7 @@ from jitad.frontend.control.equations import emit_loop, emit_while
 from jitad.frontend.control.exchanges import exchange
 from jitad.frontend.control.growth import settle, with_room
 from jitad.frontend.control.iterables import Sequence, progressed
+from jitad.frontend.control.likeness import Template, empty, fitted, with_variants
 from jitad.frontend.control.pictures import Picture, assemble, converted, fresh, joined, picture, placeholders
 from jitad.frontend.control.signals import NONE, NOTHING, Signal, at_end_of_trip
 from jitad.frontend.control.state import LENGTH, UNSET, Site
@@ -243,6 +244,14 @@ class Staging:
                                               "every path")
             else:
                 now = Picture(carry.treedef, carry.kinds, [])
+                t = with_variants(now, run.picture_of(slot))
+                if t is not None:
+                    run.fit(slot, t)
+                    now = empty(t)
+                if now.treedef is not carry.treedef:
+                    self.carried[slot] = self.as_template(slot, t, carry.entered)
+                    again = True
+                    continue
                 kinds = joined(now, run.picture_of(slot))
                 if kinds != carry.kinds:
                     self.carried[slot] = self.widened(slot, carry, kinds)
@@ -250,9 +259,18 @@ class Staging:
         self.failed = ""
         return again
 
+    def as_template(self, slot, t: Template, entered: bool = True) -> Carry:
+        """Carry a place whose value is one of several."""
+        before = self.saved.values[slot]
+        start = empty(t) if before is UNSET else fitted(picture(before), t)
+        return Carry(start.treedef, start.kinds, converted(start, start.kinds), entered)
+
     def widened(self, slot, carry: Carry, kinds: list) -> Carry:
         before = self.saved.values[slot]
-        start = placeholders(kinds) if before is UNSET else converted(picture(before), kinds)
+        if before is UNSET:
+            return Carry(carry.treedef, kinds, placeholders(kinds), carry.entered)
+        t = with_variants(Picture(carry.treedef, kinds, []), picture(before))
+        start = converted(picture(before) if t is None else fitted(picture(before), t), kinds)
         return Carry(carry.treedef, kinds, start, carry.entered)
 
     def count_elements(self, slot, before, end: Atom) -> bool:
@@ -280,6 +298,11 @@ class Staging:
             self.carried[slot] = Carry(found.treedef, found.kinds, placeholders(found.kinds), entered=False)
             return False
         start = picture(before)
+        t = with_variants(start, found)
+        if t is not None:
+            run.fit(slot, t)
+            self.carried[slot] = self.as_template(slot, t)
+            return True
         kinds = joined(start, found)
         self.carried[slot] = Carry(found.treedef, kinds, converted(start, kinds))
         return True

@@ -38,6 +38,10 @@ class Picture:
         """Return the value with other atoms."""
         return assemble(self.treedef, self.kinds, atoms)
 
+    def presented(self):
+        """Return the value."""
+        return self.rebuilt([atom for atom, kind in zip(self.atoms, self.kinds, strict=True) if isinstance(kind, Leaf)])
+
 
 def picture(value) -> Picture:
     leaves, treedef = flatten(value, OBJECTS)

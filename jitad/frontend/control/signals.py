@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
+from jitad.frontend.variants import settled
 from jitad.ir.program import Atom, literal
 from jitad.ir.types import INT
 from jitad.primitives.comparisons import eq, select
@@ -38,7 +39,7 @@ RAISED = Signal(RAISE, NOTHING, frozenset({RAISE}))
 
 
 def returning(value) -> Signal:
-    return Signal(RETURN, value, frozenset({RETURN}))
+    return Signal(RETURN, settled(value), frozenset({RETURN}))
 
 
 def codes(signal: Signal | None) -> frozenset[int]:

@@ -20,6 +20,7 @@ import numpy as np
 from jitad.frontend.array import Array
 from jitad.frontend.control.appended import Appended
 from jitad.frontend.undefined import PartlyBound, Undefined
+from jitad.frontend.variants import Variant
 from jitad.ir import errors
 from jitad.ir.libraries import is_library
 
@@ -155,8 +156,8 @@ class Containers:
 
     def reach(self, x) -> None:
         cls = type(x)
-        if isinstance(x, tuple):
-            for element in x:
+        if isinstance(x, tuple | Variant):
+            for element in x if isinstance(x, tuple) else x.values:
                 self.reach(element)
         elif cls is types.FunctionType:
             for name, cell in zip(x.__code__.co_freevars, x.__closure__ or (), strict=True):
