@@ -22,7 +22,7 @@ from jitad.lower.products import blas_operands
 from jitad.lower.reads import SHORT, Reads, iteration_box, kind_of, terms_of
 from jitad.lower.rereading import reread
 
-STORE = 6.0
+STORE = 9.0
 LOAD = 1.0
 COLUMN = 3.0  # what it costs to read an element of a column of an array
 MOST = 1e4
