@@ -20,6 +20,7 @@ CASES = {
     "all": (lambda x, y: np.sum(x @ y), (30, 4), (4, 6), [()]),
     "transposed": (lambda x, y: np.sum((y.T @ x.T).T, axis=0), (30, 4), (4, 6), [(6,)]),
     "stacked": (lambda x, y: np.sum(np.einsum("bij,bjk->ibk", x, y), axis=(0, 1)), (3, 20, 4), (3, 4, 5), [(3, 5)]),
+    "sum of products": (lambda x, y: np.sum(x @ y + (2 * x) @ y, axis=0), (30, 4), (4, 6), [(6,), (6,)]),
     "product without a sum": (lambda x, y: np.sum(np.einsum("ij,kj->ikj", x, y), axis=(0, 1)), (30, 4), (6, 4), []),
 }
 
@@ -30,6 +31,24 @@ def test_operands_are_summed(name):
     x, y = RNG.normal(size=x_shape), RNG.normal(size=y_shape)
     assert shapes_of_products(function, x, y) == shapes
     assert np.allclose(jitad.jit(function)(x, y), function(x, y), rtol=1e-13)
+
+
+REPEATED = {
+    "free": (lambda x, y: x @ np.broadcast_to(y[:, None], (4, 7)), (30, 4), (4,), [(30,)]),
+    "free, stacked": (lambda x, y: np.einsum("kij,nkj->nki", x, np.broadcast_to(y, (20, 3, 5))), (3, 4, 5), (3, 5), [(3, 4)]),
+    "contracted": (lambda x, y: x @ np.broadcast_to(y, (4, 6)), (30, 4), (6,), []),
+    "ones": (lambda x, y: x @ np.ones(4) + np.vdot(np.ones(6), y), (30, 4), (6,), []),
+    "both": (lambda x, y: x @ np.broadcast_to(y[0], (4, 6)) @ np.ones((6, 2)), (30, 4), (2,), []),
+}
+
+
+@pytest.mark.parametrize("name", REPEATED)
+def test_what_is_repeated_is_multiplied_once(name):
+    function, x_shape, y_shape, shapes = REPEATED[name]
+    x, y = RNG.normal(size=x_shape), RNG.normal(size=y_shape)
+    assert shapes_of_products(function, x, y) == shapes
+    assert np.allclose(jitad.jit(function)(x, y), function(x, y), rtol=1e-12)
+    jitad.testing.check_grads(function, (x, y), order=2)
 
 
 def test_products_that_are_used_are_kept():

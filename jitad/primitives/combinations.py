@@ -7,13 +7,13 @@ those of their sums: nothing is lost that the array itself had not lost.
 from __future__ import annotations
 
 import functools
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from math import prod
 
-from jitad.ir.program import Atom, Literal
+from jitad.ir.program import Atom, Equation, Literal
 from jitad.ir.types import broadcast_shapes
 from jitad.primitives.arithmetic import add, mul, neg, sub
-from jitad.primitives.shaping import reshape
+from jitad.primitives.shaping import reshape, summed
 
 MOST_TERMS, MOST_FACTORS = 4, 6
 Term = tuple[bool, list[Atom], list[Atom]]
@@ -35,6 +35,16 @@ def sum_of_combination(x: Atom, axes: tuple[int, ...], reduce_sum) -> Atom | Non
         else:
             result = sub(result, total) if negative else add(result, total)
     return result
+
+
+def summed_terms(equation: Equation, axes: tuple[int, ...], alone: Callable[[Atom], bool]) -> Atom | None:
+    """Record the sum of a sum or a difference where those of both terms are found from their operands, so that neither is formed."""
+    whole = all(x.shape == equation.outputs[0].shape for x in equation.inputs)
+    totals = [summed(x, axes, alone) for x in equation.inputs] if whole else [None]
+    return None if None in totals else equation.primitive(*totals)
+
+
+add.summed = sub.summed = summed_terms
 
 
 def terms_of(x: Atom, axes: Sequence[int], ndim: int, negative: bool) -> list[Term] | None:

@@ -20,7 +20,7 @@ from jitad.primitives.complexes import is_paired
 from jitad.primitives.declare import add_tangents, common_dtype, conj, is_linear, sample
 from jitad.primitives.indexing import move_axis
 from jitad.primitives.reductions import reduce_or, reduce_sum
-from jitad.primitives.shaping import broadcast, reshape, shape_text, summed, transpose, transposed
+from jitad.primitives.shaping import broadcast, operand_of, reshape, shape_text, summed, transpose, transposed
 
 
 def box_axes(x_ndim: int, y_ndim: int, contract, batch) -> tuple[list[int], list[int]]:
@@ -161,17 +161,61 @@ def summed_dot(equation, axes, alone):
     free = [axis for axis in axes if axis >= stack]
     if not free or not params["contract"][0]:
         return None
-    places = box_axes(*[x.ndim for x in inputs], **params)
-    pairs = {name: [list(axes) for axes in params[name]] for name in ("contract", "batch")}
-    for side, own in enumerate(places):
-        dropped = tuple(axis for axis, place in enumerate(own) if place in free)
-        if dropped:
-            inputs[side] = total(inputs[side], dropped, alone)
-            for pair in pairs.values():
-                pair[side] = [axis - sum(k < axis for k in dropped) for axis in pair[side]]
-    product = dot(*inputs, **{name: tuple(map(tuple, pair)) for name, pair in pairs.items()})
+    dropped = []
+    for side, own in enumerate(box_axes(*[x.ndim for x in inputs], **params)):
+        dropped.append(tuple(axis for axis, place in enumerate(own) if place in free))
+        if dropped[side]:
+            inputs[side] = total(inputs[side], dropped[side], alone)
+    product = dot(*inputs, **pairs_without(dropped, **params))
     rest = tuple(axis for axis in axes if axis < stack)
     return reduce_sum(product, axes=rest) if rest else product
+
+
+def pairs_without(dropped, contract, batch) -> dict:
+    """Return the parameters of a product whose operands lose some of their axes."""
+    def kept(pair):
+        return tuple(tuple(axis - sum(k < axis for k in gone) for axis in axes if axis not in gone) for axes, gone in zip(pair, dropped, strict=True))
+
+    return {"contract": kept(contract), "batch": kept(batch)}
+
+
+def dot_through(inputs, alone, needed, contract, batch):
+    """A product with an operand that is the same all along some axes: the other one is summed up along those that are contracted, and the
+    product along those that are free computed once."""
+    for side, x in enumerate(inputs):
+        again = [axis for axis in repeated_axes(x) if axis not in batch[side]]
+        if again:
+            break
+    else:
+        return None
+    other = 1 - side
+    summed_up = tuple(j for i, j in zip(contract[side], contract[other], strict=True) if i in again)
+    operands, dropped = list(inputs), [(), ()]
+    operands[side], dropped[side] = once(x, again), tuple(again)
+    if summed_up:
+        operands[other], dropped[other] = total(inputs[other], summed_up, alone), summed_up
+    product = dot(*operands, **pairs_without(dropped, contract, batch))
+    places = box_axes(*[x.ndim for x in inputs], contract, batch)[side]
+    shape = dot_type(*[x.type for x in inputs], contract, batch).shape
+    free = [places[axis] for axis in again if axis not in contract[side]]
+    thin = reshape(product, shape=tuple(1 if k in free else n for k, n in enumerate(shape)))
+    return broadcast(thin, shape=shape) if free else product
+
+
+def repeated_axes(x: Atom) -> list[int]:
+    """Return the axes along which an array is one element again and again by what it is made of."""
+    source = operand_of(x, broadcast)
+    if source is None:
+        return []
+    extents = (1,) * (x.ndim - source.ndim) + source.shape
+    return [axis for axis, (n, m) in enumerate(zip(x.shape, extents, strict=True)) if n > m == 1]
+
+
+def once(x: Atom, axes: list[int]) -> Atom:
+    """Return what a broadcast array is without axes along which it is the same."""
+    source, ahead = operand_of(x, broadcast), x.ndim - operand_of(x, broadcast).ndim
+    thin = reshape(source, shape=tuple(n for axis, n in enumerate(source.shape, ahead) if axis not in axes))
+    return broadcast(thin, shape=tuple(n for axis, n in enumerate(x.shape) if axis not in axes))
 
 
 def total(x: Atom, axes: tuple[int, ...], alone) -> Atom:
@@ -201,6 +245,7 @@ dot = Primitive(
     nonnegative=dot_is_nonnegative,
     simplify=simplify_dot,
     summed=summed_dot,
+    through=dot_through,
     dtypes="dfDl",
 )
 

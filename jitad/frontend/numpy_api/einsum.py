@@ -131,7 +131,7 @@ def tidy(value: Atom, labels: tuple, extents: dict) -> Term:
     array, labels = diagonals(wrap(value), labels)
     value = to_atom(array)
     kept = [k for k, label in enumerate(labels) if value.shape[k] == extents[label]]
-    return Term(reshaped(value, [value.shape[k] for k in kept]), tuple(labels[k] for k in kept))
+    return Term(reshaped(value, tuple(value.shape[k] for k in kept)), tuple(labels[k] for k in kept))
 
 
 def diagonals(array: Array, labels: tuple) -> tuple[Array, tuple]:
@@ -167,7 +167,7 @@ def multiply(x: Term, y: Term) -> Term:
 
     def spread(term: Term) -> Array:
         term = term.ordered([label for label in labels if label in term.labels])
-        return wrap(reshaped(term.value, [sizes[label] if label in term.labels else 1 for label in labels]))
+        return wrap(reshaped(term.value, tuple(sizes[label] if label in term.labels else 1 for label in labels)))
 
     return Term(to_atom(spread(x) * spread(y)), labels)
 
