@@ -342,6 +342,24 @@ def test_integer_powers_do_not_go_through_logarithms():
             np.testing.assert_allclose(jit(lambda x: x**n)(x), x ** float(n), rtol=1e-15)  # noqa: B023
 
 
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+def test_powers_that_are_roots_do_not_go_through_logarithms(dtype):
+    info = np.finfo(dtype)
+    x = np.array([0.0, -0.0, np.inf, -np.inf, np.nan, -2.0, 1.0, 0.3, info.tiny, info.smallest_subnormal, info.max, 1e-20, 1e30], dtype)
+    exponents = (0.25, 1.25, 1.5, 2.5, -0.25, -0.5, -1.5)
+
+    def powers(x):
+        return [x**p for p in exponents]
+
+    assert not {"log", "exp", "pow"} & {equation.primitive.name for equation in jitad.trace(powers)(x).equations}
+    with np.errstate(all="ignore"):
+        for found, wanted in zip(jit(powers)(x), powers(x), strict=True):
+            assert found.dtype == dtype
+            np.testing.assert_allclose(found, wanted, rtol=3 * info.eps)
+            np.testing.assert_array_equal(np.signbit(found[:4]), np.signbit(wanted[:4]))
+    jitad.testing.check_grads(lambda x: np.sum(powers(x)), (np.array([0.3, 1.7]),), order=2)
+
+
 def test_accuracy_near_critical_points():
     x = np.array([1e-3, 1e-5, 1e-8, 1e-160, 1e-300])
     np.testing.assert_allclose(grad(lambda x: np.sum(np.sinc(x)))(x), -PI2 / 3 * x * (1 - PI2 * x**2 / 10), rtol=1e-12)

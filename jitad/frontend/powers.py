@@ -20,7 +20,7 @@ from jitad.primitives.arithmetic import reciprocal, sqrt, square
 from jitad.primitives.checks import require
 from jitad.primitives.comparisons import and_, ge, lt
 from jitad.primitives.complexes import convert
-from jitad.primitives.powers import integer_pow, pow
+from jitad.primitives.powers import by_quarters, integer_pow, pow
 from jitad.primitives.reductions import reduce_and
 from jitad.primitives.shaping import broadcast
 
@@ -31,7 +31,7 @@ TOO_LARGE = "a power of Python integers does not fit into 64 bits, or its expone
 
 
 def power_atom(x, y, dtype: np.dtype) -> Atom:
-    """Return a power computed in `dtype`; small integer exponents that are known become products, 1/2 a square root."""
+    """Return a power computed in `dtype`; small integer exponents that are known become products, halves and quarters roots."""
     base, exponent = atom_of(x, dtype), known_exponent(y)
     if exponent is None:
         return pow(base, checked(atom_of(y, dtype)))
@@ -39,6 +39,8 @@ def power_atom(x, y, dtype: np.dtype) -> Atom:
         raise errors.ValueError(NEGATIVE)
     if abs(exponent) <= HIGHEST_POWER and exponent == int(exponent):
         return integer_power(base, int(exponent))
+    if dtype.kind == "f" and abs(exponent) < 4 and 4 * exponent == int(4 * exponent):
+        return by_quarters(base, int(4 * exponent))
     return sqrt(base) if exponent == 0.5 else pow(base, atom_of(y, dtype))
 
 

@@ -1,12 +1,16 @@
-"""Powers: by a traced exponent, and by an integer known at trace time (which never goes through logarithms)."""
+"""Powers: by a traced exponent, and by integers, halves and quarters known at trace time (which never go through logarithms)."""
 
 from __future__ import annotations
+
+import math
+from collections.abc import Callable
 
 import numpy as np
 
 from jitad.ir.facts import nonnegative
+from jitad.ir.program import literal
 from jitad.ir.types import ArrayType
-from jitad.primitives.arithmetic import POSITIVE
+from jitad.primitives.arithmetic import POSITIVE, sqrt
 from jitad.primitives.comparisons import eq, ge, lt, select
 from jitad.primitives.declare import common_dtype, elementwise, sample
 from jitad.primitives.transcendental import log
@@ -44,6 +48,35 @@ def integer_pow_element(b, x, n):
     return one if n == 0 else one / result if n < 0 else result
 
 
+def by_quarters(x, n):
+    """Return x**(n/4): by roots where that is as exact as by logarithms."""
+    if n % 4 == 0:
+        return integer_pow(x, n=n // 4)
+    return sqrt(x) if n == 2 else quarter_pow(x, n=n) if n in QUARTERS else pow(x, literal(n / 4, x.dtype))
+
+
+def quarter_pow_partial(r, x, n):
+    """As `pow_by_base`, from the result where that takes no logarithms and is as good at 0."""
+    slope = (n / 4) * (r / x) if n < 0 else 0.25 / (r * sqrt(x)) if n == 1 else (n / 4) * by_quarters(x, n - 4)
+    return select(eq(x, 0), 0.0, slope) if n < 4 and nonnegative(x) else slope
+
+
+def quarter_pow_element(b, x, n):
+    """By C99's Annex F, -0 and -inf are raised to such powers as 0 and inf are."""
+    for value in (0.0, math.inf):
+        x = b.select(b.call("eq", x, b.const(-value, x)), b.const(value, x), x)
+    square_root = b.call("sqrt", x)
+    return QUARTERS[n](b.const(1, x), x, square_root, b.call("sqrt", square_root))
+
+
+# x**(n/4) from 1, x, its square root and its fourth root: what has an error below 2 ulp, and overflows no earlier than the result.
+QUARTERS: dict[int, Callable] = {
+    1: lambda one, x, s, q: q, 5: lambda one, x, s, q: x * q, 6: lambda one, x, s, q: x * s,
+    10: lambda one, x, s, q: x * x * s, -1: lambda one, x, s, q: one / q, -2: lambda one, x, s, q: one / s, -6: lambda one, x, s, q: one / x / s,
+}  # fmt: skip
+quarter_pow = elementwise("quarter_pow", lambda x, n: np.power(x, x.dtype.type(n / 4)), quarter_pow_partial,
+                          element=quarter_pow_element, cost=12, kinds="f", nonnegative=lambda equation, known: True)
+quarter_pow.samples = lambda rng, dtype: [([sample(rng, dtype, POSITIVE)], {"n": n}) for n in QUARTERS]
 pow = elementwise("pow", np.power, pow_by_base, pow_by_exponent, cost=40, kinds="iufc", domains=(POSITIVE, (0.0, 2.5)),
                   nonnegative=lambda equation, known: known(equation.inputs[0]))
 integer_pow = elementwise("integer_pow", lambda x, n: np.power(x, n) if n >= 0 else np.reciprocal(np.power(x, -n)),
