@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 import jitad
 from jitad.ir import errors
 from jitad.pipeline import most_bytes, to_kernel
-from jitad.primitives.control import loops
+from jitad.primitives.control import loops, whiles
 from jitad.primitives.control.schedules import least_steps
 from jitad.runtime.execute import runner
 from jitad.transform.budget import Choice, loops_of, replayed
@@ -109,7 +109,7 @@ def assert_close(found, wanted):
 
 
 @pytest.mark.parametrize("function", PROGRAMS)
-@pytest.mark.parametrize("segment, snapshots", [(1, 1), (7, 3)])
+@pytest.mark.parametrize("segment, snapshots", [(1, 1), (7, 3), (2, 5)])
 def test_replayed_gradients_are_those_that_keep_everything(function, segment, snapshots):
     program = smaller(function, segment, snapshots, X)
     value, slope = runner(to_kernel(program))(X)
@@ -158,6 +158,44 @@ def test_as_many_trips_are_run_as_the_theory_says(snapshots, monkeypatch):
     monkeypatch.setattr(loops, "evaluate", counting)
     evaluate(smaller(stencil, segment, snapshots, X, np.array([0])), X, np.array([n]))
     assert ran == (least_steps(n // segment + 1, snapshots) + n // segment) * segment
+
+
+def until(x, n):
+    u, k = x * 1.0, 0
+    while k < n[0]:
+        u[1:] = 0.95 * u[1:] + 0.1 * np.sin(u[:-1])
+        k += 1
+    return np.sum(u**2)
+
+
+@functools.cache
+def gradient_until(segment, snapshots):
+    return runner(to_kernel(smaller(until, segment, snapshots, X, np.array([0]))))
+
+
+@settings(max_examples=60, deadline=None)
+@given(n=st.one_of(st.integers(0, 20), st.integers(0, 400)), choice=st.sampled_from([(1, 4), (1, 5), (3, 6), (2, 9), (1, 40)]))
+def test_snapshots_of_any_number_of_trips_kept_while_the_loop_runs(n, choice):
+    value, slope = gradient_until(*choice)(X, np.array([n]))
+    assert value == pytest.approx(until(X, np.array([n])), rel=1e-12)
+    assert_close(slope, jitad.grad(until)(X, np.array([n])))
+
+
+@pytest.mark.parametrize("n, segment, snapshots, more", [(60, 1, 61, 0.0), (60, 1, 20, 0.25), (150, 1, 8, 0.3), (150, 3, 9, 0.3)])
+def test_a_loop_that_runs_until_a_test_fails_is_not_run_to_be_counted(n, segment, snapshots, more, monkeypatch):
+    """The trips run beyond the least number are a fraction of those of the loop."""
+    ran, evaluates = 0, {module: module.evaluate for module in (loops, whiles)}
+
+    def counting(body, *inputs):
+        nonlocal ran
+        ran += any(equation.primitive.name == "sin" for equation in body.equations)
+        return evaluates[loops](body, *inputs)
+
+    for module in evaluates:
+        monkeypatch.setattr(module, "evaluate", counting)
+    evaluates[loops](smaller(until, segment, snapshots, X, np.array([0])), X, np.array([n]))
+    least = (least_steps(n // segment + 1, snapshots) + n // segment) * segment
+    assert ran <= least + more * n
 
 
 def test_prints_and_writes_to_arguments_happen_once(capfd):

@@ -4,8 +4,8 @@ In: as for a `loop` that counts up, or with a `test` as for a `while_`. It is re
 more to keep what its reversal needs, from a state that is found again with at most `snapshots` copies of it (`schedules`), however many trips
 there are. Invariant: every trip computes what it does in the loop, from the same numbers.
 
-A loop that no other one surrounds, and whose trips are counted before it runs, keeps the first snapshots when it first runs. Another one keeps
-what it starts from, for each trip of those around it, and begins with that when it is reversed.
+A loop that no other one surrounds keeps the first snapshots when it first runs, those of one whose trips are not counted before it runs thinned
+out on the way (`online`). Another one keeps what it starts from, for each trip of those around it, and begins with that when it is reversed.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from jitad.ir.recorder import Recorder, build, current, inline
 from jitad.ir.symbolic import is_zero
 from jitad.primitives.arithmetic import floor_divide
 from jitad.primitives.comparisons import gt, maximum, minimum, select
+from jitad.primitives.control import online
 from jitad.primitives.control.bodies import COUNTER, chosen, close, leading, opposite
 from jitad.primitives.control.delays import delayed_body
 from jitad.primitives.control.loops import loop
@@ -101,15 +102,17 @@ def split_replayed(inputs, unknown, linear: Recorder, body, length, consts, test
 
     parts = PASSES["partition"](body, [False, *flags])
     step = Program([counter, *[variables[k] for k in (*held, *known)]], parts.known, [parts.outputs[k - consts] for k in known])
-    before, carried, begun = chosen_at(inputs, held), chosen_at(inputs, known), linear.outermost and test is None and bool(states)
-    if begun:
-        results, start = first_run(step, before, carried, [known.index(k) for k in states], limit, length, segment, snapshots)
+    before, carried, rows_of = chosen_at(inputs, held), chosen_at(inputs, known), [known.index(k) for k in states]
+    begun = linear.outermost and bool(states) and (test is None or snapshots >= online.LEAST)
+    decide = test and Program(chosen(test.inputs, [True, *opposite(flags)]), test.equations, test.outputs)
+    if begun and test is None:
+        count, (results, start) = limit, first_run(step, before, carried, rows_of, limit, length, segment, snapshots)
+    elif begun:
+        count, results, start = online.run_online(step, decide, before, carried, rows_of, limit, length, segment, snapshots)
     else:
-        decide = test and Program(chosen(test.inputs, [True, *opposite(flags)]), test.equations, test.outputs)
         results = as_loop([limit, *before, *carried], body=step, length=length, consts=len(held), test=decide)
-        start = chosen_at(inputs, states)
-    count = limit if test is None else results[0]
-    results = results[len(results) - len(known) :]
+        count, start = limit if test is None else results[0], chosen_at(inputs, states)
+        results = results[len(results) - len(known) :]
     rows = [k - consts for k in states]
 
     def rest(i, *atoms):
