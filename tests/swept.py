@@ -37,7 +37,7 @@ def function_of(expression: str, names: list[str]):
     """Return the function of the named arrays that an expression is, whose source can be read."""
     source, file = f"def function({', '.join(names)}):\n    return {expression}\n", f"<{expression}>"
     linecache.cache[file] = len(source), None, source.splitlines(keepends=True), file
-    scope = {**ARRAYS, **LIBRARIES}
+    scope = {**ARRAYS, "ARRAYS": ARRAYS, **LIBRARIES}
     exec(compile(source, file, "exec"), scope)
     return scope["function"]
 

@@ -27,10 +27,11 @@ from jitad.frontend.introspection import attribute_reader, has_attribute
 from jitad.frontend.numpy_api import BUILTINS, REDIRECTS
 from jitad.frontend.numpy_api.nests import reading_lists
 from jitad.frontend.numpy_api.polynomials import of_polynomials
-from jitad.frontend.numpy_api.scipy import of_scipy
 from jitad.frontend.operators import class_attribute, is_users
+from jitad.frontend.own_code import FORMS
 from jitad.frontend.printing import method_of_stream
 from jitad.frontend.promotion import contains_traced
+from jitad.frontend.scipy_api import of_scipy
 from jitad.frontend.sources import NoSource
 from jitad.frontend.trace import home_trace
 from jitad.ir import errors
@@ -179,6 +180,8 @@ def memoized(captures: Captures, function):
 def class_(captures: Captures, cls: type):
     """A class: if it is one of the user's, the rewritten form of ``__init__`` is run on its new instance."""
     found = replacement(captures, cls)
+    if found is cls and cls.__module__.startswith("scipy."):
+        return of_scipy(cls) or cls
     initialize = cls.__init__
     if found is not cls or not is_users(initialize) or cls.__new__ is not object.__new__ or is_rewritten(initialize.__code__):
         return found
@@ -204,6 +207,9 @@ def callable_object(captures: Captures, function):
     if cls is np.vectorize and function.signature is None and not function.excluded:
         return on_elements(resolve(captures, function.pyfunc), function)
     call = class_attribute(cls, "__call__")
+    if cls.__module__.startswith("scipy.") or cls.__name__ == "_Function":  # of SciPy's multimethods, such as scipy.fft.fft
+        known = of_scipy(getattr(function, "__wrapped__", None) or call)
+        return function if known is None else known if hasattr(function, "__wrapped__") else types.MethodType(known, function)
     if is_users(call) or call in REDIRECTS:
         return types.MethodType(resolve(captures, call), function)
     return function
@@ -222,3 +228,4 @@ RULES = {
     type: class_,
     ABCMeta: class_,
 }
+FORMS.append(lambda function: rewritten(active.captures, function, resolve))

@@ -1,0 +1,18 @@
+"""Functions of jitad's own that are traced as the user's are: their loops are staged, and what they call is exchanged."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+
+FORMS: list[Callable] = []  # what gives the form of such a function that runs in a trace; `calls` enters it
+
+
+def traced_as_users(function: Callable) -> Callable:
+    """Have a function run in the form in which a function of the user's would."""
+
+    @functools.wraps(function)
+    def call(*args, **kwargs):
+        return FORMS[0](function)(*args, **kwargs)
+
+    return call

@@ -1,0 +1,3 @@
+"""``scipy.stats``: densities and distribution functions, and statistics of samples."""
+
+FUNCTIONS = {}
