@@ -242,7 +242,7 @@ class Compiled:
             result = self.body(args, kwargs)
             check_results(result)
             for x in arguments:
-                if isinstance(x, Array) and x.cell.stale:
+                if isinstance(x, Array) and x.cell.pending:
                     refresh(x.cell)
             changed[:] = [k for k, x in enumerate(arguments) if isinstance(x, Array) and not x.scalar and x.cell.version]
             structures[:] = [flatten(result)[1]]

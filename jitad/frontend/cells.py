@@ -8,74 +8,109 @@ reads the new values. NumPy's and Python's scalars are views too, whose cells ar
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+from weakref import WeakKeyDictionary
 
 import numpy as np
 
 from jitad.frontend.trace import Trace, current_trace
 from jitad.frontend.views import ReadOnly, contiguous_strides
 from jitad.ir import errors
-from jitad.ir.program import Atom
+from jitad.ir.program import Atom, Literal
 from jitad.ir.recorder import current
 from jitad.ir.types import BOOL
 from jitad.primitives.comparisons import select
 from jitad.primitives.shaping import broadcast
 
 PYTHON_KINDS = {"b": bool, "i": int, "f": float, "c": complex}
+NO_CELLS: Mapping = MappingProxyType({})
 KINDS = {bool: BOOL, int: int, float: float, complex: complex}
 
 
 class Cell:
     """One piece of memory: its current value, how often it was written, and the trace it lives in.
 
-    `twins` are cells that may be the same memory, as a condition decides; when one is written, the others are `stale`, until they are looked
-    up in the `images` of the trace.
+    `twins` are cells in use that may be the same memory, each with the test that tells whether they are, None if that is not known. When one
+    is written, it is `pending` for the others, until they are read.
     """
 
-    __slots__ = ("atom", "version", "trace", "twins", "stale")
+    __slots__ = ("atom", "version", "trace", "twins", "pending", "__weakref__")
 
     def __init__(self, atom: Atom, trace: Trace | None):
         self.atom = atom
         self.version = 0
         self.trace = trace
-        self.twins: tuple[Cell, ...] = ()
-        self.stale = False
+        self.twins: Mapping[Cell, Atom | None] = NO_CELLS
+        self.pending: Mapping[Cell | None, Atom | None] = NO_CELLS
 
     def touched(self) -> None:
         """Note that it was written."""
         self.version += 1
-        make_stale(self.twins)
+        if self.pending:
+            set_pending(self, NO_CELLS)
+        for cell, same in self.twins.items():
+            outdate(cell, self, same)
 
 
-def make_stale(cells: Iterable[Cell]) -> None:
-    """Let cells no longer be used that were, or may have been, changed under another name."""
-    for cell in cells:
-        if cell.trace.alive and not cell.stale:
-            cell.stale = True
-            current_trace().staled.append(cell)
+def entangle(one: Cell, other: Cell, same: Atom | None = None) -> None:
+    """Note that two cells may be the same memory, and what tells whether they are: neither two tests that differ, nor one for cells of two types."""
+    if one is not other:
+        if one.twins.get(other, same) is not same or one.atom.type != other.atom.type:
+            same = None
+        add_twin(one, other, same)
+        add_twin(other, one, same)
+
+
+def add_twin(cell: Cell, other: Cell, same: Atom | None = None) -> None:
+    """Note that writing to a cell may change another one."""
+    if cell.twins is NO_CELLS:
+        cell.twins = WeakKeyDictionary()
+    cell.twins[other] = same
+
+
+def outdate(cell: Cell, source: Cell | None = None, same: Atom | None = None) -> None:
+    """Note that a cell was changed under the name of another one, if they are the same memory."""
+    if cell.trace.alive and cell.pending.get(source, cell) is not same:
+        set_pending(cell, {**cell.pending, source: same})
+
+
+def set_pending(cell: Cell, pending: Mapping[Cell | None, Atom | None]) -> None:
+    current_trace().note(cell)
+    cell.pending = pending
 
 
 def refresh(cell: Cell) -> None:
-    """Give a stale cell the value of the one of two others that is the same memory, if it is known which."""
-    trace = current_trace()
-    while trace is not None and cell not in trace.images:
-        trace = trace.around
-    if trace is None:
-        raise stale()
-    image = test, *others = trace.images.pop(cell)  # not there meanwhile: these may be stale themselves
-    try:
-        for other in others:
-            if other.stale:
-                refresh(other)
-        otherwise, then = [other.atom for other in others]
-    finally:
-        trace.images[cell] = image
-    if current() is not cell.trace.recorder:
-        current_trace().adopt(cell)
-    cell.atom = select(broadcast(test, shape=then.shape) if then.shape else test, then, otherwise)
+    """Give a cell what was written to it under other names."""
+    sources = cell.pending
+    for source, same in sources.items():
+        if source is None or same is None or not source.trace.alive:
+            raise stale()
+        if source.pending:
+            refresh(source)
+    if all(source.trace is cell.trace for source in sources):
+        with cell.trace.recorder:
+            atom = latest(cell.atom, sources)
+    else:
+        if cell.trace is not current_trace():
+            current_trace().adopt(cell)
+        atom = latest(cell.atom, sources)
+    set_pending(cell, NO_CELLS)
+    cell.atom = atom
     cell.version += 1
-    cell.stale = False
-    current_trace().staled = [one for one in current_trace().staled if one is not cell]
+
+
+def latest(atom: Atom, sources: Mapping[Cell, Atom]) -> Atom:
+    """Return what memory holds that held `atom` before it was written under the names of one of `sources`."""
+    for source, same in sources.items():
+        atom = where_same(same, source.atom, atom)
+    return atom
+
+
+def where_same(same: Atom, new: Atom, old: Atom) -> Atom:
+    if isinstance(same, Literal):
+        return new if same.value else old
+    return select(broadcast(same, shape=new.shape) if new.shape else same, new, old)
 
 
 class View:
@@ -157,7 +192,7 @@ class View:
         cell = self.cell
         if not cell.trace.alive:
             raise leaked(self)
-        if cell.stale:
+        if cell.pending:
             refresh(cell)
         if self.base is None:
             return cell.atom

@@ -50,7 +50,7 @@ def mark(name, atoms: list[Atom], kind: str, conversion: str, format: str = "") 
 
 def can_be_marked(x: View) -> bool:
     """Return whether a value belongs to a trace that is running, and has not become another's."""
-    return x.cell.trace is not None and x.cell.trace.alive and not x.cell.stale
+    return x.cell.trace is not None and x.cell.trace.alive and not x.cell.pending
 
 
 def united(x, y) -> str | None:

@@ -90,10 +90,8 @@ class Trace:
         How many equations a trip of a short loop records, for each loop in the source.
     appended
         What was appended to lists whose elements are in arrays (`jitad.frontend.control.elements.Part`).
-    staled
-        Cells that were made stale.
     images
-        Cells that are the same memory as one of two others: a test, the one if it does not hold, the one if it does.
+        In the body of a loop, cells that are the same memory as one of two others: a test, the one if it does not hold, the one if it does.
     around
         The trace of the body or function around a body.
     room
@@ -120,8 +118,7 @@ class Trace:
         self.assumed: list[tuple] = []
         self.variants = False
         self.home: Trace = self
-        self.staled: list = []
-        self.images: dict = {}
+        self.images: dict | None = None
         self.around: Trace | None = None
         self.appended: list = []
         self.room = room
@@ -150,6 +147,9 @@ class Trace:
             self.check_unchanged(key)
         self.snapshots.clear()
         self.pinned = {key: pin for key, pin in self.pinned.items() if may_change(pin) and same_bytes(*pin)}
+
+    def note(self, cell) -> None:
+        """Take note of a cell whose `pending` is about to change."""
 
     def adopt(self, cell) -> None:
         """Let a cell of an enclosing trace be written in this one."""

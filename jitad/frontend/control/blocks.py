@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from jitad.frontend.array import Array
-from jitad.frontend.control.bodies import Pass, State, commit
+from jitad.frontend.control.bodies import Pass, State, commit_all
 from jitad.frontend.control.growth import settle, with_room
 from jitad.frontend.control.pictures import Picture, presented
 from jitad.frontend.control.signals import returning
@@ -67,8 +67,7 @@ def recorded(body: Callable, state: State, primitive: Primitive):
     program = Program([], run.equations, [*exports.atoms, *run.trace.written.values()])
     free = program.free_vars()
     outputs = primitive(*free, program=Program(free, program.equations, program.outputs)) if program.outputs else []
-    for cell, atom in zip(run.trace.written, outputs[first:], strict=True):
-        commit(cell, atom)
+    commit_all([run.trace], list(run.trace.written), outputs[first:])
     for slot, make in slots:
         slot.set(make(outputs))
     for x, made in grown:

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import itertools
 import operator
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from jitad.frontend.array import Array
-from jitad.frontend.cells import Cell, is_traced
+from jitad.frontend.cells import NO_CELLS, Cell, is_traced, outdate, set_pending, where_same
 from jitad.frontend.control.elements import changed_since, element_picture
 from jitad.frontend.control.likeness import Template, fitted, placed
 from jitad.frontend.control.pictures import Picture, picture
@@ -41,8 +41,14 @@ class Body(Trace):
         The cells of enclosing traces that were written, with what they held before.
     counters
         The counter of the loop that this is the body of, with its least and greatest value.
+    kept
+        The cells whose `pending` has changed, with what it was; after the trace, with what it is.
     written
-        After the trace: these cells, with their new values.
+        After the trace: the cells of enclosing traces that were written, with their new values.
+    outdated
+        After the trace: the cells that were not, but may have been under other names, with what is `pending` for them.
+    unknown
+        After the trace: those of which it is not known what they hold.
     running
         Objects made outside that go on with each use, by id.
     held
@@ -57,7 +63,14 @@ class Body(Trace):
         self.home = self.around.home
         self.saved: dict[Cell, tuple] = {}
         self.counters: dict[Var, tuple[int, int]] = {}
+        self.kept: dict[Cell, Mapping] = {}
         self.written: dict[Cell, Atom] = {}
+        self.ends: dict[Cell, Atom | None] = {}
+        self.outdated: dict[Cell, Mapping] = {}
+        self.unknown: list[Cell] = []
+
+    def note(self, cell: Cell) -> None:
+        self.kept.setdefault(cell, cell.pending)
 
     def adopt(self, cell: Cell) -> None:
         around = self.around
@@ -74,11 +87,43 @@ class Body(Trace):
 
     def __exit__(self, *exc) -> None:
         super().__exit__(*exc)
-        for cell in self.staled:
-            cell.stale = False
         self.written = {cell: cell.atom for cell in self.saved}
         for cell, saved in self.saved.items():
             cell.atom, cell.version, cell.trace = saved
+        for cell, pending in self.kept.items():
+            self.kept[cell], cell.pending = cell.pending, pending
+        if exc[0] is None:
+            self.look_up()
+
+    def look_up(self) -> None:
+        """Find what cells hold that were written under other names, as far as it has to be told here."""
+        written = list(self.written)
+        for cell, pending in self.kept.items():
+            if cell in self.written or not cell.trace.alive or not pending or pending == cell.pending:
+                continue
+            if all(same is not None and source.trace.alive for source, same in pending.items()):
+                self.outdated[cell] = pending
+            else:
+                written.append(cell)
+        ends = {cell: self.end(cell) for cell in written}
+        self.written |= {cell: atom for cell, atom in ends.items() if cell in self.written or cell not in self.unknown}
+
+    def end(self, cell: Cell) -> Atom:
+        """Return what a cell holds at the end; if that is not known, add it to those that are `unknown`."""
+        with self.recorder:
+            atom = self.value(cell)
+        if atom is None and cell not in self.unknown:
+            self.unknown.append(cell)
+        return self.written.get(cell, cell.atom) if atom is None else atom
+
+    def value(self, cell: Cell) -> Atom | None:
+        if cell not in self.ends:
+            atom = self.written.get(cell, cell.atom)
+            for source, same in self.kept.get(cell, cell.pending).items():
+                new = None if same is None else self.value(source)
+                atom = None if atom is None or new is None else where_same(same, new, atom)
+            self.ends[cell] = atom
+        return self.ends[cell]
 
 
 def check_running(x) -> None:
@@ -93,11 +138,25 @@ def check_running(x) -> None:
 
 
 def commit(cell: Cell, atom: Atom) -> None:
-    """Give a cell a new value in the current trace."""
+    """Give a cell a new value in the current trace, which other cells have too that may be the same memory."""
     if cell.trace is not current_trace():
         current_trace().adopt(cell)
     cell.atom = atom
-    cell.touched()
+    cell.version += 1
+
+
+def commit_all(bodies: Sequence[Body], cells: Sequence[Cell], atoms: Sequence[Atom]) -> None:
+    """Give the cells that `bodies` have written their new values, and note which others may have been changed under their names."""
+    for cell, atom in zip(cells, atoms, strict=True):
+        commit(cell, atom)
+        if cell.pending:
+            set_pending(cell, NO_CELLS)
+    for body in bodies:
+        for cell, pending in body.outdated.items():
+            for source, same in pending.items() if cell not in cells else ():
+                outdate(cell, source, same)
+        for cell in body.unknown:
+            outdate(cell)
 
 
 class State:
@@ -255,11 +314,6 @@ def is_cheap(run: Pass) -> bool:
 def array_cells(value) -> list[Cell]:
     """Return the cells of the arrays in a value."""
     return [x.cell for x in flatten(value, OBJECTS)[0] if isinstance(x, Array) and not x.scalar]
-
-
-def is_whole(x) -> bool:
-    """Return whether something is an array that sees all of its memory as it lies."""
-    return isinstance(x, Array) and not x.scalar and x.base is None
 
 
 def variable(cell: Cell) -> Var:

@@ -13,11 +13,11 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from jitad.frontend.array import Array, to_atom, wrap
-from jitad.frontend.cells import Cell, is_traced, make_stale
+from jitad.frontend.cells import is_traced
 from jitad.frontend.control.appended import Appended
-from jitad.frontend.control.bodies import Pass, State, choice, commit, is_whole
+from jitad.frontend.control.bodies import Pass, State, choice, commit_all
 from jitad.frontend.control.catching import Unwound, caught, is_raised, resumed
-from jitad.frontend.control.choices import chosen_from, entangle
+from jitad.frontend.control.choices import Choices, is_whole, unchangeable_choice
 from jitad.frontend.control.growth import longest, settle, with_room
 from jitad.frontend.control.likeness import Template, common, fitted, placed, template
 from jitad.frontend.control.names import bind_partly, is_partial
@@ -166,44 +166,32 @@ def merged(test: Atom, arms: list[Pass], state: State, saved) -> Signal | None:
     cells = list(dict.fromkeys(cell for arm in arms for cell in arm.trace.written))
     start = len(columns[0])
     for arm, column in zip(arms, columns, strict=True):
-        column += [arm.trace.written.get(cell, cell.atom) for cell in cells]
+        column += [arm.trace.end(cell) for cell in cells]
     cell_places = slice(start, len(columns[0]))
-    made: set[Cell] = set()
-    finish = merge_signals(test, arms, add, columns, saved, made)
+    finish = merge_signals(test, arms, add, columns, saved)
+    choices = Choices(test)
+    given = [[arm.values[slot] for arm in arms] for slot, *_ in groups]
+    returned = [UNSET if arm.signal is None or arm.signal.value is NOTHING else arm.signal.value for arm in arms]
+    for values in (*given, returned):
+        choices.add(values)
+    choices.relate(columns)
     outputs = choice(test, arms, columns)
-    for slot, treedef, kinds, places in groups:
-        values = [value for arm in arms if (value := arm.values[slot]) is not UNSET]
-        slot.set(chosen_from(Picture(treedef, kinds, []).rebuilt(outputs[places]), values, saved.containers.others(slot), made))
-    for cell, atom in zip(cells, outputs[cell_places], strict=True):
-        commit(cell, atom)
-    for arm in arms:
-        make_stale(arm.trace.staled)
+    commit_all([arm.trace for arm in arms], cells, outputs[cell_places])
+    for (slot, treedef, kinds, places), values in zip(groups, given, strict=True):
+        slot.set(unchangeable_choice(Picture(treedef, kinds, []).rebuilt(outputs[places]), values, saved.containers.others(slot)))
     signal = finish(outputs)
-    chosen = [(slot.get(), [arm.values[slot] for arm in arms]) for slot, *_ in groups]
-    note_images(test, chosen if signal is None else [*chosen, (signal.value, [arm.signal.value for arm in arms if arm.signal is not None])])
+    results = [*(slot.get() for slot, *_ in groups), UNSET if signal is None or signal.value is NOTHING else signal.value]
+    choices.finish(results, outputs)
+    note_images(test, zip(results, [*given, returned], strict=True))
     return signal
 
 
 def note_images(test: Atom, chosen: Iterable[tuple[Any, list]]) -> None:
-    """Note which arrays those are that a branch gives, each with what it is in the two arms, and the reverse."""
-    pairs = [(x.cell, [y.cell for y in values]) for x, values in chosen if len(values) == 2 and all(map(is_whole, (x, *values)))]
+    """Note which arrays those are that a branch in the body of a loop gives, each with what it is in the two arms."""
     images = current_trace().images
-    for cell, arms in pairs:
-        images[cell] = test, *arms
-    first, second = [names_of([(arms[k], cell) for cell, arms in pairs]) for k in (0, 1)]
-    for cell in first.keys() & second.keys():
-        if len(first[cell]) == len(second[cell]) == 1:
-            images[cell] = test, *first[cell], *second[cell]
-
-
-def names_of(pairs: Iterable[tuple[Cell, Cell]]) -> dict[Cell, list[Cell]]:
-    """Return the chosen cells that each cell of an arm has become; if they are several, they may be the same memory."""
-    found: dict[Cell, list[Cell]] = {}
-    for before, chosen in pairs:
-        for other in found.setdefault(before, []):
-            entangle(chosen, other)
-        found[before].append(chosen)
-    return found
+    for x, values in chosen if images is not None else ():
+        if all(map(is_whole, (x, *values))):
+            images[x.cell] = test, *[y.cell for y in values]
 
 
 def make_alike(arms: list[Pass], slot) -> None:
@@ -242,7 +230,7 @@ def same_length(slot, arms: Sequence[Pass], saved) -> int | None:
     return added.pop() if len(added) == 1 else None
 
 
-def merge_signals(test: Atom, arms: list[Pass], add: Callable, columns, saved, made: set[Cell]) -> Callable[[list[Atom]], Signal | None]:
+def merge_signals(test: Atom, arms: list[Pass], add: Callable, columns, saved) -> Callable[[list[Atom]], Signal | None]:
     """Add what the arms' signals hold to the choice; return the function that makes the signal of its outputs."""
     signals = [arm.signal for arm in arms]
     possible = codes(signals[0]) | codes(signals[1])
@@ -261,7 +249,7 @@ def merge_signals(test: Atom, arms: list[Pass], add: Callable, columns, saved, m
         value = NOTHING
         if group is not None:
             given = [signal.value for signal in signals if signal is not None and signal.value is not NOTHING]
-            value = chosen_from(Picture(group[0], group[1], []).rebuilt(outputs[group[2]]), given, saved.containers.others(None), made)
+            value = unchangeable_choice(Picture(group[0], group[1], []).rebuilt(outputs[group[2]]), given, saved.containers.others(None))
         code = next(iter(possible)) if len(possible) == 1 else outputs[place]
         return Signal(code, value, possible)
 

@@ -1,44 +1,128 @@
 """What a condition chose of several arrays, lists or dicts that have other names too.
 
-In: what both arms of a branch gave for a value, and the value that stands for either. Out: the value, of which a change is not seen in what it was
-chosen from, as it would be in Python. Invariant: such a change is never missed: what was chosen from, or what was chosen, is refused when it
-is read after the other was changed; lists and dicts are refused to be changed.
+In: what both arms of a branch gave for a value, and the value that stands for either. Out: which of the arrays that there are may be the same memory
+as those chosen, and the test that tells whether they are. Invariant: a change of one is seen in the other, or what may not show it is refused
+when it is read: the test is not known where a part of an array was chosen. Lists and dicts are refused to be changed.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import functools
+import itertools
+import operator
+from collections.abc import Callable, Iterable, Sequence
+from typing import NamedTuple
 
 from jitad.frontend.array import Array
-from jitad.frontend.cells import Cell
+from jitad.frontend.cells import Cell, entangle
+from jitad.frontend.control.state import UNSET
 from jitad.frontend.control.unchangeable import unchangeable
 from jitad.frontend.lists import Growable
 from jitad.frontend.trees import OBJECTS, flatten
+from jitad.ir.program import Atom, literal
+from jitad.ir.types import BOOL
 
 ChosenList, ChosenDict = unchangeable(
     "a list or dict is changed that was chosen from two by a condition which is decided when the compiled function runs; make the change in each "
     "arm of a branch, or change a copy")
 
 
-def chosen_from(result, values: Iterable, others: Iterable, made: set[Cell]):
-    """Return `result`, which stands for one of `values`; `others` are the objects that have other names, `made` the cells chosen by the same test."""
-    values, known = list(values), {id(x) for x in others}
-    leaves = flatten(result, OBJECTS)[0]
-    for value in values:
-        for x, y in zip(leaves, flatten(value, OBJECTS)[0], strict=False):
-            if isinstance(x, Array) and isinstance(y, Array) and not y.scalar and y.cell.trace.alive and x.cell is not y.cell:
-                made.add(x.cell)
-                for cell in {y.cell, *y.cell.twins} - made:
-                    if cell.trace.alive:
-                        entangle(x.cell, cell)
+class Relation(NamedTuple):
+    """An array that was chosen, by its place among them, with another one, by its place too, or a cell that there was before.
+
+    `same` is the test of whether they are the same memory, or its place among the outputs of the branch; None if it is not known.
+    """
+
+    one: int
+    other: int | Cell
+    same: Atom | int | None
+
+
+class Choices:
+    """What `test` chooses: values, each with what it is in both arms, the first for a test that does not hold."""
+
+    def __init__(self, test: Atom):
+        self.test = test
+        self.arms: list[list] = []  # the arrays of which one is chosen, None where there is none
+
+    def add(self, values: Sequence) -> None:
+        """Add a value, given what it is in both arms; in one of them it may be `UNSET`."""
+        leaves = [[] if value is UNSET else flatten(value, OBJECTS)[0] for value in values]
+        for pair in itertools.zip_longest(*leaves):
+            self.arms.append([x if isinstance(x, Array) and not x.scalar else None for x in pair])
+
+    def relate(self, columns: Sequence[list[Atom]]) -> None:
+        """Find what may be the same memory; what the arms tell of that is added to their outputs."""
+        self.relations: list[Relation] = []
+        for k, pair in enumerate(self.arms):
+            found = [cell for x in pair if x is not None for cell in (x.cell, *x.cell.twins) if cell.trace.alive]
+            for cell in dict.fromkeys(found):
+                self.add_relation(k, cell, [relation(x, cell, True) for x in pair], columns)
+        for (k, pair), (j, others) in itertools.combinations(enumerate(self.arms), 2):
+            tests = [False if y is None else relation(x, y.cell, is_whole(y)) for x, y in zip(pair, others, strict=True)]
+            self.add_relation(k, j, tests, columns)
+
+    def add_relation(self, one: int, other: int | Cell, tests: list, columns: Sequence[list[Atom]]) -> None:
+        if all(same is False for same in tests):
+            return
+        if None in tests:
+            same = None
+        elif all(same is True for same in tests):
+            same = literal(True, BOOL)
+        elif tests[0] is False and tests[1] is True:
+            same = self.test
+        else:
+            same = len(columns[0])
+            for column, x in zip(columns, tests, strict=True):
+                column.append(literal(x, BOOL) if isinstance(x, bool) else x)
+        self.relations.append(Relation(one, other, same))
+
+    def finish(self, results: Iterable, outputs: Sequence[Atom]) -> None:
+        """Note what was found, given the values that the branch gives."""
+        chosen = [x for result in results if result is not UNSET for x in flatten(result, OBJECTS)[0]]
+        for one, other, same in self.relations:
+            x, y = chosen[one], chosen[other] if isinstance(other, int) else other
+            if isinstance(x, Array) and isinstance(y, Array | Cell):
+                entangle(x.cell, y.cell if isinstance(y, Array) else y, outputs[same] if isinstance(same, int) else same)
+
+
+def is_whole(x) -> bool:
+    """Return whether something is an array that sees all of its memory as it lies."""
+    return isinstance(x, Array) and not x.scalar and x.base is None
+
+
+def relation(x: Array | None, cell: Cell, whole: bool) -> bool | Atom | None:
+    """Return whether an array is the same memory as a cell, of which something sees the `whole`; None if that is not known."""
+    if x is None or not (x.cell is cell or cell in x.cell.twins):
+        return False
+    if not (whole and is_whole(x)):
+        return None
+    return True if x.cell is cell else x.cell.twins[cell]
+
+
+def note_pick(result, values: Sequence, is_place: Callable[[int], Atom]) -> None:
+    """Note what `result` shares, which is one of `values`, that at k where ``is_place(k)`` holds."""
+    rows = [flatten(value, OBJECTS)[0] for value in values]
+    arrays = [(j, x) for j, x in enumerate(flatten(result, OBJECTS)[0]) if isinstance(x, Array) and not x.scalar]
+    tests: dict[tuple, list] = {}
+    for j, x in arrays:
+        for k, y in ((k, row[j]) for k, row in enumerate(rows) if isinstance(row[j], Array)):
+            for cell in [cell for cell in (y.cell, *y.cell.twins) if cell.trace.alive]:
+                same = relation(y, cell, True)
+                tests.setdefault((x.cell, cell), []).append(None if same is None else is_place(k) if same is True else is_place(k) & same)
+    for (one, other), found in tests.items():
+        entangle(one, other, None if None in found else functools.reduce(operator.or_, found))
+    for (j, x), (i, y) in itertools.combinations(arrays, 2):
+        if any(isinstance(row[j], Array) and isinstance(row[i], Array) and relation(row[j], row[i].cell, True) is not False for row in rows):
+            entangle(x.cell, y.cell)
+
+
+def unchangeable_choice(result, values: Iterable, others: Iterable):
+    """Return `result`, which stands for one of `values`, of which one that has other names, as `others` have, must not be changed."""
+    known = {id(x) for x in others}
     if any(id(value) in known for value in values):
         if type(result) is Growable:
             result.__class__ = ChosenList
         elif type(result) is dict:
             result = ChosenDict(result)
     return result
-
-
-def entangle(one: Cell, other: Cell) -> None:
-    """Note that two cells may be the same memory."""
-    one.twins, other.twins = (*one.twins, other), (*other.twins, one)

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from jitad.frontend.array import Array, wrap
-from jitad.frontend.cells import Cell, is_traced, make_stale
+from jitad.frontend.cells import Cell, is_traced, outdate
 from jitad.frontend.control.pictures import Picture
 from jitad.frontend.extents import Extent, extent_of
 from jitad.frontend.ragged import Ragged
@@ -81,7 +81,7 @@ class Store:
         """Let elements that were asked for no longer be used, since views of columns would show what takes their places."""
         for view in self.lent:
             view.cell = Cell(None, self.home)
-            view.cell.stale = True
+            outdate(view.cell)
         self.lent = []
 
     def cut(self, column: Array) -> Array | Ragged:
@@ -98,7 +98,8 @@ class Sources:
     cells: tuple[Cell, ...]
 
     def written(self) -> None:
-        make_stale(self.cells)
+        for cell in self.cells:
+            outdate(cell)
 
     def over(self, column: Array) -> Array:
         view = column.stepped(self)

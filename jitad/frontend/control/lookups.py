@@ -10,7 +10,7 @@ import numpy as np
 
 from jitad.frontend.array import Array, wrap
 from jitad.frontend.control.branches import choose
-from jitad.frontend.control.choices import chosen_from
+from jitad.frontend.control.choices import note_pick
 from jitad.frontend.control.elements import common, element_picture
 from jitad.frontend.control.pictures import ShapesDiffer, StructuresDiffer, presented
 from jitad.frontend.control.raising import raise_where
@@ -23,7 +23,7 @@ from jitad.frontend.variants import Variant
 from jitad.ir import errors
 from jitad.ir.program import literal
 from jitad.ir.types import BOOL, INT
-from jitad.primitives.comparisons import select
+from jitad.primitives.comparisons import eq, select
 
 MOST = 64  # elements that have nothing in common
 
@@ -56,7 +56,10 @@ def element(elements: list | tuple, key: Array):
             continue
         column = from_nest([wrap(cast(p.atoms[k], kind.type.dtype), scalar=False) for p in pictures])
         leaves.append(presented(column[key].atom, kind))
-    return chosen_from(unflatten(pictures[0].treedef, leaves), elements, (), set())
+    found = unflatten(pictures[0].treedef, leaves)
+    place, count = cast(to_atom(key), INT), len(elements)
+    note_pick(found, elements, lambda k: eq(place, literal(k, INT)) | eq(place, literal(k - count, INT)))
+    return found
 
 
 def are_alike(elements: list | tuple) -> bool:

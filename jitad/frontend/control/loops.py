@@ -7,6 +7,7 @@ cells that were written; the trace is repeated until the carried values have the
 
 from __future__ import annotations
 
+import contextlib
 import functools
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -15,17 +16,17 @@ from typing import Any
 import numpy as np
 
 from jitad.frontend.array import Array, wrap
-from jitad.frontend.cells import Cell, is_traced, make_stale
+from jitad.frontend.cells import Cell, add_twin, is_traced, refresh
 from jitad.frontend.control.bodies import Body, Pass, State, array_cells, commit, variable
 from jitad.frontend.control.bounds import bounds, counters
 from jitad.frontend.control.branches import condition, decided, refuse_globals
 from jitad.frontend.control.catching import caught, raised, resumed
 from jitad.frontend.control.equations import emit_loop, emit_while
-from jitad.frontend.control.exchanges import exchange
 from jitad.frontend.control.growth import settle, with_room
 from jitad.frontend.control.iterables import Sequence, progressed
 from jitad.frontend.control.likeness import Template, empty, fitted, with_variants
 from jitad.frontend.control.pictures import Picture, assemble, converted, fresh, joined, picture, placeholders
+from jitad.frontend.control.sharing import Sharing
 from jitad.frontend.control.signals import NONE, NOTHING, Signal, at_end_of_trip
 from jitad.frontend.control.state import LENGTH, UNSET, Site
 from jitad.frontend.extents import extent_of
@@ -39,6 +40,7 @@ from jitad.frontend.undefined import PartlyBound
 from jitad.ir import errors
 from jitad.ir.program import Atom, Literal, Program, Var, literal
 from jitad.ir.types import BOOL, INT, ArrayType
+from jitad.primitives.comparisons import le
 
 ATTEMPTS = 12
 COUNTER = ArrayType(INT)
@@ -78,8 +80,8 @@ class Staging:
         What is carried: places, and cells of enclosing traces.
     steps
         Lengths of lists that grow by the same number in every trip.
-    staled, exchange
-        Cells of enclosing traces that are changed under other names, and what is known of those that names only exchange.
+    sharing
+        What names share with others, and which cells of enclosing traces are changed under them.
     """
 
     def __init__(self, site: Site, body: Callable, sequence: Sequence | None = None, test: Callable | None = None, apart: bool = False):
@@ -116,18 +118,15 @@ class Staging:
         self.carried: dict[Any, Carry] = {}
         self.cells: list[Cell] = []
         self.steps: dict[Any, int] = {}
-        self.staled: list[Cell] = []
+        self.sharing = Sharing(self.cells)
         self.steady = self.sequence is not None and entry is None
         saved = self.saved = self.state.save()
         try:
             self.make_buffers_traced()
             self.guess()
             final = self.trace_until_stable()
-            self.exchange = None
-            if self.staled:
-                self.exchange = exchange(final.trace, self.staled, self.arrays, self.saved.values, final.values)
-                self.staled = [cell for cell in self.staled if self.exchange is None or cell not in self.exchange.outer]
-            if self.apart and self.staled:
+            self.sharing.settle(final, self.arrays, self.saved.values)
+            if self.apart and self.sharing.staled:
                 raise Apart
             return self.record(final, entry)
         except BaseException:
@@ -164,6 +163,9 @@ class Staging:
     def add_cell(self, cell: Cell) -> bool:
         if cell in self.cells:
             return False
+        if cell.pending:
+            with contextlib.suppress(errors.AliasError):
+                refresh(cell)
         self.cells.append(cell)
         return True
 
@@ -187,32 +189,28 @@ class Staging:
 
     def enter(self, body: Body) -> None:
         """Give what is carried its values at the beginning of a trip."""
+        body.images = {}
         if self.sequence is not None and self.trips is not None:
             body.counters[self.counter] = 0, max(self.trips - 1, 0)
         self.cell_inputs = [variable(cell) for cell in self.cells]
-        make_stale(self.staled)
+        self.sharing.outdate()
         self.arrays = {}
         for slot, carry in self.carried.items():
             slot.set(carry.enter() if carry.entered else UNSET)
             self.arrays[slot] = slot.get()
-            self.entangle(slot)
+        self.sharing.enter({slot: (x, self.saved.values[slot]) for slot, x in self.arrays.items() if x is not UNSET})
         self.entered = {}
         for slot, step in self.steps.items():
             slot.set(progressed(self.saved.values[slot], step, Array(self.counter, int, True)))
             self.entered[slot] = slot.get().atom
-
-    def entangle(self, slot) -> None:
-        """An array that a name has when the loop begins is what it has in the first trip."""
-        for x, y in zip(*[flatten(value, OBJECTS)[0] for value in (slot.get(), self.saved.values[slot])], strict=False):
-            if isinstance(x, Array) and isinstance(y, Array) and not y.scalar:
-                x.cell.twins = (y.cell,)
 
     def note_elements(self, run: Pass, slot) -> None:
         """An array that a name has after the loop may be the last element of a list too, which a change of it would change."""
         for x, y in zip(*[flatten(value, OBJECTS)[0] for value in (slot.get(), run.values[slot])], strict=False):
             lists = [part.list for part in run.trace.appended if isinstance(y, Array) and y.cell in dict(part.cells)]
             if lists and isinstance(x, Array):
-                x.cell.twins = tuple(column.cell for found in lists for column in found.store.columns)
+                for column in (column for found in lists for column in found.store.columns):
+                    add_twin(x.cell, column.cell)
 
     def trace(self) -> Pass:
         self.counter = Var(COUNTER)
@@ -227,9 +225,6 @@ class Staging:
     def update(self, run: Pass) -> bool:
         """Take into account what a trip has changed; return whether it has to be traced again."""
         again = any([self.add_cell(cell) for cell in run.trace.written])
-        staled = [cell for cell in run.trace.staled if cell not in self.staled and cell.trace.alive]
-        self.staled += staled
-        again |= bool(staled)
         self.steady &= run.signal is None
         for slot in self.state.slots:
             before, end = self.saved.values[slot], run.values.get(slot, UNSET)
@@ -257,7 +252,7 @@ class Staging:
                     self.carried[slot] = self.widened(slot, carry, kinds)
                     again = True
         self.failed = ""
-        return again
+        return self.sharing.update(run) or again
 
     def as_template(self, slot, t: Template, entered: bool = True) -> Carry:
         """Carry a place whose value is one of several."""
@@ -324,16 +319,16 @@ class Staging:
         inputs += self.cell_inputs
         starts += [cell.atom for cell in self.cells]
         outputs += [run.trace.written[cell] for cell in self.cells]
-        if self.exchange is not None:
-            inputs += self.exchange.inputs
-            starts += self.exchange.starts
+        if (numbers := self.sharing.standing) is not None:
+            inputs += numbers.inputs
+            starts += numbers.starts
             with run.trace.recorder:
-                outputs += self.exchange.outputs()
+                outputs += numbers.outputs()
         test = self.trace_test() if self.test is not None else None
         signal, result = run.signal, run.result
         if signal is not None or entry is not None:
             self.carry_signal(run, entry, inputs, starts, outputs)
-        finals = self.emit(inputs, starts, outputs, run.equations, test, signal is not None or entry is not None)
+        without, finals = self.emit(inputs, starts, outputs, run.equations, test, signal is not None or entry is not None)
         finals = iter(finals)
         for slot, carry in self.carried.items():
             slot.set(assemble(carry.treedef, carry.kinds, [next(finals) for _ in carry.leaves]))
@@ -342,11 +337,10 @@ class Staging:
             atom = next(finals)
             if atom is not cell.atom:
                 commit(cell, atom)
-        if self.exchange is not None:
-            self.exchange.finish([next(finals) for _ in self.exchange.slots])
+        found = [] if numbers is None else [next(finals) for _ in numbers.slots]
+        self.sharing.leave(run, {slot: slot.get() for slot in self.carried}, without, found)
         for slot, step in self.steps.items():
             slot.set(progressed(self.saved.values[slot], step, self.sequence.length))
-        make_stale(self.staled)
         if signal is None and entry is None:
             return None
         endless = test is not None and isinstance(self.test_atom, Literal) and bool(self.test_atom.value)
@@ -398,8 +392,11 @@ class Staging:
             raise errors.ControlFlowError("the condition of this loop changes an array in place, or prints; do that in its body")
         return Program([], run.equations, [self.test_atom])
 
-    def emit(self, inputs, starts, outputs, equations, test: Program | None, ends: bool) -> list[Atom]:
-        """Record the loop and return its results, one for each of `inputs`. What no trip changes is no result of it."""
+    def emit(self, inputs, starts, outputs, equations, test: Program | None, ends: bool) -> tuple[Atom | None, list[Atom]]:
+        """Record the loop and return its results, one for each of `inputs`. What no trip changes is no result of it.
+
+        The first result is whether there was no trip, None if there was one.
+        """
         moving = [k for k, (x, y) in enumerate(zip(inputs, outputs, strict=True)) if x is not y]
         still = [k for k in range(len(inputs)) if k not in moving]
         carry, results = [inputs[k] for k in moving], [outputs[k] for k in moving]
@@ -408,12 +405,13 @@ class Staging:
         body = Program([*held, *carry], equations, results)
         code = self.code if ends else None
         if self.sequence is None:
-            found = emit_while(self.counter, body, test, None, None, len(held), held_starts, operands, code)
+            trips, found = emit_while(self.counter, body, test, None, None, len(held), held_starts, operands, code)
         else:
             count = self.sequence.length
             count = cast(count.atom, INT) if is_traced(count) else literal(count, INT)
-            found = emit_loop(self.counter, body, count, self.trips, len(held), held_starts, operands, code)
+            trips, found = emit_loop(self.counter, body, count, self.trips, len(held), held_starts, operands, code)
         finals = list(starts)
         for k, atom in zip(moving, found, strict=True):
             finals[k] = atom
-        return finals
+        some = isinstance(trips, Literal) and trips.value > 0
+        return None if some else le(trips, literal(0, INT)), finals
