@@ -17,6 +17,7 @@ from jitad.frontend.buffers import buffers, stores
 from jitad.frontend.captures import Captures
 from jitad.frontend.control.catching import attempts
 from jitad.frontend.control.flow import stage_flow
+from jitad.frontend.control.recursion import calls_itself, in_loop, recursive
 from jitad.frontend.sources import NoSource, bare, compile_definition, find_definition
 from jitad.frontend.staging import Stage, is_library_module
 from jitad.frontend.syntax import STAGE, Rewriter
@@ -37,13 +38,16 @@ class CodeCache:
         return entry[1]
 
 
-def rewrite_code(code: types.CodeType, module_globals: dict, guarded: bool = False) -> types.CodeType | NoSource:
+def rewrite_code(code: types.CodeType, module_globals: dict, guarded: bool = False, looped: bool = False) -> types.CodeType | NoSource:
     """Return the code that does what `code` does through the constant `STAGE`, or why there is none."""
     try:
         definition = find_definition(code, module_globals)
         names = libraries(module_globals)
         rewriter = Rewriter(code.co_freevars, definition.class_name, buffers(definition.node, names), stores(definition.node, names))
-        node = rewriter.function(stage_flow(bare(definition.node), definition.class_name, guarded))
+        node = in_loop(bare(definition.node)) if looped else bare(definition.node)
+        if node is None:
+            return NoSource("it is not a sum of calls of itself")
+        node = rewriter.function(stage_flow(node, definition.class_name, guarded))
         return compile_definition(replace(definition, node=node), code) or NoSource("its rewritten form is not valid Python")
     except NoSource as reason:
         return reason
@@ -52,6 +56,7 @@ def rewrite_code(code: types.CodeType, module_globals: dict, guarded: bool = Fal
 
 
 rewritten_code = CodeCache(rewrite_code)
+looped_code = CodeCache(functools.partial(rewrite_code, looped=True))
 guarded_code = CodeCache(functools.partial(rewrite_code, guarded=True))  # for functions that are called in `try` statements
 
 
@@ -72,7 +77,15 @@ def rewritten(captures: Captures, function: types.FunctionType, resolve: Callabl
     if isinstance(code, NoSource):
         captures.unread[function.__code__] = str(code)
         return substituted(function, stage)
-    return like(function, bound(code, stage), function.__globals__, tuple(cells[name] for name in code.co_freevars), stage)
+
+    def form(code: types.CodeType) -> types.FunctionType:
+        return like(function, bound(code, stage), function.__globals__, tuple(cells[name] for name in code.co_freevars), stage)
+
+    def looped() -> types.FunctionType | None:
+        code = looped_code(function.__code__, function.__globals__)
+        return None if isinstance(code, NoSource) else form(code)
+
+    return recursive(function, form(code), looped) if calls_itself(function) else form(code)
 
 
 def bound(code: types.CodeType, stage: Stage) -> types.CodeType:

@@ -15,6 +15,7 @@ import numpy as np
 
 from jitad.frontend.array import Array
 from jitad.frontend.constants import settle
+from jitad.frontend.control.recursion import explained
 from jitad.frontend.lists import Growable
 from jitad.frontend.promotion import PYTHON_DTYPES, to_atom
 from jitad.frontend.trace import Trace, current_trace, outermost_trace
@@ -111,7 +112,10 @@ def trace_function(function: Callable, leaves: Sequence[Leaf | Static], treedef:
         inputs = [argument(leaf, (trace, number)) for number, leaf in enumerate(leaves)]
         arguments = [leaf.value if isinstance(leaf, Static) else x for leaf, x in zip(leaves, inputs, strict=True)]
         variables = [x.atom for x in inputs if x is not None]
-        result = function(*unflatten(treedef, arguments, Growable))
+        try:
+            result = function(*unflatten(treedef, arguments, Growable))
+        except RecursionError as error:
+            raise explained(error) from None
         outputs, structure = flatten(result)
         atoms = [output(x, path) for x, path in zip(outputs, leaf_paths(structure), strict=True)]
         results = [describe(x) for x in outputs]

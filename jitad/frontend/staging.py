@@ -26,6 +26,7 @@ from jitad.frontend.control import (
     handlers,
     lists,  # noqa: F401  it tells len(), list() and indices about lists in arrays
     names,
+    recursion,
     signals,
     statements,
 )
@@ -182,6 +183,10 @@ class Stage(Operators):
 
     def each(self, iterable, names: tuple | None, function: Callable) -> None:
         comprehensions.each(self.iterable(iterable), names, function)
+
+    def recursive(self, function: Callable, loop: Callable | None) -> Callable:
+        """Return what is called in the place of a function inside of the rewritten one that calls itself."""
+        return function if active.captures is None else recursion.recursive(function, function, lambda: loop)
 
     def breaking(self):
         return signals.BREAKING

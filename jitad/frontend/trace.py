@@ -105,6 +105,8 @@ class Trace:
         Conditions that are known here, each with whether it holds.
     variants
         Whether there are values that are one of several of different structures.
+    calls
+        The calls that are running of functions that call themselves, by the traces that they were made in.
     apart
         Whether first trips of loops that change arrays from before, under names that have others later, are run apart. Also on the outermost.
     """
@@ -117,6 +119,7 @@ class Trace:
         self.passed: list = []
         self.assumed: list[tuple] = []
         self.variants = False
+        self.calls: dict[CodeType, list[Trace]] = {}
         self.home: Trace = self
         self.images: dict | None = None
         self.around: Trace | None = None

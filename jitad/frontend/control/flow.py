@@ -45,6 +45,7 @@ from jitad.frontend.control.constructs import (
 )
 from jitad.frontend.control.expressions import RULES, delay
 from jitad.frontend.control.liveness import Liveness
+from jitad.frontend.control.recursion import in_loop
 from jitad.frontend.scopes import FUNCTIONS, Scope, parameters
 from jitad.frontend.sources import shallow_copy
 from jitad.frontend.syntax import LOAD, STORE, constant, mangle, place, stage_call, value_name
@@ -92,7 +93,7 @@ class Flow:
             node.body = self.expression(node.body)
             return node
         if not self.statements:
-            node.body = [self.expression(statement) for statement in node.body]
+            node.body = [new for statement in node.body for new in (self.expression(statement), *self.recursive(statement))]
             return node
         body = self.block(self.node.body)
         documented = int(ast.get_docstring(self.node, clean=False) is not None)
@@ -131,11 +132,24 @@ class Flow:
                 at = header(node)
                 new, ended = [self.simple(node), *self.finish(node, at, constant(at, None), rest)], True
             else:
-                new, ended = [self.simple(node)], False
+                new, ended = [self.simple(node), *self.recursive(node)], False
             result += new
             if ended:
                 return result
         return result
+
+    def recursive(self, node) -> list[ast.stmt]:
+        """Return statements by which a function inside that calls itself can become a loop."""
+        if not isinstance(node, ast.FunctionDef) or node.decorator_list or not any(
+                isinstance(x, ast.Name) and x.id == node.name for x in own_nodes(node)):
+            return []
+        loop = in_loop(node)
+        if loop is not None:
+            loop.name = f"<{node.name} in a loop>"
+        at = header(node)
+        call = stage_call(at, "recursive", place(at, ast.Name(node.name, LOAD)), self.reference(at, loop))
+        definition = [] if loop is None else [self.definition(loop)]
+        return [*definition, place(at, ast.Assign([place(at, ast.Name(node.name, STORE))], call))]
 
     def value_first(self, node, rest: list[ast.stmt]) -> tuple[ast.stmt, list[ast.stmt]]:
         """Part a statement whose value may raise an exception into that of a name for the value, and the statement with that name."""
