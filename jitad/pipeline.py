@@ -22,6 +22,7 @@ from jitad.optimize.additions import add_in_branches
 from jitad.optimize.bodies import delay, optimize_bodies, prune
 from jitad.optimize.contraction import contract
 from jitad.optimize.dce import eliminate_dead_code
+from jitad.optimize.distribution import distribute
 from jitad.optimize.expand import expand
 from jitad.optimize.invariants import hoist
 from jitad.optimize.lanes import side_by_side
@@ -55,7 +56,7 @@ PASSES: list[Callable[[Program], Program]] = [
 
 def to_loops(program: Program) -> Loops:
     """Return the loop nests of a Program, verified if ``config.verify``."""
-    loops = lower(sum_in_registers(optimize(program)))
+    loops = lower(distribute(sum_in_registers(optimize(program))))
     return verify_loops(loops) if config.verify else loops
 
 

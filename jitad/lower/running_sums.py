@@ -48,10 +48,10 @@ def is_store(statement) -> bool:
 
 
 def alone(buffer: Buffer, region: Region) -> bool:
-    """Whether a region reads and writes an array of one number, or one pair, at each place once."""
+    """Whether a region reads and writes some memory at known places alone, and writes each of them once."""
     stored = [s.position for s in region.statements if not isinstance(s, Accumulate) and s.buffer.memory is buffer.memory]
     loaded = [expr.args[1] for expr in expressions(region) if expr.op == "load" and expr.args[0].memory is buffer.memory]
-    return buffer.type.size == 1 and len({*stored}) == len(stored) and all(not x.terms for x in loaded)
+    return len({*stored}) == len(stored) and not any(x.terms for x in (*stored, *loaded))
 
 
 def additions(statement: Store, region: Region, uses: Counter) -> list[Expr]:
