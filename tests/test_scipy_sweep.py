@@ -1,7 +1,14 @@
 """Functions of SciPy: see `swept`."""
 
+import re
+
+import numpy as np
 import pytest
-from swept import check, lines
+from scipy import interpolate, linalg, signal, stats
+from swept import ARRAYS, check, function_of, lines
+
+import jitad
+from jitad.testing import check_grads
 
 FOURIER = """
 fft.fft(x) | x
@@ -202,9 +209,195 @@ interpolate.RegularGridInterpolator((np.arange(7.),np.arange(8.)),ARRAYS["image"
 interpolate.RegularGridInterpolator((np.arange(7.),np.arange(8.)),image,method="nearest")([1.2,2.9]) | image
 interpolate.interpn((np.arange(7.),np.arange(8.)),image,np.stack([x,x],-1)) | image x
 """
-TABLES = (FOURIER, SIGNALS, IMAGES, INTEGRALS, DISTANCES, INTERPOLATION)
+STATISTICS = """
+stats.norm.logpdf(x) | x
+stats.norm.logpdf(x,x[0],2.) | x
+stats.norm(x[0],2.).logpdf(x) | x
+stats.norm(.3,2.).cdf(x) | x
+stats.norm.pdf(x,loc=1.,scale=y[0]) | x y
+stats.norm.cdf(y) | y
+stats.norm.logcdf(y) | y
+stats.norm.sf(y) | y
+stats.norm.logsf(y,.1,.5) | y
+stats.norm.ppf(x/3,1.,2.) | x
+stats.norm.isf(x/3) | x
+stats.gamma.logpdf(x,2.,scale=x[3]) | x
+stats.gamma.logpdf(y,2.) | y !
+stats.gamma.cdf(x,2.) | x
+stats.gamma.sf(x,2.) | x
+stats.gamma.ppf(x/3,2.) | x
+stats.beta.logpdf(x/3,x[1],3.) | x
+stats.beta.cdf(x/3,2.,3.) | x
+stats.beta.ppf(x/3,2.,3.) | x
+stats.t.logpdf(x,x[4]) | x
+stats.t.cdf(x,3.) | x
+stats.t.ppf(x/3,3.) | x
+stats.expon.logpdf(y,0.,x[0]) | x y !
+stats.expon.cdf(x,scale=2.) | x
+stats.expon.logsf(x,scale=2.) | x
+stats.uniform.pdf(x+.01) | x
+stats.uniform.cdf(x+.01,.1,2.) | x
+stats.lognorm.logpdf(x,.5) | x
+stats.lognorm.cdf(x,.5) | x
+stats.cauchy.logpdf(x,1.,2.) | x
+stats.cauchy.cdf(x) | x
+stats.laplace.logpdf(y+.01) | y
+stats.laplace.cdf(y+.01) | y
+stats.logistic.logpdf(y+.01) | y
+stats.logistic.logcdf(y) | y
+stats.chi2.logpdf(x,3.) | x
+stats.chi2.sf(x,3.) | x
+stats.invgamma.logpdf(x,3.) | x
+stats.invgamma.cdf(x,3.) | x
+stats.weibull_min.logpdf(x,x[6]) | x
+stats.weibull_min.ppf(x/3,2.) | x
+stats.gumbel_r.logpdf(x) | x
+stats.gumbel_l.cdf(x) | x
+stats.halfnorm.logpdf(x) | x
+stats.halfnorm.cdf(x) | x
+stats.halfcauchy.logpdf(x,scale=2.) | x
+stats.pareto.logpdf(x+1,3.) | x
+stats.truncnorm.logpdf(x,-.1,5.) | x
+stats.truncnorm.logpdf(x,.1,x[6]+1) | x
+stats.skewnorm.logpdf(y,3.) | y
+stats.skewnorm.cdf(y,3.) | y
+stats.rayleigh.logpdf(x) | x
+stats.maxwell.logpdf(x) | x
+stats.vonmises.logpdf(y,x[5]) | x y
+stats.f.logpdf(x,3.,4.) | x
+stats.f.cdf(x,3.,4.) | x
+stats.invgauss.logpdf(x,1.5) | x
+stats.poisson.logpmf(3,x) | x
+stats.poisson.pmf(np.arange(8),x) | x
+stats.poisson(x).logpmf([1.,2.5,0,3,4,5,6,-1]) | x !
+stats.poisson.cdf(2,x) | x
+stats.binom.logpmf(3,8,x/3) | x
+stats.bernoulli.logpmf([0,1,1,0,2,1,0,1],x/3) | x !
+stats.geom.logpmf(3,x/3) | x
+stats.nbinom.logpmf(3,8,x/3) | x
+stats.multivariate_normal.logpdf(b,np.zeros(4),a@a.T+4*np.eye(4)) | a b
+stats.multivariate_normal.pdf(np.stack([b,2*b]),b**2,s) | b
+stats.multivariate_normal(np.zeros(4),s).logpdf(b) | b
+stats.multivariate_normal.logpdf(x,1.,2.) | x
+stats.dirichlet.logpdf([.2,.3,.5],x[:3]) | x
+stats.zscore(x) | x
+stats.gmean(x) | x
+stats.hmean(image**2+1,axis=1) | image
+stats.skew(y,bias=False) | y
+stats.kurtosis(image) | image
+stats.moment(x,3) | x
+stats.sem(x) | x
+stats.variation(x) | x
+stats.entropy(x) | x
+stats.entropy(x,y**2+.1,base=2) | x y
+"""
+MATRICES = """
+linalg.lu_solve(linalg.lu_factor(s),b) | s b
+linalg.lu_solve(linalg.lu_factor(a),s,trans=1) | a s
+linalg.expm(a) | a
+linalg.expm(np.stack([a,9*a])) | a
+linalg.expm(z*.1) | z
+linalg.expm(a*1e-3) | a
+linalg.svd(p)[1] | p
+linalg.svd(p,full_matrices=False)[1] | p
+linalg.svdvals(p) | p
+linalg.qr(p,mode="economic") | p
+linalg.qr(a) | a
+linalg.qr(p,mode="r")[0][:3] | p
+linalg.eigh(a@a.T)[0] | a
+linalg.eigh(a+a.T,eigvals_only=True) | a
+linalg.eigh(a+a.T,a@a.T+np.eye(4),eigvals_only=True) | a
+abs(linalg.eigh(a+a.T,a@a.T+np.eye(4))[1]) | a
+linalg.eigvalsh(a+a.T) | a
+linalg.eigvals(a) | a
+linalg.pinv(p) | p
+linalg.pinvh(a@a.T) | a
+linalg.lstsq(p,x[:5])[0] | p x
+linalg.circulant(x) | x
+linalg.hankel(x[:3],y[:4]) | x y
+linalg.hankel(x) | x
+linalg.companion(x) | x
+linalg.solve_circulant(x,y) | x y
+linalg.solve_toeplitz(x+5*(np.arange(8)==0),y) | x y
+linalg.solve_toeplitz((x+5*(np.arange(8)==0),y),np.stack([x,y],1)) | x y
+linalg.matmul_toeplitz((x,y),np.stack([x,y],1)) | x y
+linalg.khatri_rao(a,s) | a s
+linalg.solve_sylvester(s,s,a) | s a
+linalg.solve_continuous_lyapunov(s,a) | s a
+linalg.solve_discrete_lyapunov(a*.1,s) | a s
+linalg.inv(a) | a
+"""
+SPECIAL = """
+sp.polygamma(1,x) | x
+sp.polygamma([0,1,2],x[:,None]) | x
+sp.zeta(x+1.5) | x
+sp.zeta(x+1.5,y+2) | x y
+sp.comb(x+4,2) | x
+sp.perm(x+4,2) | x
+sp.factorial(x) | x
+sp.sinc(y+.1) | y
+sp.jvp(2,x) | x
+sp.jvp(2,x,2) | x
+sp.ivp(1,x) | x
+sp.kvp(1,x,3) | x
+sp.yvp(0,x) | x
+sp.spherical_jn(2,x) | x
+sp.spherical_jn(np.arange(3),x[:,None]) | x
+sp.spherical_yn(1,x,derivative=True) | x
+sp.spherical_in(0,x) | x
+sp.spherical_kn(3,x) | x
+sp.legendre(3)(x) | x
+sp.lambertw(x) | x
+sp.lambertw(-x,-1) | x
+sp.lambertw(-.1*t-.01,-1) | t
+sp.lambertw(z) | z
+sp.lambertw(z,2) | z
+sp.sph_harm_y(2,1,x,y) | x y
+sp.sph_harm_y(3,-2,x,y) | x y
+sp.sph_harm_y(2,0,x,y) | x y
+sp.diric(x,3) | x
+sp.logsumexp(y,b=x-1,return_sign=True) | x y
+"""
+TABLES = (MATRICES, SPECIAL, STATISTICS, FOURIER, SIGNALS, IMAGES, INTEGRALS, DISTANCES, INTERPOLATION)
 
 
 @pytest.mark.parametrize("line", [line for table in TABLES for line in lines(table)])
 def test_agrees(line):
     check(line)
+
+
+def test_compiled():
+    """Loops of jitad's own in kernels: a filter, squarings whose number is known when the kernel runs; objects made of traced values."""
+    def f(x, c):
+        spline = interpolate.CubicSpline(np.linspace(0, 1, 8), signal.lfilter([1.0, 0.5], [1.0, -c, 0.1], x))
+        return np.sum(linalg.expm(np.outer(x, x)) ** 0.1) + spline(c) + stats.norm(c, 2.0).logpdf(x[0])
+
+    x = np.linspace(0.1, 1.5, 8)
+    np.testing.assert_allclose(jitad.jit(f)(x, 0.3), f(x, 0.3), rtol=1e-10)
+    check_grads(f, (x, 0.3), order=1)
+
+
+def test_objects_made_outside():
+    table = interpolate.RegularGridInterpolator((np.arange(4.0), np.arange(3.0)), np.arange(12.0).reshape(4, 3) ** 2)
+    spline, prior = interpolate.PchipInterpolator(np.arange(4.0), [0.0, 1.0, 4.0, 3.0]), stats.gamma(2.0, scale=3.0)
+
+    def f(x):
+        return table([x, 0.5 * x])[0] + spline(x) + prior.logpdf(x)
+
+    np.testing.assert_allclose(jitad.jit(f)(1.2), f(1.2))
+    np.testing.assert_allclose(jitad.grad(f)(1.2), (f(1.2 + 1e-6) - f(1.2 - 1e-6)) / 2e-6, rtol=1e-7)
+
+
+REFUSED = {
+    "linalg.lu_factor(a)[0]": "hand its result to lu_solve", "ndimage.zoom(a, 2, grid_mode=True)": "grid_mode=True",
+    "interpolate.interp1d([1.0, 2.0, 3.0], a[0, :3], kind='quadratic')(1.5)": "use 'cubic'", "stats.levy.logpdf(a)": "levy.logpdf",
+    "signal.filtfilt(a[0], [1.0, 0.5], a[1])": "use lfilter", "spatial.distance.cdist(a, a, 'hamming')": "hamming",
+    "signal.lfilter([1.0], [1.0, 0.2], a, zi=np.zeros((4, 3)))": "zi",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("code", REFUSED)
+def test_refusals_say_what_to_write(code):
+    function = function_of(code, ["a"])
+    with pytest.raises(jitad.JitadError, match=re.escape(REFUSED[code])):
+        jitad.jit(function).lookup([ARRAYS["a"]], {})

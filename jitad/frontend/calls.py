@@ -154,6 +154,11 @@ def ufunc(captures: Captures, function: np.ufunc):
     return REDIRECTS.get(function) or reading_lists(function)
 
 
+def dispatched(captures: Captures, function):
+    of_polynomials(function)
+    return replacement(captures, function)
+
+
 def method(captures: Captures, bound: types.MethodType):
     check_deterministic(captures, bound)
     function = resolve(captures, bound.__func__)
@@ -210,7 +215,9 @@ def callable_object(captures: Captures, function):
     if cls.__module__.startswith("scipy.") or cls.__name__ == "_Function":  # of SciPy's multimethods, such as scipy.fft.fft
         known = of_scipy(getattr(function, "__wrapped__", None) or call)
         return function if known is None else known if hasattr(function, "__wrapped__") else types.MethodType(known, function)
-    if is_users(call) or call in REDIRECTS:
+    if cls.__module__.startswith("numpy.polynomial."):
+        return types.MethodType(of_polynomials(call), function)
+    if is_users(call):
         return types.MethodType(resolve(captures, call), function)
     return function
 
@@ -223,7 +230,7 @@ RULES = {
     type(functools.lru_cache(lambda: None)): memoized,
     types.BuiltinFunctionType: builtin,
     types.MethodWrapperType: builtin,
-    type(np.sum): replacement,
+    type(np.sum): dispatched,
     np.ufunc: ufunc,
     type: class_,
     ABCMeta: class_,

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import sys
+import types
 from typing import NamedTuple
 
 from jitad.ir.libraries import is_library
@@ -34,9 +35,19 @@ def library_call() -> str | None:
     while frame is not None and is_library(frame.f_code.co_filename):
         module = frame.f_globals.get("__name__", "")
         if module.partition(".")[0] not in ("jitad", "numpy", *sys.stdlib_module_names):
-            name = ".".join([part for part in module.split(".") if not part.startswith("_")] + [frame.f_code.co_name])
+            name = public_name(frame, module)
         frame = frame.f_back
     return name
+
+
+def public_name(frame, module: str) -> str:
+    """Return the name of the function that a frame runs, as users write it; in a decorator's, of the function that is decorated."""
+    code, name = frame.f_code, frame.f_code.co_name
+    inner = [frame.f_locals.get(name) for name in code.co_freevars] if "wrap" in code.co_name else []
+    for function in inner:
+        if isinstance(function, types.FunctionType):
+            module, name = function.__module__, function.__name__
+    return ".".join([part for part in module.split(".") if not part.startswith("_")] + [name])
 
 
 def user_source() -> Source:

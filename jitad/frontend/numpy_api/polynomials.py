@@ -5,17 +5,16 @@ Coefficients that may be zero count: NumPy drops those of the highest powers tha
 
 from __future__ import annotations
 
+import functools
 import types
 from collections.abc import Callable
 
 import numpy as np
-from numpy.polynomial import polynomial, polyutils
-from numpy.polynomial._polybase import ABCPolyBase
 
-from jitad.frontend.numpy_api.adopted import in_scope
-from jitad.frontend.numpy_api.creation import REDIRECTS, redirects
+from jitad.frontend.numpy_api.adopted import POLYNOMIALS, in_scope
+from jitad.frontend.numpy_api.creation import REDIRECTS
 from jitad.frontend.numpy_api.operands import asarray
-from jitad.frontend.numpy_api.table import implements, named
+from jitad.frontend.numpy_api.table import implements
 from jitad.frontend.promotion import contains_traced
 from jitad.ir import errors
 
@@ -86,12 +85,10 @@ def fitted(columns, y, rcond, w) -> tuple:
 # --- numpy.polynomial -----------------------------------------------------------------------------------------------------------
 
 
-@redirects(polyutils.trimseq)
 def trimseq(seq):
-    return seq if contains_traced(seq) else polyutils.trimseq(seq)
+    return seq if contains_traced(seq) else np.polynomial.polyutils.trimseq(seq)
 
 
-@redirects(polyutils._fit)
 def fit(vander, x, y, deg, rcond=None, full=False, w=None):
     deg = np.asarray(deg)
     if deg.ndim > 1 or deg.dtype.kind not in "iu" or deg.size == 0:
@@ -111,14 +108,10 @@ def fit(vander, x, y, deg, rcond=None, full=False, w=None):
     return (c, found) if full else c
 
 
-@redirects(polynomial.polydiv)
 def divide(c1, c2):
-    if not contains_traced([c1, c2]):
-        return polynomial.polydiv(c1, c2)
     return tuple(x[::-1] for x in polydiv(asarray(c1)[::-1], asarray(c2)[::-1]))
 
 
-@redirects(polyutils._div)
 def divide_series(multiply, c1, c2):
     c1, c2 = (np.atleast_1d(asarray(x)) + 0.0 for x in (c1, c2))
     if len(c1) < len(c2) or len(c2) == 1:
@@ -131,27 +124,32 @@ def divide_series(multiply, c1, c2):
     return np.stack(quotient), rest
 
 
+def value(series, arg):
+    """The value of a series, ``p(x)``."""
+    return of_polynomials(series._val)(of_polynomials(np.polynomial.polyutils.mapdomain)(arg, series.domain, series.window), series.coef)
+
+
+@functools.cache
+def exchange() -> None:
+    """Enter what NumPy's code is to call. The package is imported with its first use, as NumPy does."""
+    from numpy.polynomial import _polybase, polynomial, polyutils
+
+    REDIRECTS[polyutils.trimseq], REDIRECTS[polyutils._fit], REDIRECTS[polyutils._div] = trimseq, fit, divide_series
+    REDIRECTS[polynomial.polydiv], REDIRECTS[_polybase.ABCPolyBase.__call__] = divide, value
+    for function in (polynomial.polyval2d, polynomial.polygrid2d):
+        if hasattr(function, "__wrapped__"):
+            implements(function)(in_scope(function.__wrapped__))
+
+
 def of_polynomials(function: types.FunctionType) -> Callable | None:
     """Return a function of ``numpy.polynomial`` as one of traced arrays; None if it is another one."""
-    if not getattr(function, "__module__", None) or not function.__module__.startswith("numpy.polynomial."):
+    if not (getattr(function, "__module__", None) or "").startswith(POLYNOMIALS):
         return None
+    exchange()
+    found = REDIRECTS.get(function)
 
     def call(*args, **kwargs):
         traced = contains_traced(args) or contains_traced(list(kwargs.values()))
-        return (in_scope(function) if traced else function)(*args, **kwargs)
+        return ((found or in_scope(function)) if traced else function)(*args, **kwargs)
 
     return call
-
-
-for function in named("polynomial.polynomial.polyval2d", "polynomial.polynomial.polygrid2d"):
-    if hasattr(function, "__wrapped__"):
-        implements(function)(in_scope(function.__wrapped__))
-
-
-@redirects(ABCPolyBase.__call__)
-def value(self, arg):
-    """The value of a series, ``p(x)``."""
-    return of_polynomials(self._val)(of_polynomials(polyutils.mapdomain)(arg, self.domain, self.window), self.coef)
-
-
-REDIRECTS[polyutils.mapdomain] = of_polynomials(polyutils.mapdomain)

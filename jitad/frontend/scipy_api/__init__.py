@@ -1,33 +1,47 @@
 """What is called in the place of SciPy's functions that are written in Python.
 
-They are found by their names and modules, so that SciPy is not imported for them.
+They are found by their names and modules, so that SciPy is not imported for them, and what stands for them is imported with the first of a package.
 """
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Callable
+from numbers import Real
 
-from jitad.frontend.promotion import contains_traced
-from jitad.frontend.scipy_api import distance, fourier, images, integrals, interpolation, linalg, signals, special, statistics
+from jitad.frontend.numpy_api.operands import asarray
+from jitad.frontend.promotion import contains_traced, whole
 
-TABLES = {
-    "special": special.FUNCTIONS, "linalg": linalg.FUNCTIONS, "fft": fourier.FUNCTIONS, "signal": signals.FUNCTIONS, "ndimage": images.FUNCTIONS,
-    "integrate": integrals.FUNCTIONS, "spatial": distance.FUNCTIONS, "interpolate": interpolation.FUNCTIONS, "stats": statistics.FUNCTIONS,
+# By package of SciPy's, the module here in which `FUNCTIONS` has, by their names, what is called in the place of its functions, classes and methods.
+MODULES = {
+    "special": "special", "linalg": "linalg", "fft": "fourier", "signal": "signals", "ndimage": "images", "integrate": "integrals",
+    "spatial": "distance", "interpolate": "interpolation", "stats": "statistics",
 }  # fmt: skip
 
 
 def of_scipy(function: Callable) -> Callable | None:
     """Return what is called in the place of a function or a class, None if it is not SciPy's, or jitad does not know it."""
     library, _, rest = (getattr(inner(function), "__module__", None) or "").partition(".")
-    known = TABLES.get(rest.partition(".")[0], {}).get(getattr(function, "__qualname__", None)) if library == "scipy" else None
+    module = MODULES.get(rest.partition(".")[0]) if library == "scipy" else None
+    if module is None:
+        return None
+    known = importlib.import_module(f"jitad.frontend.scipy_api.{module}").FUNCTIONS.get(getattr(function, "__qualname__", None))
     if known is None:
         return None
 
     def call(*args, **kwargs):
+        args, kwargs = [read(x) for x in args], {name: read(x) for name, x in kwargs.items()}
         traced = contains_traced(args) or contains_traced(list(kwargs.values()))
         return (known if traced else function)(*args, **kwargs)
 
     return call
+
+
+def read(x):
+    """Return a list of numbers of which some are traced as an array."""
+    x = whole(x)
+    numbers = isinstance(x, list) and contains_traced(x) and all(isinstance(k, Real) or getattr(k, "shape", None) == () for k in x)
+    return asarray(x) if numbers else x
 
 
 def inner(function: Callable) -> Callable:

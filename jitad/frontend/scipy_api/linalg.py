@@ -1,4 +1,4 @@
-"""Functions of ``scipy.linalg``: systems with triangular matrices and Cholesky factors, and those that NumPy has too."""
+"""``scipy.linalg``: systems of equations, matrices of given parts, factors, the exponential."""
 
 from __future__ import annotations
 
@@ -7,7 +7,10 @@ import numpy as np
 from jitad.frontend.array import to_atom, wrap
 from jitad.frontend.numpy_api.linalg import inexact, square
 from jitad.frontend.numpy_api.operands import asarray
+from jitad.frontend.own_code import traced_as_users
+from jitad.frontend.scipy_api.options import refuse
 from jitad.ir import errors
+from jitad.ir.types import real_dtype
 from jitad.primitives.linalg import triangular_solve
 
 TRANSPOSITIONS = {0: "N", "N": "N", 1: "T", "T": "T", 2: "C", "C": "C"}
@@ -76,5 +79,196 @@ def toeplitz(c, r=None):
     return values[np.arange(c.size - 1, -1, -1)[:, None] + np.arange(r.size)]
 
 
+def circulant(c):
+    c = asarray(c)
+    if c.ndim != 1:
+        raise errors.NotImplementedError("scipy.linalg.circulant of traced arrays: jitad takes one column")
+    place = np.arange(len(c))
+    return c[(place[:, None] - place) % len(c)]
+
+
+def hankel(c, r=None):
+    c = np.ravel(asarray(c))
+    r = np.zeros_like(c) if r is None else np.ravel(asarray(r))
+    values = np.concatenate([c, r[1:]])
+    return values[np.arange(c.size)[:, None] + np.arange(r.size)]
+
+
+def companion(a):
+    a = np.atleast_1d(asarray(a)) + 0.0
+    if a.ndim != 1 or len(a) < 2:
+        raise errors.NotImplementedError("scipy.linalg.companion of traced arrays: jitad takes the coefficients of one polynomial, at least two")
+    return np.concatenate([(-a[1:] / a[0])[None], np.eye(len(a) - 2, len(a) - 1, dtype=a.dtype)])
+
+
+def toeplitz_of(c_or_cr):
+    return toeplitz(*c_or_cr) if isinstance(c_or_cr, tuple) else toeplitz(c_or_cr)
+
+
+def solve_toeplitz(c_or_cr, b, check_finite=True):
+    return np.linalg.solve(toeplitz_of(c_or_cr), asarray(b))
+
+
+def matmul_toeplitz(c_or_cr, x, check_finite=False, workers=None):
+    return toeplitz_of(c_or_cr) @ asarray(x)
+
+
+def solve_circulant(c, b, singular="raise", tol=None, caxis=-1, baxis=0, outaxis=0):
+    c, b = asarray(c), asarray(b)
+    refuse("linalg.solve_circulant", singular=(singular, "raise"), caxis=(caxis, -1), baxis=(baxis, 0), outaxis=(outaxis, 0))
+    spectrum = np.fft.fft(c).reshape(-1, *(1,) * (b.ndim - 1))
+    x = np.fft.ifft(np.fft.fft(b, axis=0) / spectrum, axis=0)
+    return x if c.dtype.kind == "c" or b.dtype.kind == "c" else x.real
+
+
+def khatri_rao(a, b):
+    a, b = asarray(a), asarray(b)
+    return (a[..., :, None, :] * b[..., None, :, :]).reshape(*a.shape[:-2], a.shape[-2] * b.shape[-2], a.shape[-1])
+
+
+# --- factors --------------------------------------------------------------------------------------------------------------------------
+
+
+class Factored:
+    """What ``lu_factor`` gives: the matrix, which is factorised once however often ``lu_solve`` takes this."""
+
+    def __init__(self, matrix):
+        self.matrix = matrix
+
+    def __iter__(self):
+        raise errors.NotImplementedError("jitad does not know the factors that scipy.linalg.lu_factor gives; hand its result to lu_solve as it is")
+
+    __getitem__ = __len__ = lambda self, *_: iter(self)
+
+
+def lu_factor(a, overwrite_a=False, check_finite=True):
+    return Factored(square(a))
+
+
+def lu_solve(lu_and_piv, b, trans=0, overwrite_b=False, check_finite=True):
+    if not isinstance(lu_and_piv, Factored):
+        raise errors.NotImplementedError("scipy.linalg.lu_solve of traced right-hand sides needs what lu_factor gives inside the traced function")
+    a, kind = lu_and_piv.matrix, TRANSPOSITIONS[trans]
+    turned = a if kind == "N" else a.swapaxes(-1, -2)
+    return np.linalg.solve(np.conj(turned) if kind == "C" else turned, b)
+
+
+def svd(a, full_matrices=True, compute_uv=True, overwrite_a=False, check_finite=True, lapack_driver="gesdd"):
+    return np.linalg.svd(asarray(a), full_matrices, compute_uv)
+
+
+def svdvals(a, overwrite_a=False, check_finite=True):
+    return np.linalg.svd(asarray(a), compute_uv=False)
+
+
+def qr(a, overwrite_a=False, lwork=None, mode="full", pivoting=False, check_finite=True):
+    a = asarray(a)
+    refuse("linalg.qr", pivoting=(pivoting, False))
+    m, n = a.shape[-2:]
+    if mode == "r":
+        r = np.linalg.qr(a, "r")
+        return (np.concatenate([r, np.zeros_like(r, shape=(*r.shape[:-2], m - n, n))], -2) if m > n else r,)
+    return tuple(np.linalg.qr(a, {"full": "complete", "economic": "reduced"}.get(mode, mode)))
+
+
+def eigh(a, b=None, *, lower=True, eigvals_only=False, overwrite_a=False, overwrite_b=False, type=1, check_finite=True, subset_by_index=None,
+         subset_by_value=None, driver=None):
+    refuse("linalg.eigh", "select from the result", subset_by_index=(subset_by_index, None), subset_by_value=(subset_by_value, None), type=(type, 1))
+    a = asarray(a)
+    if b is None:
+        found = np.linalg.eigh(a, "L" if lower else "U")
+        return found.eigenvalues if eigvals_only else tuple(found)
+    factor = np.linalg.cholesky(asarray(b) if lower else np.conj(asarray(b)).swapaxes(-1, -2))
+    half = solve_triangular(factor, a, lower=True)
+    inner = solve_triangular(factor, np.conj(half).swapaxes(-1, -2), lower=True)
+    values, vectors = np.linalg.eigh(np.conj(inner).swapaxes(-1, -2))
+    return values if eigvals_only else (values, solve_triangular(factor, vectors, "C", lower=True))
+
+
+def eigvalsh(a, b=None, **options):
+    return eigh(a, b, eigvals_only=True, **options)
+
+
+def eig(a, b=None, left=False, right=True, overwrite_a=False, overwrite_b=False, check_finite=True, homogeneous_eigvals=False):
+    refuse("linalg.eig", b=(b, None), left=(left, False), homogeneous_eigvals=(homogeneous_eigvals, False))
+    return tuple(np.linalg.eig(asarray(a))) if right else np.linalg.eigvals(asarray(a))
+
+
+def eigvals(a, b=None, overwrite_a=False, check_finite=True, homogeneous_eigvals=False):
+    return eig(a, b, right=False, homogeneous_eigvals=homogeneous_eigvals)
+
+
+def pinv(a, *, atol=None, rtol=None, return_rank=False, check_finite=True):
+    refuse("linalg.pinv", "use np.linalg.pinv", atol=(atol, None), return_rank=(return_rank, False))
+    a = asarray(a)
+    return np.linalg.pinv(a, max(a.shape[-2:]) * np.finfo(a.dtype).eps if rtol is None else rtol)
+
+
+def pinvh(a, atol=None, rtol=None, lower=True, return_rank=False, check_finite=True):
+    return pinv(a, atol=atol, rtol=rtol, return_rank=return_rank)
+
+
+def lstsq(a, b, cond=None, overwrite_a=False, overwrite_b=False, check_finite=True, lapack_driver=None):
+    a = asarray(a)
+    return np.linalg.lstsq(a, b, np.finfo(a.dtype).eps if cond is None else cond)
+
+
+# --- functions of matrices --------------------------------------------------------------------------------------------------------------
+
+# Coefficients of the numerator of the Pade approximant of degree 13 (N. J. Higham, "The scaling and squaring method for the matrix exponential
+# revisited", SIAM Journal on Matrix Analysis and Applications 26 (2005) 1179), which is exact for norms up to `WIDEST`.
+PADE = (64764752532480000.0, 32382376266240000.0, 7771770303897600.0, 1187353796428800.0, 129060195264000.0, 10559470521600.0, 670442572800.0,
+        33522128640.0, 1323241920.0, 40840800.0, 960960.0, 16380.0, 182.0, 1.0)
+WIDEST = 4.25
+
+
+@traced_as_users
+def squared(x, times):
+    for _ in range(times):
+        x = x @ x
+    return x
+
+
+def expm(A):  # noqa: N803
+    (a,) = inexact(A)
+    square(a)
+    if not a.size:
+        return a
+    norm = np.max(np.sum(abs(a), -2))
+    times = np.maximum(np.ceil(np.log2(np.maximum(norm, 1e-300) / WIDEST)), 0.0).astype(np.int64)
+    a = a * np.exp2(-times.astype(np.float64)).astype(real_dtype(a.dtype))
+    one = np.eye(a.shape[-1], dtype=a.dtype)
+    a2 = a @ a
+    a4 = a2 @ a2
+    a6 = a4 @ a2
+    b = PADE
+    odd = a @ (a6 @ (b[13] * a6 + b[11] * a4 + b[9] * a2) + b[7] * a6 + b[5] * a4 + b[3] * a2 + b[1] * one)
+    even = a6 @ (b[12] * a6 + b[10] * a4 + b[8] * a2) + b[6] * a6 + b[4] * a4 + b[2] * a2 + b[0] * one
+    return squared(np.linalg.solve(even - odd, even + odd), times)
+
+
+def solve_sylvester(a, b, q):
+    """The solution of a x + x b = q, as one system for all elements of x."""
+    a, b, q = inexact(a, b, q)
+    m, n = q.shape
+    system = a[:, None, :, None] * np.eye(n)[:, None] + np.eye(m)[:, None, :, None] * b.T[:, None]
+    return np.linalg.solve(system.reshape(m * n, m * n), q.ravel()).reshape(m, n)
+
+
+def solve_continuous_lyapunov(a, q):
+    a = asarray(a)
+    return solve_sylvester(a, np.conj(a).T, q)
+
+
+def solve_discrete_lyapunov(a, q, method=None):
+    """The solution of a x a^H - x + q = 0."""
+    a, q = inexact(a, q)
+    n = len(a)
+    system = np.eye(n * n) - (a[:, None, :, None] * np.conj(a)[:, None]).reshape(n * n, n * n)
+    return np.linalg.solve(system, q.ravel()).reshape(n, n)
+
+
 FUNCTIONS = {function.__name__: function for function in (
-    solve_triangular, cholesky, cho_factor, cho_solve, solve, inv, det, norm, block_diag, toeplitz)}
+    solve_triangular, cholesky, cho_factor, cho_solve, solve, inv, det, norm, block_diag, toeplitz, circulant, hankel, companion, solve_toeplitz,
+    matmul_toeplitz, solve_circulant, khatri_rao, lu_factor, lu_solve, svd, svdvals, qr, eigh, eigvalsh, eig, eigvals, pinv, pinvh, lstsq, expm,
+    solve_sylvester, solve_continuous_lyapunov, solve_discrete_lyapunov)}
