@@ -173,7 +173,7 @@ class Stage(Operators):
 
     branch, after, result, choose, bound = map(staticmethod, (branches.branch, branches.after, branches.result, branches.choose, names.bound))
     all_of, any_of, not_, chain = map(staticmethod, (branches.all_of, branches.any_of, branches.not_, comparisons.chain))
-    assertion, while_loop, returning = map(staticmethod, (branches.assertion, statements.while_loop, signals.returning))
+    known, assertion, while_loop, returning = map(staticmethod, (branches.known, branches.assertion, statements.while_loop, signals.returning))
 
     def for_loop(self, iterable, body: Callable, otherwise: Callable | None, site: tuple, else_site: tuple):
         return statements.for_loop(self.iterable(iterable), body, otherwise, site, else_site)

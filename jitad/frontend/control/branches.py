@@ -362,6 +362,14 @@ def not_(x):
     return wrap(~condition(x), weak=True) if holds is None else not holds
 
 
+def known(test):
+    """Return what decides how many elements are looked at, which bind a name."""
+    if decided(test) is None:
+        raise errors.ControlFlowError("a name that is bound by := within any() or all() has the value of the element that decides, which is only "
+                                      "known when the compiled function runs; write a loop with break")
+    return test
+
+
 def assertion(test, message: Callable = nothing) -> bool:
     """Return whether an assertion holds; one that is only known when the compiled function runs is checked there."""
     holds = decided(test)

@@ -71,7 +71,8 @@ def is_list(node) -> bool:
 
 def consumes(node) -> bool:
     """Return whether a node is a call that uses up a generator, of which it is given nothing else."""
-    if not isinstance(node, ast.Call) or len(node.args) != 1 or node.keywords or not isinstance(node.args[0], ast.GeneratorExp):
+    if not isinstance(node, ast.Call) or len(node.args) != 1 or any(
+            keyword.arg not in ("default", "key") for keyword in node.keywords) or not isinstance(node.args[0], ast.GeneratorExp):
         return False
     return is_list(node.args[0]) and getattr(node.func, "id", getattr(node.func, "attr", None)) in CONSUMERS
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import ast
 
-from jitad.frontend.control.constructs import compares, consumes, is_list, target_names, target_structure
+from jitad.frontend.control.constructs import binds, compares, consumes, is_list, target_names, target_structure
 from jitad.frontend.syntax import LOAD, constant, place, stage_call
 
 COMPARISONS = {ast.Lt: "lt", ast.LtE: "le", ast.Gt: "gt", ast.GtE: "ge", ast.Eq: "eq", ast.NotEq: "ne",
@@ -52,6 +52,9 @@ def comprehension(flow, node):
 
 
 def call(flow, node):
+    generator = node.args[0] if len(node.args) == 1 else None
+    if isinstance(node.func, ast.Name) and node.func.id in ("any", "all") and isinstance(generator, ast.GeneratorExp) and binds(generator.elt):
+        generator.elt = stage_call(generator.elt, "known", generator.elt)
     if consumes(node):
         node.args = [comprehension(flow, node.args[0])]
     return node

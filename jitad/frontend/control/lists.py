@@ -15,6 +15,7 @@ from jitad.frontend.cells import is_traced
 from jitad.frontend.control.appended import Appended, in_array, made, promote
 from jitad.frontend.control.columns import Store
 from jitad.frontend.control.lookups import are_alike, element
+from jitad.frontend.control.orders import in_order_of
 from jitad.frontend.control.pictures import LIST
 from jitad.frontend.lists import Growable, Growth
 from jitad.frontend.masks import Selected
@@ -80,6 +81,8 @@ def listed(*args) -> list:
 
 def in_order(values, /, *, key=None, reverse=False):
     """``sorted`` within a trace: of traced numbers, a list in an array."""
+    if key is not None and current_trace() is not None:
+        return in_order_of(values, key, reverse)
     values = whole(values)
     if not isinstance(values, Array | Ragged) and not contains_traced(values) or key is not None:
         return sorted(values, key=key, reverse=reverse)

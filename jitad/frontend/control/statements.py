@@ -129,7 +129,10 @@ def is_loop(equation: Equation) -> bool:
 
 
 def unrolled(iterable: Iterable, body: Callable, site: Site, signal: Signal | None = None) -> Signal | None:
-    for item in iterable:
+    for number, item in enumerate(iterable):
+        if signal is not None and number > FALLBACK:
+            raise errors.ControlFlowError(f"a loop over a {type(iterable).__name__} has made {number} trips, and when it ends is decided when the "
+                                          "compiled function runs; write while, or a loop over range(...) of the greatest number of trips")
         if signal is None:
             signal = at_end_of_trip(raised(body(item)))
             if signal is not None and signal.known:

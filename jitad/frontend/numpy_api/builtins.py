@@ -20,7 +20,7 @@ from jitad.frontend.array import Array, is_traced, to_atom, wrap
 from jitad.frontend.control.catching import catches
 from jitad.frontend.control.raising import raise_where
 from jitad.frontend.numpy_api.operands import asarray
-from jitad.frontend.printing import shown
+from jitad.frontend.printing import MARK, shown
 from jitad.frontend.promotion import cast, contains_traced, whole
 from jitad.frontend.ragged import Ragged
 from jitad.ir import errors
@@ -192,14 +192,21 @@ def rect(r, phi, /):
 # --- builtins -----------------------------------------------------------------------------------------------------------------
 
 
-@replaces(float)
-def to_float(x=0.0, /):
-    return real(x)
+def from_text(cls: type, convert: Callable) -> None:
+    """Redirect a class of numbers, which cannot read a text about what is only known at run time."""
+
+    @functools.wraps(cls, updated=())
+    def read(*args):
+        if args and isinstance(args[0], str) and MARK.search(args[0]):
+            raise errors.ControlFlowError(f"{cls.__name__}() of a text about a value that is only known when the compiled function runs; compute "
+                                          "with the value itself, and round it by np.round")
+        return convert(*args) if contains_traced(args) else cls(*args)
+
+    BUILTINS[cls] = read
 
 
-@replaces(int)
-def to_integer(x=0, /):
-    return scalar(x, np.int64, "int")
+from_text(float, real)
+from_text(int, lambda x: scalar(x, np.int64, "int"))
 
 
 @replaces(bool)
@@ -249,7 +256,7 @@ def chosen(condition, x, y):
     return wrap(to_atom(np.where(condition, x, y)), weak=weak)
 
 
-def extremum(name: str, function: Callable, wins: Callable) -> None:
+def extremum(function: Callable, wins: Callable) -> None:
     """Redirect ``max`` or ``min``: as in Python, the first of equal values is returned, and a NaN only where it comes first."""
 
     place = np.argmax if wins is operator.gt else np.argmin
@@ -261,22 +268,18 @@ def extremum(name: str, function: Callable, wins: Callable) -> None:
         return chosen(np.isnan(x[0]), x[0], x[place(np.where(np.isnan(x), worst, x))])
 
     @replaces(function)
-    def best(*args, key=None, default=None):
-        if key is not None:
-            raise errors.NotImplementedError(f"{name}() with key= of traced values; write np.{name}imum, or np.arg{name} and an index")
+    def best(*args):
         if len(args) == 1 and is_array(whole(args[0])):
             return best_of(whole(args[0]))
         values = list(args if len(args) > 1 else args[0])
-        if not values:
-            return default
         result = values[0]
         for value in values[1:]:
             result = chosen(wins(value, result), value, result)
         return result
 
 
-extremum("max", max, operator.gt)
-extremum("min", min, operator.lt)
+extremum(max, operator.gt)
+extremum(min, operator.lt)
 
 
 def quantifier(function: Callable, decisive: bool) -> None:
@@ -309,3 +312,4 @@ def error_state(**kwargs):
 
 
 BUILTINS[np.errstate] = error_state
+BUILTINS[np.isscalar] = lambda x: x.scalar if is_traced(x) else np.isscalar(x)
