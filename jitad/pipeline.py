@@ -19,7 +19,7 @@ from jitad.lower.lowering import lower
 from jitad.lower.verifier import verify_loops
 from jitad.lower.walk import children
 from jitad.optimize.additions import add_in_branches
-from jitad.optimize.bodies import delay, optimize_bodies, prune
+from jitad.optimize.bodies import delay, optimize_bodies, prune, settle
 from jitad.optimize.contraction import contract
 from jitad.optimize.dce import eliminate_dead_code
 from jitad.optimize.distribution import distribute
@@ -50,7 +50,8 @@ def bodies(program: Program) -> Program:
 
 PASSES: list[Callable[[Program], Program]] = [
     eliminate_dead_code, expand, prune, eliminate_dead_code, simplify, eliminate_dead_code, side_by_side, sum_operands, bodies, contract, hoist,
-    prune, eliminate_dead_code, add_in_branches, prune, eliminate_dead_code, delay, write_in_place, write_first, choose_written, eliminate_dead_code,
+    prune, eliminate_dead_code, settle, add_in_branches, prune, eliminate_dead_code, delay, write_in_place, write_first, choose_written,
+    eliminate_dead_code,
 ]  # fmt: skip
 
 

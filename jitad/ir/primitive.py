@@ -58,6 +58,9 @@ class Primitive:
         recorder and the rest in the recorder `linear`.
     prune : ``(inputs, used, **params) -> outputs``
         For a primitive with bodies: records a version that computes the results in `used`; the others may be anything.
+    settle : ``(inputs, used, **params) -> outputs | None``
+        For a loop: records a version that carries fewer of the arrays of which each trip reads or writes its own row alone, or writes rows
+        where it added to zeros, None if there are none; results that are not in `used` may be anything.
     replay : ``(inputs, segment, snapshots, **params) -> outputs``
         For a loop: records a version that reverse mode runs again, from at most `snapshots` copies of its state, `segment` trips at a
         time, instead of keeping what it needs of each trip.
@@ -127,6 +130,7 @@ class Primitive:
     depends: Callable | None = None
     split: Callable | None = None
     prune: Callable | None = None
+    settle: Callable | None = None
     replay: Callable | None = None
     trips: Callable | None = None
     lower: Any = None

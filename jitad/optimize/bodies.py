@@ -40,6 +40,11 @@ def prune(program: Program) -> Program:
     return rewritten_for_use(program, "prune")
 
 
+def settle(program: Program) -> Program:
+    """Return `program` with loops that write rows of arrays once, and only where they are read."""
+    return rewritten_for_use(program, "settle")
+
+
 def delay(program: Program) -> Program:
     """Return `program` with loops that compute at the beginning of a trip what need not be stored at the end of the one before."""
     return rewritten_for_use(program, "delay")

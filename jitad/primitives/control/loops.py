@@ -37,6 +37,7 @@ from jitad.primitives.control.delays import advance, advanced_body, delayed_body
 from jitad.primitives.control.invariants import recorded_before, without
 from jitad.primitives.control.lasting import Lasting, lasting, loop_level
 from jitad.primitives.control.printing import one_by_one
+from jitad.primitives.control.rows import settled
 from jitad.primitives.control.sweeps import sweeps
 from jitad.primitives.control.undefined import empty
 from jitad.primitives.declare import full, instantiate, is_linear, sample
@@ -225,6 +226,14 @@ def prune_loop(inputs, used, body, length, consts, reverse):
     return prune_repeated(loop, inputs, used, {"body": body}, consts, length=length, reverse=reverse)
 
 
+def settle_loop(inputs, used, body, length, consts, reverse):
+    found = settled(inputs, used, body, length, consts)
+    if found is None:
+        return None
+    results = loop(*found.inputs, body=found.body, length=length, consts=found.consts, reverse=reverse)
+    return [results[found.places[k]] if k in found.places else x for k, x in enumerate(inputs[1 + consts :])]
+
+
 def delay_in_loop(inputs, used, body, length, consts, reverse):
     """Compute what is handed on from trip to trip later, or else earlier, where that saves passes over memory."""
     params, first = {"length": length, "consts": consts, "reverse": reverse}, 1 + consts
@@ -266,6 +275,7 @@ loop = Primitive(
     depends=loop_depends,
     split=split_loop,
     prune=prune_loop,
+    settle=settle_loop,
     hoist=hoist_from_loop,
     delay=delay_in_loop,
     accumulate=transpose_loop,
