@@ -20,7 +20,7 @@ from jitad.frontend.indexing import axis_number, fitted, getitem, setitem
 from jitad.frontend.printing import can_be_marked, marked
 from jitad.frontend.promotion import cast, promote, to_atom
 from jitad.frontend.ufunc_methods import METHODS
-from jitad.frontend.ufuncs import binary, unary
+from jitad.frontend.ufuncs import OPERANDS, binary, unary
 from jitad.frontend.views import Part, Permutation, Reshape, is_contiguous, reshaped, reshaped_strides
 from jitad.ir import errors
 from jitad.ir.source import library_call
@@ -115,10 +115,10 @@ class Array(View):
     del _
 
     def __matmul__(self, other):
-        return np.matmul(self, other)
+        return np.matmul(self, other) if isinstance(other, (Array, *OPERANDS)) else NotImplemented
 
     def __rmatmul__(self, other):
-        return np.matmul(other, self)
+        return np.matmul(other, self) if isinstance(other, OPERANDS) else NotImplemented
 
     def __imatmul__(self, other):
         self[...] = np.matmul(self, other)

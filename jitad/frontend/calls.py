@@ -31,7 +31,7 @@ from jitad.frontend.operators import class_attribute, is_users
 from jitad.frontend.own_code import FORMS
 from jitad.frontend.printing import method_of_stream
 from jitad.frontend.promotion import contains_traced
-from jitad.frontend.scipy_api import of_scipy
+from jitad.frontend.scipy_api import of_scipy, of_solver
 from jitad.frontend.sources import NoSource
 from jitad.frontend.trace import home_trace
 from jitad.ir import errors
@@ -132,9 +132,9 @@ def find_form(captures: Captures, function: types.FunctionType):
 
 
 def builtin(captures: Captures, function):
-    writing = method_of_stream(function)
-    if writing is not None:
-        return writing
+    found = method_of_stream(function) or of_solver(function)
+    if found is not None:
+        return found
     check_deterministic(captures, function)
     if isinstance(function.__self__, np.ufunc):
         return reading_lists(function)

@@ -33,10 +33,10 @@ METHODS = frozenset([
 
 
 class _Ordinary(dict):
-    """Whether a class has none of the user's operators."""
+    """Whether a class has none of the user's operators, nor of those of SciPy that jitad replaces."""
 
     def __missing__(self, cls: type) -> bool:
-        self[cls] = found = not any(is_users(class_attribute(cls, name)) for name in METHODS)
+        self[cls] = found = not (cls.__module__.startswith("scipy.sparse") or any(is_users(class_attribute(cls, name)) for name in METHODS))
         return found
 
 

@@ -15,7 +15,7 @@ from jitad.frontend.promotion import contains_traced, whole
 # By package of SciPy's, the module here in which `FUNCTIONS` has, by their names, what is called in the place of its functions, classes and methods.
 MODULES = {
     "special": "special", "linalg": "linalg", "fft": "fourier", "signal": "signals", "ndimage": "images", "integrate": "integrals",
-    "spatial": "distance", "interpolate": "interpolation", "stats": "statistics",
+    "spatial": "distance", "interpolate": "interpolation", "stats": "statistics", "sparse": "sparse",
 }  # fmt: skip
 
 
@@ -42,6 +42,15 @@ def read(x):
     x = whole(x)
     numbers = isinstance(x, list) and contains_traced(x) and all(isinstance(k, Real) or getattr(k, "shape", None) == () for k in x)
     return asarray(x) if numbers else x
+
+
+def of_solver(method: Callable) -> Callable | None:
+    """Return what is called in the place of the method of a sparse factorisation that solves systems, None if it is something else."""
+    factors = method.__self__
+    if type(factors).__name__ != "SuperLU" or method.__name__ != "solve":
+        return None
+    solved = importlib.import_module("jitad.frontend.scipy_api.sparse").solved
+    return lambda rhs, trans="N": solved(factors, rhs, trans) if contains_traced(rhs) else method(rhs, trans)
 
 
 def inner(function: Callable) -> Callable:
