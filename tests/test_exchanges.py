@@ -270,6 +270,16 @@ def in_a_dictionary(a, b, c, x):
     return a @ b
 
 
+def renamed_and_changed_in_each_trip(a, b, c, x):
+    w = a
+    for i in range(101):
+        a[i % 5] += w[(i + 1) % 5] * 0.1
+        if c[i % 5] > 0.4 * x:
+            a = a * 0.5
+        a[1] += 0.1
+    return a @ b + w.sum()
+
+
 def by_number(a, b, c, x):
     w = (a, b, c, a)[int(abs(x)) - 1]
     w[1] += 5 * x
@@ -279,7 +289,7 @@ def by_number(a, b, c, x):
 
 CHOSEN = [one_of_two_names, chosen_in_each_trip, renamed_on_one_path, written_in_one_arm_and_renamed_in_the_other, chosen_of_chosen,
           changed_in_an_arm, in_a_list, renamed_while, renamed_to_another, exchanged_while, kept_on_some_path, one_memory_by_two_names,
-          best_so_far, handed_on, of_computed_length, in_a_dictionary, by_number]  # fmt: skip
+          best_so_far, handed_on, of_computed_length, in_a_dictionary, by_number, renamed_and_changed_in_each_trip]  # fmt: skip
 
 
 @pytest.mark.parametrize("function", CHOSEN)

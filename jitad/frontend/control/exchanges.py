@@ -102,19 +102,20 @@ def number_at(place: int, slots: int) -> int:
     return place if place < slots else slots - place - 2
 
 
-def standing(trace: Body, entered: dict, before: dict, after: dict) -> Standing | None:
-    """Return which arrays names have after a trip, for those of which it can be told, None if all are new ones.
+def standing(trace: Body, entered: dict, before: dict, after: dict, every: bool) -> Standing | None:
+    """Return which arrays names have after a trip, for those of which it can be told, None if there are none.
 
-    `entered` are the arrays that slots have when the trip begins, `before` and `after` what they have before the loop and after the trip.
+    Names that only get new ones are left out, unless `every` name is asked for. `entered` are the arrays that slots have when the trip
+    begins, `before` and `after` what they have before the loop and after the trip.
     """
-    whole = {slot: x.cell for slot, x in entered.items() if is_whole(x) and is_whole(before[slot]) and is_whole(after.get(slot))}
+    whole = {slot: x.cell for slot, x in entered.items() if all(map(is_whole, (x, before[slot], after.get(slot))))}
     slot_of = {cell: slot for slot, cell in whole.items()}
     trees = {slot: tree_of(trace, after[slot].cell, slot_of) for slot in whole}
     while lost := [slot for slot, tree in trees.items() if any(leaf not in trees for leaf in slots_in(tree)) or tree is None]:
         for slot in lost:
             del trees[slot]
     used = {leaf for tree in trees.values() for leaf in slots_in(tree)}
-    slots = [slot for slot, tree in trees.items() if slot in used or tree is not FRESH]
+    slots = [slot for slot, tree in trees.items() if every or slot in used or tree is not FRESH]
     if not slots:
         return None
     outer = [before[slot].cell for slot in slots]

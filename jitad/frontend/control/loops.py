@@ -125,7 +125,8 @@ class Staging:
             self.make_buffers_traced()
             self.guess()
             final = self.trace_until_stable()
-            self.sharing.settle(final, self.arrays, self.saved.values)
+            while self.sharing.settle(final, self.arrays, self.saved.values):
+                final = self.trace_until_stable()
             if self.apart and self.sharing.staled:
                 raise Apart
             return self.record(final, entry)

@@ -8,10 +8,10 @@ know of it; which arrays these are is told by the numbers that a `Standing` carr
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 from jitad.frontend.array import Array
-from jitad.frontend.cells import Cell, entangle, outdate
+from jitad.frontend.cells import Cell, entangle, outdate, stale
 from jitad.frontend.control.bodies import Pass
 from jitad.frontend.control.choices import relation
 from jitad.frontend.control.exchanges import Standing, standing
@@ -53,6 +53,8 @@ class Sharing:
         Others that it changes under the names of cells of enclosing traces, with these, and those of which it is not known what they hold.
     standing, exchanged
         Which names stand for which arrays, as far as it can be told, and the places there of names that only exchange them.
+    known
+        A `Standing` whose numbers tell in each trip what it shares, since it changes more than what names exchange; None if none is needed.
     """
 
     def __init__(self, cells: list[Cell]):
@@ -61,6 +63,7 @@ class Sharing:
         self.staled: list[Cell] = []
         self.standing: Standing | None = None
         self.exchanged: list[int] = []
+        self.known: Standing | None = None
         self.outside: dict[Place, dict[Cell, None]] = {}
         self.pairs: dict[tuple[Place, Place], None] = {}
 
@@ -68,14 +71,22 @@ class Sharing:
         """Take note of the values that slots have when a trip begins, each with the one from before the loop."""
         self.entered = arrays_in({slot: x for slot, (x, _) in values.items()})
         self.before = arrays_in({slot: x for slot, (_, x) in values.items()})
-        from_before = {place: alive_relatives(x.cell) for place, x in self.before.items()}
-        for place, x in self.entered.items():
-            for cell in (*self.outside.get(place, ()), *from_before.get(place, ())):
-                entangle(x.cell, cell)
-        for one, other in itertools.combinations(self.entered, 2):
-            known = one in self.before and other in self.before and related(self.before[one].cell, self.before[other].cell)
-            if known or (one, other) in self.pairs:
-                entangle(self.entered[one].cell, self.entered[other].cell)
+        numbers = [] if self.known is None else self.known.inputs
+        relatives = {place: alive_relatives(x.cell) for place, x in self.before.items()}
+        relatives = {place: dict.fromkeys([*self.outside.get(place, ()), *relatives.get(place, ())]) for place in self.entered}
+        self.entangle_all(self.entered, relatives, self.before, self.known, numbers)
+
+    def entangle_all(self, arrays: dict[Place, Array], relatives: dict, before: dict, names: Standing | None,
+                     numbers: Sequence[Atom]) -> None:
+        """Note that the arrays of names may be the same memory as `relatives`, and as others of them, as the numbers of names tell."""
+        number_of = {} if names is None else dict(zip([(slot, 0) for slot in names.slots], numbers, strict=True))
+        for place, x in arrays.items():
+            for cell, tests in relatives.get(place, {}).items():
+                entangle(x.cell, cell, names.same(number_of[place], cell) if place in number_of else tests)
+        for one, other in itertools.combinations(arrays, 2):
+            if (one, other) in self.pairs or one in before and other in before and related(before[one].cell, before[other].cell):
+                known = one in number_of and other in number_of
+                entangle(arrays[one].cell, arrays[other].cell, names.same_names(number_of[one], number_of[other]) if known else None)
 
     def update(self, run: Pass) -> bool:
         """Take into account what a trip has handed on; return whether it has to be traced again for that."""
@@ -106,12 +117,25 @@ class Sharing:
                 self.pairs[one, other] = None
                 yield self.entered[one].cell, self.entered[other].cell
 
-    def settle(self, run: Pass, entered: dict, before: dict) -> None:
-        """Find which names exchange arrays in a trip, given what slots have when it begins and before the loop."""
-        self.standing = standing(run.trace, entered, before, run.values)
+    def settle(self, run: Pass, entered: dict, before: dict) -> bool:
+        """Find which names exchange arrays in a trip, given what slots have when it begins and before the loop.
+
+        Return whether it has to be traced again, with numbers that tell what the arrays of names are.
+        """
+        self.standing = found = standing(run.trace, entered, before, run.values, self.known is not None)
+        if self.known is not None:
+            if found is None or (found.slots, found.outer) != (self.known.slots, self.known.outer):
+                raise stale()
+            found.inputs = self.known.inputs
         self.exchanged = self.standing.exchanged(self.staled) if self.standing else []
         known = [self.standing.outer[k] for k in self.exchanged]
-        self.staled = [cell for cell in self.staled if cell not in known and not self.follows(cell, known)]
+        staled = [cell for cell in self.staled if cell not in known and not self.follows(cell, known)]
+        if staled and self.known is None:
+            self.known = standing(run.trace, entered, before, run.values, True)
+            self.staled = [] if self.known is not None else staled
+            return self.known is not None
+        self.staled = staled
+        return False
 
     def follows(self, cell: Cell, known: list[Cell]) -> bool:
         """Return whether a cell can be changed only where it is one of those that are `known` after the loop; if so, note it to be looked up."""
@@ -147,21 +171,12 @@ class Sharing:
         if self.exchanged:
             names.finish(self.exchanged, numbers)
         self.outdate()
-        results = arrays_in(after)
-        number_of = {} if names is None else dict(zip([(slot, 0) for slot in names.slots], numbers, strict=True))
         ends = arrays_in({slot: run.values[slot] for slot in after})
         kept = {place: alive_relatives(x.cell) for place, x in ends.items()}
         first = {} if without is None else {place: alive_relatives(x.cell) for place, x in self.before.items()}
-        for place, x in results.items():
-            for cell in dict.fromkeys([*kept.get(place, ()), *first.get(place, ())]):
-                if place in number_of:
-                    same = names.same(number_of[place], cell)
-                else:
-                    same = None if kept.get(place) else relation(self.before[place], cell, True)
-                    same = same if same is None else without & (literal(True, BOOL) if same is True else same)
-                entangle(x.cell, cell, same)
-        for one, other in itertools.combinations(results, 2):
-            known = one in first and other in first and related(self.before[one].cell, self.before[other].cell)
-            if known or (one, other) in self.pairs:
-                same = names.same_names(number_of[one], number_of[other]) if one in number_of and other in number_of else None
-                entangle(results[one].cell, results[other].cell, same)
+        relatives: dict[Place, dict] = {place: dict.fromkeys(kept.get(place, ())) for place in arrays_in(after)}
+        for place, cells in first.items():
+            for cell in cells:
+                same = None if kept.get(place) else relation(self.before[place], cell, True)
+                relatives[place][cell] = None if same is None else without & (literal(True, BOOL) if same is True else same)
+        self.entangle_all(arrays_in(after), relatives, self.before if first else {}, names, numbers)
