@@ -1,6 +1,6 @@
 """The ordered list of passes, from a traced Program to a kernel.
 
-    Program  --expand, simplify, dead code, registers--> Program  --lower--> Loops  --compile--> Kernel
+    Program  --expand, simplify, dead code, registers, distribution--> Program  --lower--> Loops  --compile--> Kernel
 """
 
 from __future__ import annotations

@@ -37,7 +37,7 @@ Share = Callable[[int, Sequence[ir.Value], Callable], ir.Value]
 
 def emit(builder: ir.IRBuilder, call: Call, pointer: Pointer, share: Share) -> ir.Value | None:
     """Emit `call`; the status it returns is None where it cannot fail. ``share(count, pointers, emit)`` has threads run it."""
-    if any(0 in buffer.type.shape for buffer in call.outputs):
+    if 0 in call.outputs[0].type.shape:
         return None
     if call.shared and is_inline(call):
         pointers = [pointer(buffer) for buffer in (*call.inputs, *call.outputs)]
