@@ -522,13 +522,33 @@ def test_a_name_with_a_value_in_one_arm():
 
 
 def test_an_array_in_one_arm():
+    """Or a tuple, or a name of functions: where Python reads it without a value, the compiled function raises."""
+    def f(x):
+        y = np.zeros(2)
+        for i in range(4):
+            if x[0] > i - 2:
+                y = x * 2
+                part, function = (y, i), np.sin if x[1] > 0 else np.cos
+                row = y[:1]
+        if x[0] > 0:
+            y = y + row
+        return function(part[0]) * part[1] + y
+
+    for x in (np.array([1.5, 2.0]), np.array([-1.5, -2.0])):
+        np.testing.assert_allclose(jitad.jit(f)(x), f(x))
+        np.testing.assert_allclose(jitad.jacrev(f)(x), jitad.jacfwd(f)(x))
+    with pytest.raises(UnboundLocalError, match="cannot access local variable"):
+        jitad.jit(f)(-5 * np.ones(2))
+
+
+def test_a_list_in_one_arm():
     def f(x):
         if x[0] > 0:
-            y = x * 2
+            y = [x, x]
         return y
 
     with pytest.raises(errors.UnboundError, match="y has a value only if one arm of the branch at test_control_flow.py"):
-        interpreted(lambda x: f(x) + 1, X)
+        interpreted(f, np.ones(2))
 
 
 def test_a_carried_shape_that_changes():

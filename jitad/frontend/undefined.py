@@ -1,7 +1,7 @@
 """What a name holds that only one arm of a branch gives a value.
 
-Invariant: nothing computes with it. A number is `PartlyBound`, which rewritten code looks into where it reads the name; whether the name
-has a value there is checked when the compiled function runs. Whatever is done with the others is refused, in the user's terms.
+Invariant: nothing computes with it. What has no lists and dicts in it is `PartlyBound`, which rewritten code looks into where it reads the name;
+whether the name has a value there is checked when the compiled function runs. Whatever is done with the others is refused, in the user's terms.
 """
 
 from __future__ import annotations

@@ -153,8 +153,10 @@ def merged(test: Atom, arms: list[Pass], state: State, saved) -> Signal | None:
         elif slot.label == LENGTH and (added := same_length(slot, arms, saved)) is not None:
             slot.set(saved.values[slot] + added)
         elif isinstance(slot, NameSlot) and is_partial(values) and not can_stand(slot, values, state):
-            bind_partly(slot, arms, values)
-            groups.append((slot, *add([arm.picture_of(slot) for arm in arms], slot.label)))
+            if bind_partly(slot, arms, values):
+                groups.append((slot, *add([arm.picture_of(slot) for arm in arms], slot.label)))
+            else:
+                slot.set(Undefined(slot.label, user_source().short))
         elif any(value is UNSET for value in values) and not can_stand(slot, values, state):
             slot.set(Undefined(slot.label, user_source().short))
         else:
