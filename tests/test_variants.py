@@ -1,5 +1,6 @@
 """Values that are None on one path and a number on another, and strings, functions and constants chosen by what is known at run time."""
 
+import dataclasses
 import enum
 
 import numpy as np
@@ -27,6 +28,14 @@ class Layer:
 
     def time(self, way):
         return way / self.speed
+
+
+@dataclasses.dataclass
+class Sheet:
+    """The same as a dataclass."""
+
+    depth: float
+    speed: float
 
 
 def least_positive(v):
@@ -202,3 +211,16 @@ def test_lists_are_no_alternatives():
 
     with pytest.raises(errors.ControlFlowError, match=r"found is not of one kind in both arms of the branch.*\n.*test_variants.py"):
         jitad.jit(f)(1.0)
+
+
+def test_objects_made_in_arms():
+    def f(x, cls):
+        layer = cls(x, 2.0)
+        if x > 0:
+            layer = cls(2 * x, 3.0)
+        return layer.depth * layer.speed
+
+    with pytest.raises(errors.ControlFlowError, match="an object of the class Layer .as a dataclass"):
+        jitad.jit(lambda x: f(x, Layer))(1.0)
+    assert jitad.jit(lambda x: f(x, Sheet))(1.0) == 6.0
+    assert jitad.grad(lambda x: f(x, Sheet))(-1.0) == 2.0

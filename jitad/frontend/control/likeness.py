@@ -7,7 +7,9 @@ shapes are no alternatives, since a change of them, or what is computed with the
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from types import FunctionType, ModuleType
 
+from jitad.frontend.array import Array
 from jitad.frontend.control.pictures import (
     Picture,
     ShapesDiffer,
@@ -18,7 +20,7 @@ from jitad.frontend.control.pictures import (
     placeholders,
     structure_text,
 )
-from jitad.frontend.programs import Leaf
+from jitad.frontend.programs import Leaf, Static
 from jitad.frontend.trees import LEAF, OBJECTS, TreeDef, flatten, structure, unflatten
 from jitad.frontend.variants import Variant
 from jitad.ir.program import literal
@@ -110,9 +112,15 @@ def same_node(x: TreeDef, y: TreeDef) -> bool:
 
 
 def check_unchanging(t: Template) -> None:
-    """Refuse alternatives that can be changed."""
-    if t.variants is None and has_containers(t.treedef):
+    """Refuse alternatives that can be changed, and objects made in the arms of a branch, whose arrays end with these."""
+    if t.variants is None and (has_containers(t.treedef) or any(isinstance(kind, Static) and has_ended(kind.value) for kind in t.kinds)):
         raise StructuresDiffer(f"{structure_text(Picture(t.treedef, t.kinds, []))} and something else")
+
+
+def has_ended(x) -> bool:
+    """Return whether an object has arrays of a trace that has ended."""
+    values = list(getattr(x, "__dict__", {}).values()) if not isinstance(x, type | FunctionType | ModuleType) else []
+    return any(isinstance(value, Array) and not value.cell.trace.alive for value in values)
 
 
 def has_containers(treedef: TreeDef) -> bool:

@@ -92,6 +92,8 @@ def structure_text(p: Picture) -> str:
 
 
 def kind_text(kind: Leaf | Static) -> str:
+    if isinstance(kind, Static) and getattr(kind.value, "__dict__", None) and type(kind.value).__repr__ is object.__repr__:
+        return f"an object of the class {type(kind.value).__name__} (as a dataclass, it would be chosen field by field)"
     return repr(kind.value) if isinstance(kind, Static) else f"an array {kind.type}" if kind.kind == "array" else f"a number {kind.type}"
 
 
