@@ -8,8 +8,11 @@ import pytest
 import jitad
 from benchmarks.contenders import argnums
 from benchmarks.programs import acoustic, acoustic_second_order, adi, burgers, gray_scott, lstm, shallow_water, upwind
-from jitad.pipeline import bytes_taken, to_text
+from jitad.pipeline import bytes_taken, to_kernel, to_text
+from jitad.runtime.execute import runner
 from jitad.transform import snapshots
+from jitad.transform.budget import Choice, loops_of, replayed
+from jitad.transform.vjp import gradient
 
 PROGRAMS = {
     acoustic: (17, 40, 3), acoustic_second_order: (17, 40, 3), shallow_water: (13, 40), burgers: (13, 40), gray_scott: (13, 40),
@@ -112,3 +115,61 @@ def test_strict_arithmetic_is_numpys(monkeypatch):
     monkeypatch.setattr(jitad.config, "strict", True)
     x, y = np.random.default_rng(4).normal(size=(2, 1000))
     assert_same_bits(jitad.jit(lambda x, y: x * y + x - y * y)(x, y), x * y + x - y * y)
+
+
+def upwinded(u, rate, steps=5):
+    for _ in range(steps):
+        u = u - 0.1 * u * (np.roll(u, -1) - np.roll(u, 1)) + rate * (np.roll(u, -1) - 2 * u + np.roll(u, 1))
+    return u
+
+
+def in_chunks(keep, nested):
+    """40 times five steps, nested in three longer stretches or not, whose values are kept or computed again by hand."""
+
+    def stretch(u, rate):
+        for _ in range(40):
+            u = keep(upwinded)(u, rate)
+        return u
+
+    def run(u):
+        for _ in range(3):
+            u = (keep(stretch) if nested else stretch)(u, u * 0.1)
+        return np.sum(u**2)
+
+    return run
+
+
+@pytest.mark.parametrize("nested", [False, True])
+def test_checkpoints_by_hand(nested):
+    """Terms of cotangents are added in the same order, with a budget around the checkpoints too."""
+    u = np.random.default_rng(6).uniform(size=50)
+    stored = jitad.grad(in_chunks(lambda function: function, nested))
+    again = in_chunks(jitad.checkpoint, nested)
+    assert_same_bits(jitad.grad(again)(u), stored(u))
+    taken = bytes_taken(jitad.trace(stored)(u))
+    within = jitad.grad(again, memory=int(taken / 1.5))
+    assert bytes_taken(jitad.trace(within)(u)) < taken / 1.5
+    assert_same_bits(within(u), stored(u))
+
+
+def settling(x):
+    """Loops in loops, the inner ones as long as it takes or not."""
+    u, t = x * 1.0, 0.0
+    while t < 1.0:
+        v, dt = u * 1.0, 0.05 / (1 + u[0] ** 2)
+        while np.sum(np.abs(v - u - dt * np.sin(v))) > 1e-6:
+            v = u + dt * np.sin(v)
+        for _ in range(30):
+            v = v + 0.001 * v[::-1] * (1 - v)
+        u, t = v, t + dt
+    return np.sum(u**2)
+
+
+@pytest.mark.parametrize("depths", [(0,), (1,), (0, 1)])
+def test_loops_in_loops_that_run_again(depths):
+    x = np.linspace(0.1, 1, 40)
+    program = jitad.trace(settling)(x)
+    choices = {loop.path: Choice(3, 2) for loop in loops_of(program) if loop.depth in depths}
+    assert choices
+    _, found = runner(to_kernel(gradient(replayed(program, choices), [True])))(x)
+    assert_same_bits(found, jitad.grad(settling)(x))

@@ -30,22 +30,29 @@ def restricted(inputs, program: Program, outputs):
     return chosen(inputs, keep), Program(chosen(program.inputs, keep), equations[::-1], chosen(program.outputs, outputs))
 
 
-def transpose_checkpoint(cotangents, inputs, program):
-    """The intermediate values are computed in the Program that pulls the cotangents back."""
+def transpose_checkpoint(cotangents, inputs, sums, program):
+    """The intermediate values are computed in the Program that pulls the cotangents back, and adds to what operands have received already.
+
+    So terms are added in the order in which they are without a checkpoint.
+    """
     flags = [is_linear(x) for x in inputs]
     known = chosen(inputs, [not moves for moves in flags])
-    has: list[bool] = []
+    moving = chosen(sums, flags)
+    given = [x for x in moving if x is not None]
+    changed: list[bool] = []
 
     def pull(*atoms):
-        held = iter(atoms[: len(known)])
+        held, totals = iter(atoms[: len(known)]), iter(atoms[len(known) : len(known) + len(given)])
         operands = [None if moves else next(held) for moves in flags]
-        pulled = PASSES["pull_back_body"](program, flags, operands, list(atoms[len(known) :]))
-        has[:] = [not is_zero(ct) for ct in pulled]
-        return chosen(pulled, has)
+        own = [None if x is None else next(totals) for x in moving]
+        pulled = PASSES["pull_back_body"](program, flags, operands, list(atoms[len(known) + len(given) :]), own)
+        changed[:] = [not is_zero(ct) and ct is not x for ct, x in zip(pulled, own, strict=True)]
+        return chosen(pulled, changed)
 
-    pulled, free = close(build(pull, [x.type for x in (*known, *cotangents)]), 0)
-    found, there = iter(recompute(*free, *known, *cotangents, program=pulled) if any(has) else ()), iter(has)
-    return [next(found) if moves and next(there) else None for moves in flags]
+    pulled, free = close(build(pull, [x.type for x in (*known, *given, *cotangents)]), 0)
+    found = iter(recompute(*free, *known, *given, *cotangents, program=pulled) if any(changed) else ())
+    results = iter([next(found) if new else x for new, x in zip(changed, moving, strict=True)])
+    return [next(results) if moves else None for moves in flags]
 
 
 def keeping(name: str, **slots) -> Primitive:
@@ -91,7 +98,7 @@ def keeping(name: str, **slots) -> Primitive:
         type=lambda *types, program: program.output_types,
         evaluate=lambda *arrays, program: evaluate(program, *arrays),
         jvp=jvp,
-        transpose=transpose_checkpoint,
+        accumulate=transpose_checkpoint,
         batch=batch,
         depends=depends,
         split=split,
