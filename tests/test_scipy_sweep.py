@@ -4,7 +4,7 @@ import re
 
 import numpy as np
 import pytest
-from scipy import interpolate, linalg, signal, stats
+from scipy import integrate, interpolate, linalg, optimize, signal, stats
 from swept import ARRAYS, check, function_of, lines
 
 import jitad
@@ -358,7 +358,54 @@ sp.sph_harm_y(2,0,x,y) | x y
 sp.diric(x,3) | x
 sp.logsumexp(y,b=x-1,return_sign=True) | x y
 """
-TABLES = (MATRICES, SPECIAL, STATISTICS, FOURIER, SIGNALS, IMAGES, INTEGRALS, DISTANCES, INTERPOLATION)
+SPARSE = """
+sparse.csr_matrix((x,([0,1,2,3,0,1,2,0],[3,2,1,0,1,1,0,3])),shape=(4,4))@b | x b
+sparse.csr_matrix((x,([0,1,2,3,0,1,2,0],[3,2,1,0,1,1,0,3])),shape=(4,4))*b | x b
+sparse.csr_matrix((x[:4],[1,0,2,1],[0,2,3,4]),shape=(3,3)).toarray() | x
+b@sparse.coo_matrix((x[:4],([0,1,2,3],[0,1,1,2])),shape=(4,3)) | x b
+a@sparse.csc_array(a[:,:3]).T.T | a
+sparse.csr_matrix(a).dot(b) | a b
+sparse.diags([x[:4],x[:3],x[1:4]],[0,1,-1])@b | x b
+sparse.diags(x[:4]).T.toarray() | x
+"""
+TABLES = (SPARSE, MATRICES, SPECIAL, STATISTICS, FOURIER, SIGNALS, IMAGES, INTEGRALS, DISTANCES, INTERPOLATION)
+
+CALLBACKS = """
+integrate.quad(lambda u:np.exp(-u*x[0]),0,1)[0] | x
+integrate.quad(lambda u:np.exp(-u*x[2]),x[0],np.inf)[0] | x
+integrate.quad(lambda u:np.exp(-u*u*x[2]),np.inf,-np.inf)[0] | x
+integrate.quad(lambda u,k:np.exp(u*k),-np.inf,y[3],args=(x[2],))[0] | x y
+integrate.quad(lambda u:np.sqrt(u)*x[2],0,x[1])[0] | x
+integrate.quad(lambda u:u**2,0,2.0)[0]*x | x
+optimize.brentq(lambda u:u**3-x[0],0,5) | x
+optimize.brentq(lambda u,k:np.exp(u)*u-k,0,x[7],args=(x[2],)) | x
+optimize.root_scalar(lambda u:u**3-x[0],bracket=(0,5)).root | x
+optimize.bisect(lambda u:np.cos(u)-x[0],0,3) | x
+optimize.newton(lambda u:u**3-x[0],1.0) | x
+optimize.root_scalar(lambda u:u**3-x[0],x0=1.0,fprime=lambda u:3*u*u).root | x
+optimize.brentq(lambda u:u**3-2,0,5)*x | x
+"""
+
+
+@pytest.mark.parametrize("line", lines(CALLBACKS))
+def test_functions_of_functions_agree(line):
+    check(line, rtol=1e-8)
+
+
+def test_roots_and_integrals_compiled():
+    """Branches in what is integrated; second derivatives of roots; what SciPy raises."""
+    def temperature(flux):
+        return optimize.brentq(lambda t: 0.9 * t**4 + 0.1 * t - flux if t > 0 else t - flux, -1.0, 5.0)
+
+    np.testing.assert_allclose(jitad.jit(temperature)(2.0), temperature(2.0), rtol=1e-10)
+    check_grads(temperature, (2.0,), order=2)
+    with pytest.raises(ValueError, match="different signs"):
+        jitad.jit(temperature)(1e9)
+
+    def f(k):
+        return integrate.quad(lambda u: k * u if u < k else u * u, 0, 2)[0]
+
+    np.testing.assert_allclose(jitad.grad(f)(0.7), (f(0.7 + 1e-5) - f(0.7 - 1e-5)) / 2e-5, rtol=1e-3)
 
 
 @pytest.mark.parametrize("line", [line for table in TABLES for line in lines(table)])
@@ -389,6 +436,7 @@ def test_objects_made_outside():
 
 
 REFUSED = {
+    "sparse.csr_array(a) * a": "use @",
     "linalg.lu_factor(a)[0]": "hand its result to lu_solve", "ndimage.zoom(a, 2, grid_mode=True)": "grid_mode=True",
     "interpolate.interp1d([1.0, 2.0, 3.0], a[0, :3], kind='quadratic')(1.5)": "use 'cubic'", "stats.levy.logpdf(a)": "levy.logpdf",
     "signal.filtfilt(a[0], [1.0, 0.5], a[1])": "use lfilter", "spatial.distance.cdist(a, a, 'hamming')": "hamming",

@@ -27,6 +27,7 @@ BINARY = {
     "matmul": "matmul", "lshift": "lshift", "rshift": "rshift", "or_": "or", "xor": "xor", "and_": "and",
 }  # fmt: skip
 DIVIDING = frozenset(["truediv", "floordiv", "mod"])
+SPARSE = ("scipy.sparse", "jitad.frontend.scipy_api.sparse")  # modules of matrices
 UNARY = ("neg", "pos", "invert")
 METHODS = frozenset([
     *[f"__{prefix}{name}__" for name in BINARY.values() for prefix in ("", "r", "i")], *[f"__{name}__" for name in UNARY]])
@@ -36,7 +37,7 @@ class _Ordinary(dict):
     """Whether a class has none of the user's operators, nor of those of SciPy that jitad replaces."""
 
     def __missing__(self, cls: type) -> bool:
-        self[cls] = found = not (cls.__module__.startswith("scipy.sparse") or any(is_users(class_attribute(cls, name)) for name in METHODS))
+        self[cls] = found = not (cls.__module__.startswith(SPARSE) or any(is_users(class_attribute(cls, name)) for name in METHODS))
         return found
 
 

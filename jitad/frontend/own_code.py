@@ -7,9 +7,14 @@ from collections.abc import Callable
 
 FORMS: list[Callable] = []  # what gives the form of such a function that runs in a trace; `calls` enters it
 
+FILES: set[str] = set()  # of these functions
+TANGENTS: list[Callable] = []  # what gives a function's value and tangent in a trace; `jitad.functional.forward` enters it
+
 
 def traced_as_users(function: Callable) -> Callable:
     """Have a function run in the form in which a function of the user's would."""
+
+    FILES.add(function.__code__.co_filename)
 
     @functools.wraps(function)
     def call(*args, **kwargs):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+from jitad.frontend.own_code import TANGENTS
 from jitad.functional.inner import check_differentiable, tangent_atoms, trace_inner
 from jitad.ir import errors
 from jitad.ir.program import Atom, Program
@@ -23,6 +24,9 @@ def jvp(function: Callable, primals: tuple, tangents: tuple):
     outputs, moved = push_forward(inner.traced.program, inner.operands, [*dots, *[Zero(x.type) for x in inner.free]])
     outputs = inner.results(outputs)
     return inner.restore(outputs), inner.restore_tangents(outputs, moved[: len(outputs)])
+
+
+TANGENTS.append(jvp)
 
 
 def check_pairs(primals, tangents) -> None:

@@ -13,6 +13,7 @@ from collections.abc import Callable
 
 from jitad.frontend.cells import Cell, wrap
 from jitad.frontend.control.signals import NONE, NOTHING, RAISE, RAISED, Signal, codes
+from jitad.frontend.own_code import FILES
 from jitad.frontend.trace import Trace, current_trace, trace_around
 from jitad.ir import errors
 from jitad.ir.libraries import is_library
@@ -128,7 +129,7 @@ def catches(types: type | tuple[type, ...]) -> bool:
 
 
 def is_raised(error: BaseException) -> bool:
-    """Return whether an exception comes from a `raise` statement of the user's, or is one that a `try` statement has passed on."""
+    """Return whether an exception comes from a `raise` statement of code that is traced, or is one that a `try` statement has passed on."""
     if any(error is known for known in current_trace().home.passed):
         return True
     traceback = error.__traceback__
@@ -137,7 +138,7 @@ def is_raised(error: BaseException) -> bool:
     while traceback.tb_next is not None:
         traceback = traceback.tb_next
     code = traceback.tb_frame.f_code
-    return code.co_code[traceback.tb_lasti] == RAISE_STATEMENT and not is_library(code.co_filename)
+    return code.co_code[traceback.tb_lasti] == RAISE_STATEMENT and (code.co_filename in FILES or not is_library(code.co_filename))
 
 
 def is_users(error: BaseException) -> bool:

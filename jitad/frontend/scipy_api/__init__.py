@@ -5,17 +5,21 @@ They are found by their names and modules, so that SciPy is not imported for the
 
 from __future__ import annotations
 
+import contextlib
+import functools
 import importlib
+import types
 from collections.abc import Callable
 from numbers import Real
 
 from jitad.frontend.numpy_api.operands import asarray
 from jitad.frontend.promotion import contains_traced, whole
+from jitad.ir import errors
 
 # By package of SciPy's, the module here in which `FUNCTIONS` has, by their names, what is called in the place of its functions, classes and methods.
 MODULES = {
     "special": "special", "linalg": "linalg", "fft": "fourier", "signal": "signals", "ndimage": "images", "integrate": "integrals",
-    "spatial": "distance", "interpolate": "interpolation", "stats": "statistics", "sparse": "sparse",
+    "spatial": "distance", "interpolate": "interpolation", "stats": "statistics", "sparse": "sparse", "optimize": "roots",
 }  # fmt: skip
 
 
@@ -32,6 +36,10 @@ def of_scipy(function: Callable) -> Callable | None:
     def call(*args, **kwargs):
         args, kwargs = [read(x) for x in args], {name: read(x) for name, x in kwargs.items()}
         traced = contains_traced(args) or contains_traced(list(kwargs.values()))
+        if not traced and args and isinstance(args[0], types.FunctionType | types.MethodType | functools.partial):
+            with contextlib.suppress(errors.ConcreteValueError):  # a function that takes traced values from elsewhere
+                return function(*args, **kwargs)
+            traced = True
         return (known if traced else function)(*args, **kwargs)
 
     return call

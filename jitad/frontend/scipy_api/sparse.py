@@ -16,6 +16,7 @@ from jitad.frontend.captures import active
 from jitad.frontend.numpy_api.operands import asarray
 from jitad.frontend.own_code import traced_as_users
 from jitad.frontend.promotion import contains_traced
+from jitad.frontend.scipy_api import sparse_elements
 from jitad.frontend.trace import pin
 from jitad.ir import errors
 
@@ -201,5 +202,5 @@ def substituted(lower, lower_rows, lower_starts, upper, upper_rows, upper_starts
 FUNCTIONS = {
     "_spbase.__matmul__": matmul, "_spbase.__rmatmul__": rmatmul, "_spbase.dot": matmul, "_coo_base.dot": matmul, "_spbase.multiply": elementwise,
     "_dia_base.multiply": elementwise, "_spbase.__mul__": elementwise, "_spbase.__rmul__": elementwise, "spmatrix.__mul__": times,
-    "spmatrix.__rmul__": rtimes, "spsolve": spsolve,
+    "spmatrix.__rmul__": rtimes, "spsolve": spsolve, **sparse_elements.FUNCTIONS,
 }  # fmt: skip
