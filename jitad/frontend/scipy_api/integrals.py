@@ -6,6 +6,7 @@ import numpy as np
 
 from jitad.frontend.array import Array
 from jitad.frontend.numpy_api.operands import asarray
+from jitad.frontend.scipy_api.initial_values import odeint, solve_ivp
 from jitad.frontend.scipy_api.quadrature import quad
 from jitad.ir import errors
 
@@ -105,4 +106,5 @@ def romb(y, dx=1.0, axis=-1, show=False):
     return row[-1]
 
 
-FUNCTIONS = {function.__name__: function for function in (trapezoid, cumulative_trapezoid, simpson, cumulative_simpson, romb, quad)}
+FUNCTIONS = {function.__name__: function for function in (
+    trapezoid, cumulative_trapezoid, simpson, cumulative_simpson, romb, quad, solve_ivp, odeint)}
