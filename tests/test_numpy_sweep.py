@@ -1,7 +1,12 @@
 """Functions of NumPy that it writes in Python, or that need library routines: see `swept`."""
 
+import math
+
+import numpy as np
 import pytest
 from swept import check, lines
+
+import jitad
 
 CASES = """
 # polynomials
@@ -58,6 +63,13 @@ np.polynomial.Polynomial([1.,2,3])(x) | x
 np.polynomial.Polynomial([1.,2,3],domain=[0,2])(x) | x
 np.polynomial.Chebyshev([1.,2,3]).deriv()(x) | x
 
+# integers and powers of two
+np.gcd(k,6) | k
+np.ldexp(x,np.array([1,-3,5,-5,0,9,-9,7])) | x
+np.lcm(k,np.array([4,6,-8,5])) | k
+np.ldexp(x*1e-200,1500) | x !
+np.ldexp(x,np.array([1,-3,500,-500,0,900,-900,7])) | x !
+
 # statistics
 np.histogram2d(x,x**2,bins=[np.linspace(0,3,4)]*2)[0] | x
 np.histogram2d(x+.01,t+.02,bins=[np.linspace(0,3,4)]*2,weights=x)[0] | x t
@@ -95,3 +107,15 @@ np.fft.ihfft(x) | x
 @pytest.mark.parametrize("line", lines(CASES))
 def test_agrees(line):
     check(line)
+
+
+def test_common_divisors_compiled():
+    def f(m, n):
+        return np.gcd(m, n), np.lcm(m, n), math.gcd(m[0], n[0], 12), math.lcm(m[1], n[1])
+
+    m, n = np.array([12, -35, 0, 7]), np.array([18, 21, 0, 0])
+    for dtype in (np.int64, np.int32, np.uint8):
+        args = abs(m).astype(dtype) if dtype == np.uint8 else m.astype(dtype), n.astype(dtype)
+        for found, wanted in zip(jitad.jit(f)(*args), f(*args), strict=True):
+            np.testing.assert_array_equal(found, wanted)
+    assert f(m, n)[2] == jitad.jit(f)(m, n)[2] == 6

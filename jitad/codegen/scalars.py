@@ -101,8 +101,7 @@ class ScalarEmitter:
         if op == "not":
             return b.not_(operands[0])
         if op == "abs":
-            (x,) = operands
-            return x if kind in "ub" else b.select(b.icmp_signed("<", x, zero(x)), b.neg(x), x)
+            return self.size(operands[0], kind)
         if op == "left_shift":
             return self.shift(b.shl, *operands)
         if op == "right_shift":
@@ -111,7 +110,12 @@ class ScalarEmitter:
             return self.divide(op, kind, *operands)
         if op == "pow":
             return self.power(*operands)
+        if op == "gcd":
+            return b.call(euclid(b.module, operands[0].type), [self.size(x, kind) for x in operands])
         raise NotImplementedError(f"{op} of {expr.dtype}")
+
+    def size(self, x, kind: str):
+        return x if kind in "ub" else self.builder.select(self.builder.icmp_signed("<", x, zero(x)), self.builder.neg(x), x)
 
     def shift(self, instruction, x, amount):
         """Shift; amounts beyond the width would be poison in LLVM, so they saturate, as in NumPy."""
@@ -190,6 +194,30 @@ class ScalarEmitter:
         b = self.builder
         wrapped = b.select(b.icmp_signed("<", i, zero(i)), b.add(i, ir.Constant(I64, extent)), i)
         return wrapped, b.icmp_unsigned(">=", wrapped, ir.Constant(I64, extent))
+
+
+def euclid(module: ir.Module, type: ir.IntType) -> ir.Function:
+    """Return the function that gives the greatest common divisor of two unsigned numbers."""
+    name = f"jitad.gcd.{type}"
+    if name in module.globals:
+        return module.globals[name]
+    function = ir.Function(module, ir.FunctionType(type, [type, type]), name)
+    function.linkage = "internal"
+    builder = ir.IRBuilder(function.append_basic_block("entry"))
+    entry, head, body, after = builder.block, *[function.append_basic_block(part) for part in ("head", "body", "after")]
+    builder.branch(head)
+    builder.position_at_end(head)
+    x, y = builder.phi(type), builder.phi(type)
+    builder.cbranch(builder.icmp_unsigned("==", y, zero(y)), after, body)
+    builder.position_at_end(body)
+    rest = builder.urem(x, y)
+    builder.branch(head)
+    for phi, first, next_one in ((x, function.args[0], y), (y, function.args[1], rest)):
+        phi.add_incoming(first, entry)
+        phi.add_incoming(next_one, body)
+    builder.position_at_end(after)
+    builder.ret(x)
+    return function
 
 
 def zero(x: ir.Value) -> ir.Constant:

@@ -73,7 +73,17 @@ def modf(x: Atom) -> tuple[Atom, Atom]:
 
 
 def ldexp(x: Atom, n: Atom) -> Atom:
-    return x * transcendental.exp2(convert(n, dtype=x.dtype))
+    """x 2^n in four steps, none of which overflows unless the result does."""
+    n = co.minimum(co.maximum(convert(n, dtype=x.dtype), -2400.0), 2400.0)
+    quarter = ar.trunc(0.25 * n)
+    step = transcendental.exp2(quarter)
+    return x * step * step * step * transcendental.exp2(n - 3 * quarter)
+
+
+def lcm(x: Atom, y: Atom) -> Atom:
+    divisor, size = ar.gcd(x, y), ar.abs
+    nothing = co.eq(divisor, 0)
+    return co.select(nothing, 0, ar.floor_divide(size(x), co.select(nothing, 1, divisor)) * size(y))
 
 
 RULES: dict[np.ufunc, Callable] = {
@@ -102,6 +112,8 @@ RULES: dict[np.ufunc, Callable] = {
     np.heaviside: ar.heaviside,
     np.modf: modf,
     np.ldexp: ldexp,
+    np.gcd: ar.gcd,
+    np.lcm: lcm,
     np.rint: ByKind(ar.rint, c=complex_rint),
     np.floor: ByKind(ar.floor, biu=same),
     np.ceil: ByKind(ar.ceil, biu=same),

@@ -265,3 +265,5 @@ heaviside = elementwise("heaviside", np.heaviside, lambda r, x, y: None, lambda 
                         kinds="f", cost=2,
                         element=lambda b, x, y: b.select(b.call("eq", x, b.const(0, x)), y, b.select(
                             b.call("ne", x, x), x, b.select(b.call("lt", x, b.const(0, x)), b.const(0, x), b.const(1, x)))))
+
+gcd = elementwise("gcd", np.gcd, cost=200, kinds="iu", arity=2, nonnegative=always)

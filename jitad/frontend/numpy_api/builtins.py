@@ -150,6 +150,15 @@ def remainder(x, y):
     return x - y * real(np.rint(x / y))
 
 
+def folded(ufunc: np.ufunc, start: int):
+    """Return a function of any number of integers."""
+    return lambda *xs: functools.reduce(ufunc, xs, start) if len(xs) != 1 else np.absolute(xs[0])
+
+
+for function, ufunc, start in ((math.gcd, np.gcd, 0), (math.lcm, np.lcm, 1)):
+    replaces(function)(folded(ufunc, start))
+
+
 @replaces(math.modf)
 def modf(x):
     return tuple(map(real, np.modf(real(x))))
