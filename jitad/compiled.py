@@ -47,6 +47,8 @@ class Entry:
         The number and dtype of each leaf of the arguments that is an input of the Program.
     changed, written
         The numbers of the argument leaves, and the captured arrays, that receive the results at the end.
+    in_rows
+        Those of these leaves of which views were made that are views only where the array lies in C order.
     check
         Whether what the trace has read from outside is unchanged.
     derived
@@ -59,6 +61,7 @@ class Entry:
     treedef: TreeDef
     inputs: list[tuple[int, np.dtype]]
     changed: list[int]
+    in_rows: list[int]
     written: list[np.ndarray]
     check: Callable[[], bool]
     derived: dict = field(default_factory=dict)
@@ -94,7 +97,13 @@ class Entry:
         return unflatten(self.treedef, own)
 
     def check_aliases(self, leaves: list) -> None:
-        """Raise if the function changes an array in place and is given its memory in another array too."""
+        """Raise if the function changes an array in place, and is given its memory in another array too, or it lies in another order than C's."""
+        for number in self.in_rows:
+            x = leaves[number]
+            if isinstance(x, np.ndarray) and not x.flags.c_contiguous:
+                raise errors.ValueError(f"an array of shape {x.shape} is changed in place and reshaped, and does not lie in memory in C order: "
+                                        "whether NumPy would change it through what it is reshaped to is not known; pass "
+                                        "np.ascontiguousarray of it")
         arguments = {number: leaves[number] for number, _ in self.inputs if isinstance(leaves[number], np.ndarray)}
         pairs = [(arguments[k], y) for k in self.changed for number, y in arguments.items() if number != k]
         pairs += [(arguments[k], array) for k in self.changed for array, _ in self.captured]
@@ -235,6 +244,7 @@ class Compiled:
 
     def trace_once(self, specs: list[Leaf | Static], treedef: TreeDef, trace: Trace) -> Entry:
         changed: list[int] = []
+        in_rows: list[int] = []
         structures: list[TreeDef] = []
 
         def call(args, kwargs):
@@ -245,6 +255,7 @@ class Compiled:
                 if isinstance(x, Array) and x.cell.pending:
                     refresh(x.cell)
             changed[:] = [k for k, x in enumerate(arguments) if isinstance(x, Array) and not x.scalar and x.cell.version]
+            in_rows[:] = [k for k in changed if arguments[k].ndim > 1 and arguments[k].cell.in_rows]
             structures[:] = [flatten(result)[1]]
             written = [traced for _, traced in captures.written()]
             return result, [arguments[k] for k in changed], written, printed()
@@ -259,7 +270,7 @@ class Compiled:
                 captures.read("shape", array, None, array.shape)
         written = [array for array, _ in captures.written()]
         inputs = [(number, leaf.type.dtype) for number, leaf in enumerate(specs) if isinstance(leaf, Leaf)]
-        return Entry(traced, structures[0], inputs, list(changed), written, captures.checker(traced.pinned))
+        return Entry(traced, structures[0], inputs, list(changed), in_rows, written, captures.checker(traced.pinned))
 
 
 class Plan:

@@ -47,6 +47,7 @@ def make_shortcut(entry, args: tuple) -> Callable[[tuple], Any] | None:
         operands = ", ".join(names)
     places = {number: name for (number, _), name in zip(entry.inputs, names, strict=False)}
     changed = [places[number] for number in entry.changed]
+    lines += [f"if {places[number]}.__class__ is not ndarray or not {places[number]}.flags.c_contiguous: {MISS}" for number in entry.in_rows]
     lines += [unshared(x, y) for x in changed for y in arrays(leaves, entry, names) if x != y]
     lines += [f"outputs = kernel({operands})", f"if outputs is NotImplemented: outputs = kernel(*map(contiguous, ({operands},)))",
               f"if outputs is NotImplemented: {MISS}", "counters.calls += 1"]

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 import jitad
+from jitad.ir import errors
 
 RESULTS = [  # of a real array of 8 x 8 and a complex one
     lambda a, z: np.einsum("ii->i", a), lambda a, z: np.einsum("ij->ji", a), lambda a, z: np.einsum("iij->ij", a.reshape(2, 2, 16)),
@@ -40,3 +41,20 @@ def test_writes_to_results(part):
     a = np.random.default_rng(0).random((8, 8))
     for k, (found, wanted) in enumerate(zip(jitad.jit(written)(a), written(a), strict=True)):
         np.testing.assert_allclose(found, wanted, rtol=1e-14, err_msg=f"{part + k // 3 * 4}")
+
+
+def test_arrays_that_do_not_lie_in_c_order():
+    def through_a_row(x):
+        x.ravel()[1] = 50.0
+        return x
+
+    x = np.arange(6.0).reshape(2, 3)
+    compiled = jitad.jit(through_a_row)
+    np.testing.assert_array_equal(compiled(x.copy()), through_a_row(x.copy()))
+    for other in (np.asfortranarray(x), np.repeat(x, 2, 1)[:, ::2]):
+        with pytest.raises(errors.ValueError, match="ascontiguousarray"):
+            compiled(other)
+    for function in (lambda x: x.T.ravel("K"), lambda x: (2 * x.T).flatten("A"), lambda x: x.reshape(-1, order="A")):
+        with pytest.raises(errors.ValueError, match="write order='C'"):
+            jitad.jit(function)(x)
+    np.testing.assert_array_equal(jitad.jit(lambda x: x[:1].ravel("K"))(x), x[0])

@@ -21,7 +21,7 @@ from jitad.frontend.printing import can_be_marked, marked
 from jitad.frontend.promotion import cast, promote, to_atom
 from jitad.frontend.ufunc_methods import METHODS
 from jitad.frontend.ufuncs import OPERANDS, binary, unary
-from jitad.frontend.views import Part, Permutation, Reshape, is_contiguous, reshaped, reshaped_strides
+from jitad.frontend.views import Part, Permutation, Reshape, is_contiguous, known_order, reshaped, reshaped_strides
 from jitad.ir import errors
 from jitad.ir.source import library_call
 from jitad.ir.types import ArrayType, check_dtype, real_dtype
@@ -245,21 +245,21 @@ class Array(View):
     def reshape(self, *shape, order="C", copy=None) -> Array:
         """Return the elements under another shape: a view where NumPy gives one."""
         shape = completed(shape[0] if len(shape) == 1 and np.iterable(shape[0]) else shape, self)
-        if order == "F":
+        if known_order(order, self.type) == "F":
             return self.T.reshape(shape[::-1], copy=copy).T
-        if order not in ("C", "A", "K"):
-            raise errors.ValueError(f"order must be one of 'C', 'F', 'A', or 'K' (got '{order}')")
         if copy or self.scalar or reshaped_strides(self.type, self.strides, shape) is None:
             if copy is False:
                 raise errors.ValueError("Unable to avoid creating a copy while reshaping.")
             return wrap(reshaped(self.atom, shape), scalar=False)
+        self.cell.in_rows = True
         return self.through(Reshape(shape))
 
     def ravel(self, order="C") -> Array:
         """Return the elements in one row: a view if they are in one row in memory."""
-        whole = self.T if order == "F" else self
+        whole = self.T if known_order(order, self.type) == "F" else self
         if whole.scalar or not whole.flat_in_memory():
             return whole.flatten()
+        self.cell.in_rows = True
         return whole.through(Reshape((self.size,)))
 
     def flat_in_memory(self, turned: bool = False) -> bool:
@@ -269,7 +269,8 @@ class Array(View):
 
     def flatten(self, order="C") -> Array:
         """Return a copy of the elements in one row."""
-        return wrap(reshaped((self.T if order == "F" else self).atom, (self.size,)), scalar=False)
+        whole = self.T if known_order(order, self.type) == "F" else self
+        return wrap(reshaped(whole.atom, (self.size,)), scalar=False)
 
     def transpose(self, *axes) -> Array:
         """Return a view with the axes in another order, by default reversed."""

@@ -32,14 +32,15 @@ class Cell:
     """One piece of memory: its current value, how often it was written, and the trace it lives in.
 
     `twins` are cells in use that may be the same memory, each with the test that tells whether they are, None if that is not known. When one
-    is written, it is `pending` for the others, until they are read.
+    is written, it is `pending` for the others, until they are read. `in_rows` says that what is a view of it was decided by its lying in C order.
     """
 
-    __slots__ = ("atom", "version", "trace", "twins", "pending", "__weakref__")
+    __slots__ = ("atom", "version", "trace", "twins", "pending", "in_rows", "__weakref__")
 
     def __init__(self, atom: Atom, trace: Trace | None):
         self.atom = atom
         self.version = 0
+        self.in_rows = False
         self.trace = trace
         self.twins: Mapping[Cell, Atom | None] = NO_CELLS
         self.pending: Mapping[Cell | None, Atom | None] = NO_CELLS

@@ -18,7 +18,7 @@ from jitad.primitives.arithmetic import add, sub
 from jitad.primitives.boxes import slice_
 from jitad.primitives.complexes import complex_, imag, real
 from jitad.primitives.indexing import gather, scatter, scatter_add
-from jitad.primitives.shaping import broadcast, inverse_permutation, matching_groups, reshape, transpose
+from jitad.primitives.shaping import broadcast, inverse_permutation, matching_groups, reshape, shape_text, transpose
 from jitad.primitives.spans import Span
 from jitad.primitives.updates import update
 from jitad.primitives.windows import window, window_add, window_update
@@ -233,6 +233,16 @@ def contiguous_strides(type: ArrayType) -> tuple[int, ...]:
         strides.append(stride)
         stride *= extent
     return tuple(reversed(strides))
+
+
+def known_order(order: str | None, type: ArrayType) -> str:
+    """Return "C" or "F" for the order in which elements are asked for; an order as they lie in memory is not known, where there is more than one."""
+    if order not in ("C", "F", "A", "K", None):
+        raise errors.ValueError(f"order must be one of 'C', 'F', 'A', or 'K' (got '{order}')")
+    if order in ("A", "K") and sum(n > 1 for n in type.shape) > 1 and 0 not in type.shape:
+        raise errors.ValueError(f"the elements of an array of shape {shape_text(type.shape)} are asked for as they lie in memory (order={order!r}), "
+                                "which follows from how the arrays that it was computed from lie there; write order='C' or order='F'")
+    return "F" if order == "F" else "C"
 
 
 def is_contiguous(type: ArrayType, strides: tuple[int, ...] | None) -> bool:
