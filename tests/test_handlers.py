@@ -83,6 +83,7 @@ def filled(a, x):
     if x < 0:
         raise ValueError("negative")
     a[1] = x * x
+    return a[1]
 
 
 def within_loops(x):
@@ -193,6 +194,34 @@ def written(x):
     return np.sum(a) * y * total
 
 
+def positive(x):
+    if x < 0:
+        raise ValueError("negative")
+    return x < 3
+
+
+def in_one_statement(x):
+    """The calls of a statement that come after the one that raises are left out, and so are those of conditions."""
+    a, out, total, n = np.zeros(2), [], 0.0, 0
+    for i in range(6):
+        try:
+            total = total + filled(a, np.sin(i * x)) + filled(a, np.sin(2 * i * x))
+        except ValueError:
+            total = total + a[0]
+        with contextlib.suppress(ValueError):
+            out.append(math.sqrt(np.cos(i * x)) + positive(a[0]))
+            if positive(np.sin(i + x)):
+                a[0] *= 2
+        try:
+            y = x
+            while positive(y):
+                y = y * 1.7 - 0.5
+                n += 1
+        except ValueError:
+            n += 10
+    return total * n + sum(out) + len(out) + a[0]
+
+
 def of_python(x):
     try:
         y = math.sqrt(x)
@@ -212,7 +241,7 @@ def of_python(x):
 CASES = [
     (fallback, [1.0, 0.001, 3.0]), (returned, [1.0, 0.001]), (at_each_step, [2.0, -1.0, -5.0, -20.0]), (within_loops, [0.7, -0.01]),
     (around_loop, [0.01, 2.0]), (again, [0.2, -1.0, 2.0]), (nested, [2.0, -1.0, -7.0]), (inverses, [2.0, 0.5, -1.0]),
-    (solved, [2.0, 0.5]), (indexed, [0.11, 0.517]), (written, [0.8, 1.5, 0.01]), (of_python, [0.5, 3.1, -1.5]),
+    (solved, [2.0, 0.5]), (indexed, [0.11, 0.517]), (written, [0.8, 1.5, 0.01]), (in_one_statement, [0.7, 1.3, 0.4]), (of_python, [0.5, 3.1, -1.5]),
 ]  # fmt: skip
 
 

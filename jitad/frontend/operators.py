@@ -13,7 +13,7 @@ from collections.abc import Callable
 import numpy as np
 
 from jitad.frontend.captures import Captures, active
-from jitad.frontend.cells import is_traced
+from jitad.frontend.cells import is_traced, wrap
 from jitad.frontend.control.catching import attempts, catches
 from jitad.frontend.control.raising import raise_where
 from jitad.frontend.printing import printf
@@ -91,8 +91,9 @@ def binary_method(operation: Callable, name: str, in_place: bool) -> Callable:
     def method(self, left, right):
         captures = active.captures
         if captures is None or (ordinary[type(left)] and ordinary[type(right)]):
-            if divides and attempts() and check_divisor(left, right) and in_place:
-                return np.where(right == 0, left, operation(left, np.where(right == 0, 1, right)))[()]
+            if divides and attempts() and check_divisor(left, right):
+                result = operation(left, scalar_where(right == 0, 1, right))
+                return scalar_where(right == 0, left, result) if in_place else result
             return operation(left, right)
         ways = [(direct, (left, right))]
         if type(left) is not type(right):
@@ -112,6 +113,11 @@ def check_divisor(left, right) -> bool:
         return False
     raise_where(eq(right.atom, full(0, right.atom.type)), ZeroDivisionError("division by zero"))
     return True
+
+
+def scalar_where(condition, x, y):
+    """Return one of two of Python's numbers."""
+    return wrap(np.where(condition, x, y).atom, weak=True)
 
 
 def overrides(cls: type, base: type, name: str) -> bool:

@@ -123,6 +123,8 @@ class Stage(Operators):
         if isinstance(function, Variant):
             return lambda *args, **kwargs: distributed(lambda one: self.callee(one)(*args, **kwargs), function)
         resolved = self.resolve(captures, function)
+        if catching.attempts() and (reads_variants(resolved) or function is print):
+            resolved = branches.unless_raised(resolved)
         return spread(resolved) if has_variants() and not reads_variants(resolved) else resolved
 
     def method(self, base, name: str):
@@ -139,6 +141,8 @@ class Stage(Operators):
             resolved = functools.partial(get, base)
             return spread(resolved) if has_variants() else resolved
         resolved = self.resolve(captures, self.read_attribute(captures, base, name))
+        if catching.attempts() and (reads_variants(resolved) or isinstance(base, CONTAINERS) and name in CHANGING):
+            resolved = branches.unless_raised(resolved)
         return spread(resolved) if has_variants() and not isinstance(base, CONTAINERS) and not reads_variants(resolved) else resolved
 
     def made(self, value, kinds: str = "fc", holders: int = 0):
@@ -311,6 +315,7 @@ def has_variants() -> bool:
 
 def reads_variants(function) -> bool:
     """Return whether a function is Python code that is rewritten."""
+    function = getattr(function, "__wrapped__", function)
     function = getattr(function, "__func__", function)
     return isinstance(function, types.FunctionType) and any(type(const) is Stage for const in function.__code__.co_consts)
 

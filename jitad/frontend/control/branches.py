@@ -16,7 +16,7 @@ from jitad.frontend.array import Array, to_atom, wrap
 from jitad.frontend.cells import is_traced
 from jitad.frontend.control.appended import Appended
 from jitad.frontend.control.bodies import Pass, State, choice, commit_all
-from jitad.frontend.control.catching import Unwound, caught, is_raised, resumed
+from jitad.frontend.control.catching import NONE_RAISED, Unwound, attempts, caught, is_raised, resumed
 from jitad.frontend.control.choices import Choices, is_whole, unchangeable_choice
 from jitad.frontend.control.growth import longest, settle, with_room
 from jitad.frontend.control.likeness import Template, common, fitted, placed, template
@@ -31,7 +31,7 @@ from jitad.frontend.control.pictures import (
     placeholders,
 )
 from jitad.frontend.control.raising import raise_where
-from jitad.frontend.control.signals import NONE, NOTHING, RAISE, RETURN, Signal, codes, is_none, returning
+from jitad.frontend.control.signals import NONE, NOTHING, RAISE, RAISED, RETURN, Signal, codes, is_none, returning
 from jitad.frontend.control.state import LENGTH, UNSET, NameSlot, Site
 from jitad.frontend.extents import extent_of
 from jitad.frontend.guards import same as same_value
@@ -46,6 +46,7 @@ from jitad.ir import errors
 from jitad.ir.program import Atom, literal
 from jitad.ir.source import user_source
 from jitad.ir.types import BOOL, INT
+from jitad.primitives.comparisons import eq
 
 NO_SITE = Site(())
 
@@ -293,6 +294,24 @@ def signal_left(signal: Signal) -> Signal:
     """Return a signal where it is known to be one."""
     possible = signal.possible - {NONE}
     return Signal(next(iter(possible)) if len(possible) == 1 else signal.code, signal.value, possible)
+
+
+def unless_raised(function: Callable) -> Callable:
+    """Return a function that is left out where the same statement has raised an exception that is handled."""
+
+    @functools.wraps(function, updated=())
+    def call(*args, **kwargs):
+        found = attempts()
+        if not found or not found[-1].pending:
+            return function(*args, **kwargs)
+
+        def run():
+            return returning(function(*args, **kwargs))
+
+        test = eq(found[-1].atom, NONE_RAISED)
+        return chosen_arm(test, [lambda: RAISED, functools.partial(resumed, run)], State((run,), ())).value
+
+    return call
 
 
 def result(signal: Signal | None):

@@ -51,6 +51,11 @@ def raises(node) -> bool:
     return isinstance(node, ast.Raise | ast.Assert)
 
 
+def calls(test: ast.expr) -> bool:
+    """Return whether a condition calls what may raise an exception."""
+    return any(isinstance(x, ast.Call) and raises(x) for x in ast.walk(test))
+
+
 def value_of(node) -> tuple[str, ast.expr] | None:
     """Return the field of a statement with what is computed before it takes effect, and that expression."""
     field = {ast.Assign: "value", ast.AugAssign: "value", ast.AnnAssign: "value", ast.If: "test", ast.For: "iter"}.get(type(node))
@@ -170,8 +175,9 @@ def simplified(node):
     own = list(own_nodes(node))
     if any(map(annotates_name, own)):
         node = WithoutAnnotations().visit(copy.deepcopy(node))
-    if any(isinstance(x, ast.While) and binds(x.test) for x in own):
-        node = ConditionsInside().visit(copy.deepcopy(node))
+    guards = any(map(handles, own))
+    if any(isinstance(x, ast.While) and (binds(x.test) or guards and calls(x.test)) for x in own):
+        node = ConditionsInside(guards).visit(copy.deepcopy(node))
     if any(map(is_plain_match, own)):
         node = BranchesForMatch().visit(copy.deepcopy(node))
     if any(map(suppresses, own)):
@@ -200,11 +206,14 @@ class WithoutAnnotations(ast.NodeTransformer):
 
 
 class ConditionsInside(ast.NodeTransformer):
-    """Moves conditions of `while` that bind names into the body: ``while True: if not c: break; ...``."""
+    """Moves conditions of `while` that bind names, or may raise what is handled, into the body: ``while True: if not c: break; ...``."""
+
+    def __init__(self, guards: bool):
+        self.guards = guards
 
     def visit_While(self, node):
         self.generic_visit(node)
-        if binds(node.test):
+        if binds(node.test) or self.guards and calls(node.test):
             leave = place(node.test, ast.If(place(node.test, ast.UnaryOp(ast.Not(), node.test)),
                                             [*node.orelse, place(node.test, ast.Break())], []))
             node.test, node.body, node.orelse = constant(node.test, True), [leave, *node.body], []

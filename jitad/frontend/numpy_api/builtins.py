@@ -91,9 +91,11 @@ OUTSIDE = {  # where functions of real numbers have no value
 def on_scalars(ufunc: Callable, dtype, name: str = "") -> Callable:
     def function(*xs):
         xs = [scalar(x, dtype) for x in xs]
-        result = wrap(to_atom(ufunc(*xs)), weak=True)
         if name in OUTSIDE and catches(ValueError):
-            raise_where(to_atom(OUTSIDE[name](*xs)), ValueError("math domain error"))
+            outside = OUTSIDE[name](*xs)
+            raise_where(to_atom(outside), ValueError("math domain error"))
+            xs = [np.where(outside, 2.0 if name == "acosh" else 0.5, x) for x in xs]
+        result = wrap(to_atom(ufunc(*xs)), weak=True)
         if np.dtype(dtype).kind == "f" and catches(OverflowError):
             finite = functools.reduce(operator.and_, map(np.isfinite, xs))
             raise_where(to_atom(np.isinf(result) & finite), OverflowError("math range error"))
