@@ -5,7 +5,6 @@ They are found by their names and modules, so that SciPy is not imported for the
 
 from __future__ import annotations
 
-import contextlib
 import functools
 import importlib
 import types
@@ -37,12 +36,20 @@ def of_scipy(function: Callable) -> Callable | None:
         args, kwargs = [read(x) for x in args], {name: read(x) for name, x in kwargs.items()}
         traced = contains_traced(args) or contains_traced(list(kwargs.values()))
         if not traced and args and isinstance(args[0], types.FunctionType | types.MethodType | functools.partial):
-            with contextlib.suppress(errors.ConcreteValueError):  # a function that takes traced values from elsewhere
+            try:
                 return function(*args, **kwargs)
-            traced = True
+            except Exception as error:
+                if not asks_for_values(error):
+                    raise
+            traced = True  # the function takes traced values from elsewhere
         return (known if traced else function)(*args, **kwargs)
 
     return call
+
+
+def asks_for_values(error: BaseException | None) -> bool:
+    """Return whether an exception comes of asking a traced array for its values."""
+    return error is not None and (isinstance(error, errors.ConcreteValueError) or asks_for_values(error.__cause__ or error.__context__))
 
 
 def read(x):

@@ -144,4 +144,13 @@ def root_scalar(f, args=(), method=None, bracket=None, fprime=None, fprime2=None
     return Root(newton(f, x0, args=args, **given))
 
 
-FUNCTIONS = {**dict.fromkeys(BRACKETING, between), "newton": newton, "root_scalar": root_scalar}
+def refusing(name: str):
+    def refused(*args, **kwargs):
+        raise errors.NotImplementedError(f"scipy.optimize.{name} of a function with traced values, in a traced function; call it outside, or write "
+                                         "the iteration (Newton's method, say) as a loop")
+
+    return refused
+
+
+REFUSED = ("fsolve", "root", "least_squares", "minimize", "minimize_scalar", "curve_fit", "fixed_point")
+FUNCTIONS = {**{name: refusing(name) for name in REFUSED}, **dict.fromkeys(BRACKETING, between), "newton": newton, "root_scalar": root_scalar}
