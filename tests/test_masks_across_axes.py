@@ -96,3 +96,13 @@ def test_numbers_that_differ():
 
     with pytest.raises(ValueError, match="extents"):
         jitad.jit(f)(F, MASK)
+
+
+@pytest.mark.parametrize("read", [np.asarray, np.array, np.ascontiguousarray])
+def test_what_a_mask_selects_is_an_array(read):
+    def function(x):
+        return np.sum(read(x[x > 0], dtype=np.float32) ** 2) + read(x[x < 0])[0]
+
+    x = np.array([0.5, -1.25, 2.0, -3.0])
+    np.testing.assert_allclose(jitad.jit(function)(x), function(x), rtol=1e-6)
+    np.testing.assert_allclose(jitad.grad(function)(x), [1.0, 1.0, 4.0, 0.0], rtol=1e-6)

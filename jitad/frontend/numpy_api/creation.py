@@ -14,6 +14,7 @@ from collections.abc import Callable
 import numpy as np
 
 from jitad.frontend.array import Array, is_traced, to_atom, wrap
+from jitad.frontend.masks import Selected
 from jitad.frontend.numpy_api.operands import asarray, filled
 from jitad.frontend.numpy_api.table import implements
 from jitad.frontend.promotion import contains_traced, whole
@@ -42,7 +43,7 @@ def redirects(function: Callable, table: dict = REDIRECTS) -> Callable:
 def array(object, dtype=None, *, copy=True, order="K", subok=False, ndmin=0, like=None):
     """``np.array`` that also reads traced arrays and nests of lists and tuples around them."""
     object = whole(object)
-    if isinstance(object, Ragged) and not ndmin:
+    if isinstance(object, Ragged | Selected) and not ndmin:
         return object.copy() if dtype is None else object.astype(dtype)
     if not contains_traced(object):
         return np.array(object, dtype, copy=copy, order=order, subok=subok, ndmin=ndmin)
@@ -59,7 +60,7 @@ def redirect_reader(function: Callable) -> None:
     @functools.wraps(function)
     def read(a, dtype=None, *args, **kwargs):
         a = whole(a)
-        if isinstance(a, Ragged):
+        if isinstance(a, Ragged | Selected):
             return a if dtype is None else a.astype(dtype)
         if not contains_traced(a):
             return function(a, dtype, *args, **kwargs)
