@@ -79,7 +79,24 @@ def adding_to_shares(x, k):
     return np.sum(y**2)
 
 
+def first_and_last_by_themselves(x, k):
+    """As a solver of tridiagonal systems is often written, here one for each row."""
+    u, c, d = x.copy(), np.zeros(M), np.zeros(M)
+    for i in range(N):
+        c[0] = -k[i, 0] / (1 + 2 * k[i, 0])
+        d[0] = u[i, 0] / (1 + 2 * k[i, 0])
+        for j in range(1, M):
+            pivot = 1 + k[i, j] * (2 + c[j - 1])
+            c[j] = -k[i, j] / pivot
+            d[j] = (u[i, j] + k[i, j] * d[j - 1]) / pivot
+        u[i, M - 1] = d[M - 1]
+        for j in range(M - 2, -1, -1):
+            u[i, j] = d[j] - c[j] * u[i, j + 1]
+    return np.sum(u**2)
+
+
 INDEPENDENT = [columns_after_thomas, alternating, filtered_backwards, work_in_two_rows, adding_to_shares]
+IN_BLOCKS = [first_and_last_by_themselves]
 
 
 def neighbours(x, k):
@@ -134,7 +151,7 @@ def loops_in_loops(program):
     return sum(has_loops(body) + loops_in_loops(body) for body in bodies)
 
 
-@pytest.mark.parametrize("f", INDEPENDENT + DEPENDENT, ids=lambda f: f.__name__)
+@pytest.mark.parametrize("f", INDEPENDENT + IN_BLOCKS + DEPENDENT, ids=lambda f: f.__name__)
 def test_value_and_derivatives(f):
     np.testing.assert_allclose(jitad.jit(f)(X, K), f(X, K), rtol=1e-13)
     check_grads(f, (X, K), order=2)
@@ -144,6 +161,13 @@ def test_value_and_derivatives(f):
 def test_trips_run_side_by_side(f):
     program = jitad.trace(f)(X, K)
     assert loops_in_loops(side_by_side(program)) == loops_in_loops(program) - 1
+
+
+@pytest.mark.parametrize("f", IN_BLOCKS, ids=lambda f: f.__name__)
+def test_rows_run_in_blocks(f):
+    program = jitad.trace(f)(X, K)
+    outer, blocks = [[e.params["length"] for e in p.equations if e.primitive is loop] for p in (program, side_by_side(program))]
+    assert (outer, blocks) == ([N], [N // 5])
 
 
 @pytest.mark.parametrize("f", DEPENDENT, ids=lambda f: f.__name__)

@@ -25,7 +25,7 @@ from jitad.primitives.control.loops import loop
 from jitad.primitives.declare import full
 from jitad.primitives.indexing import gather, scatter, scatter_add
 from jitad.primitives.shaping import broadcast, iota, reshape
-from jitad.primitives.spans import Span, Spans
+from jitad.primitives.spans import Span
 from jitad.primitives.updates import update
 from jitad.primitives.windows import window, window_add, window_update
 
@@ -199,8 +199,8 @@ class Lanes:
             return current().repeat(equation, operands)
         if primitive is gather:
             return [self.read(*operands)]
-        if primitive in (window, window_update, window_add):
-            return [self.element(primitive, operands, equation.params["spans"])]
+        if primitive in (slice_, update, window, window_update, window_add):
+            return [self.element(equation, operands)]
         if primitive is reshape and isinstance(operands[0], Vector):
             return [Vector(reshape(operands[0].atom, shape=(*equation.params["shape"], self.size)))]
         if primitive in (scatter, scatter_add):
@@ -280,18 +280,20 @@ class Lanes:
         new = reshape(self.vector(value).atom, shape=tuple([span.extent for span in spans]))
         return Shared((window_update if primitive is scatter else window_add)(array.atom, new, *starts, spans=spans))
 
-    def element(self, primitive, operands: list[Value], spans: Spans) -> Value:
-        """Read or write a window of one element."""
-        if any(span.extent != 1 or span.counted for span in spans):
+    def element(self, equation: Equation, operands: list[Value]) -> Value:
+        """Read or write a box or a window of one element."""
+        primitive, params, read = equation.primitive, equation.params, equation.primitive in (slice_, window)
+        part = equation.outputs[0] if read else equation.inputs[1]
+        if part.type.size != 1 or any(span.counted for span in params.get("spans", ())):
             raise Unsuitable
-        rest = iter(operands[1:] if primitive is window else operands[2:])
-        indices = [next(rest) if span.start is None else literal(span.start, INT) for span in spans]
-        ones = (1,) * len(spans)
-        if primitive is window:
+        rest = iter(operands[1 if read else 2 :])
+        starts = [span.start for span in params["spans"]] if "spans" in params else params["start"]
+        indices = [next(rest) if start is None else literal(start, INT) for start in starts]
+        if read:
             x = self.read(operands[0], *indices)
-            return Vector(reshape(x.atom, shape=(*ones, self.size))) if isinstance(x, Vector) else reshape(x, shape=ones)
+            return Vector(reshape(x.atom, shape=(*part.shape, self.size))) if isinstance(x, Vector) else reshape(x, shape=part.shape)
         value = Vector(reshape(self.vector(operands[1]).atom, shape=(self.size,)))
-        return self.write(scatter if primitive is window_update else scatter_add, True, operands[0], value, *indices)
+        return self.write(scatter_add if primitive is window_add else scatter, True, operands[0], value, *indices)
 
     def spans(self, array: Atom, indices: Sequence[Value]) -> tuple[tuple[Span, ...], list[Atom]]:
         """Return where the lanes' elements of an array lie: in a row along one axis."""
