@@ -11,7 +11,7 @@ from jitad.frontend.printing import continue_log
 from jitad.frontend.programs import Leaf, describe
 from jitad.frontend.ragged import refuse_sized
 from jitad.frontend.trees import LEAF, TreeDef, flatten, leaf_paths, parts_of, unflatten
-from jitad.functional.inner import present, private, trace_printing
+from jitad.functional.inner import batched, present, private, trace_printing
 from jitad.ir import errors
 from jitad.ir.program import Atom
 from jitad.ir.types import ArrayType
@@ -42,7 +42,8 @@ def vmap(function: Callable, in_axes, out_axes, args: tuple, kwargs: dict):
         named, names = flatten(kwargs)
         return function(*unflatten(treedef, rest), **unflatten(names, list(map(private, named))))
 
-    traced, prints = trace_printing(call, members, flatten(tuple(inputs))[1])
+    with batched():
+        traced, prints = trace_printing(call, members, flatten(tuple(inputs))[1])
     refuse_sized(traced.treedef, "a result of vmap")
     where = [axis for _, axis in mapped] + [None] * len(traced.free)
     outputs, out = push_batch(traced.program, [*inputs, *traced.free], where, size)

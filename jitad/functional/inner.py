@@ -7,7 +7,9 @@ that are not of interest are held as they are; what the function does to them in
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -26,6 +28,8 @@ from jitad.optimize.lanes import side_by_side
 from jitad.primitives.complexes import convert
 from jitad.primitives.declare import full, instantiate
 from jitad.transform.linearize import LinearMap, linearize
+
+_batched: ContextVar[bool] = ContextVar("batched", default=False)
 
 
 @dataclass(frozen=True)
@@ -88,11 +92,23 @@ def present(atom: Atom, leaf: Leaf):
 def trace_inner(function: Callable, tree: Any) -> Inner:
     """Trace ``function(tree)``, whose leaves are the arguments of interest and become the inputs of its Program.
 
-    What does not change in a loop is computed before it: so is then what the chain rule makes of it.
+    What does not change in a loop is computed before it: so is then what the chain rule makes of it. Trips run side by side unless members of
+    a batch do.
     """
     leaves, treedef = flatten((tree,))
     traced, prints = trace_printing(function, [describe(x) for x in leaves], treedef)
-    return Inner(replace(traced, program=side_by_side(hoist(traced.program))), list(map(to_atom, leaves)), prints)
+    program = hoist(traced.program)
+    return Inner(replace(traced, program=program if _batched.get() else side_by_side(program)), list(map(to_atom, leaves)), prints)
+
+
+@contextmanager
+def batched() -> Iterator[None]:
+    """What is traced meanwhile becomes part of a batch."""
+    token = _batched.set(True)
+    try:
+        yield
+    finally:
+        _batched.reset(token)
 
 
 def trace_printing(function: Callable, leaves: Sequence[Leaf], treedef: TreeDef) -> tuple[Traced, bool]:

@@ -10,7 +10,7 @@ import numpy as np
 from jitad.frontend.array import to_atom, wrap
 from jitad.frontend.trees import flatten, unflatten
 from jitad.functional.forward import linear_program
-from jitad.functional.inner import check_differentiable, positions, trace_inner, with_arguments
+from jitad.functional.inner import batched, check_differentiable, positions, trace_inner, with_arguments
 from jitad.functional.reverse import Budget, within
 from jitad.ir import errors
 from jitad.ir.program import Atom, Program, Var
@@ -32,7 +32,8 @@ def jacobian(function: Callable, argnums, mode: str | None, args: tuple, kwargs:
     numbers = positions(argnums, args, name)
     chosen = tuple(args[number] for number in numbers)
     check_differentiable(chosen, numbers, name)
-    inner = trace_inner(with_arguments(function, args, kwargs, numbers), chosen)
+    with batched():
+        inner = trace_inner(with_arguments(function, args, kwargs, numbers), chosen)
     ins, outs = [atom.type for atom in inner.inputs], [leaf.type for leaf in inner.traced.results]
     for type in (*ins, *outs):
         if type.dtype.kind == "c" or not type.differentiable:

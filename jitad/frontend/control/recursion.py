@@ -11,6 +11,7 @@ import ast
 import copy
 import types
 from collections.abc import Callable
+from pathlib import Path
 
 from jitad.frontend.control.constructs import own_nodes
 from jitad.frontend.scopes import FUNCTIONS, parameters
@@ -20,6 +21,7 @@ from jitad.ir import errors
 from jitad.ir.libraries import is_library
 from jitad.ir.source import Source
 
+STAGED = str(Path(__file__).with_name("bodies.py"))  # whose functions run while a branch or a loop is staged
 DEEPEST = 10  # branches within branches, each of which decides about a call
 TOTAL, WEIGHT, PENDING = "<total>", "<weight>", "<pending>"
 STATEMENTS = (ast.Assign, ast.AnnAssign, ast.AugAssign, ast.Pass, ast.Raise, ast.Assert, ast.Expr)
@@ -75,15 +77,16 @@ def endless(name: str, *source: Source) -> errors.ControlFlowError:
         "still to be done if there are several calls", *source)
 
 
-def explained(error: RecursionError) -> errors.ControlFlowError:
-    """Return what is to be said of recursion without end: in which of the user's functions, and where."""
-    found, traceback = [], error.__traceback__
+def explained(error: RecursionError) -> Exception:
+    """Return what is to be said of recursion without end: in which of the user's functions, and where, if it goes through staged control flow."""
+    found, staged, traceback = [], False, error.__traceback__
     while traceback is not None:
         code = traceback.tb_frame.f_code
+        staged = staged or code.co_filename == STAGED
         if not is_library(code.co_filename) and not code.co_name.startswith("<"):
             found.append((code.co_name, Source(code.co_filename, traceback.tb_lineno)))
         traceback = traceback.tb_next
-    return endless(*max(found, key=found.count, default=("a function",)))
+    return endless(*max(found, key=found.count, default=("a function",))) if staged else error
 
 
 # --- the same in a loop ---------------------------------------------------------------------------------------------------------------
