@@ -60,15 +60,14 @@ def test_few_trips_with_loops_within_loops_in_them_are_staged():
 
 
 def test_a_loop_that_turns_out_not_to_be_staged_after_its_first_trip():
-    weights = [0.5] * 20
-
     def f(x):
-        y = x.copy()
+        y, kept = x.copy(), {}
         for i in range(20):
             y[0] += 1
             if i > 0:
                 y[1] += previous  # noqa: F821
-            previous = weights[i] * y[0]  # noqa: F841
+            kept[i] = 0.5 * y[0]
+            previous = kept[i]  # noqa: F841
         return np.sum(y * x)
 
     assert "loop" not in primitives(f, X)
