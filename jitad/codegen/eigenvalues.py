@@ -11,7 +11,7 @@ from jitad.codegen import blas
 from jitad.codegen.emission import room
 from jitad.codegen.loop import Loop
 from jitad.codegen.scalars import I32, I64, memory_type
-from jitad.codegen.stacks import Pointer, clear, fail_if, member, new_status, stack_of, transpose_copy
+from jitad.codegen.stacks import Pointer, clear, fail_by, fail_if, member, new_status, stack_of, transpose_copy
 from jitad.lower.loops import Call
 
 
@@ -41,7 +41,7 @@ def emit_geev(builder, call: Call, pointer: Pointer, vectors) -> ir.Value:
             parts = [values] if dtype.kind == "c" else [reals, builder.gep(reals, [ir.Constant(I64, n)], source_etype=ir.DoubleType())]
             more = [reals] if dtype.kind == "c" else []
             blas.call(builder, "geev", dtype, "N", job, n, matrix, n, *parts, matrix, 1, columns, n, work, room_of_work, *more, info)
-            fail_if(builder, builder.icmp_signed("!=", builder.load(info, typ=I32), ir.Constant(I32, 0)), status, call)
+            fail_by(builder, info, status, call)
             if dtype.kind != "c":
                 join_values(builder, values, *parts, n)
             if vectors is not None:

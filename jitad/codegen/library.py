@@ -20,6 +20,7 @@ from jitad.codegen.sorting import emit_argsort
 from jitad.codegen.stacks import (
     Pointer,
     clear,
+    fail_by,
     fail_if,
     member,
     new_status,
@@ -181,7 +182,7 @@ def emit_cholesky(builder, call: Call, pointer: Pointer) -> ir.Value:
     with Loop(builder, 0, count - 1) as k:
         out = offset(builder, pointer(factor), builder.mul(k, ir.Constant(I64, n * n)), dtype)
         blas.call(builder, "potrf", dtype, "U", n, out, n, info)
-        fail_if(builder, builder.icmp_signed("!=", builder.load(info, typ=I32), ir.Constant(I32, 0)), status, call)
+        fail_by(builder, info, status, call)
         with Loop(builder, 0, n - 1) as i, Loop(builder, 0, n - 1) as j, builder.if_then(builder.icmp_signed(">", j, i)):
             place = builder.gep(out, [builder.add(builder.mul(i, ir.Constant(I64, n)), j)], source_etype=element)
             builder.store(ir.Constant(element, 0), place, align=1)
@@ -220,7 +221,7 @@ def emit_eigh(builder, call: Call, pointer: Pointer) -> ir.Value:
         routine = "heevd" if dtype.kind == "c" else "syevd"
         work = [operand for pair in zip(rooms, sizes, strict=True) for operand in pair]
         blas.call(builder, routine, dtype, "V", call.params["uplo"], n, matrix, n, found, *work, info)
-        fail_if(builder, builder.icmp_signed("!=", builder.load(info, typ=I32), ir.Constant(I32, 0)), status, call)
+        fail_by(builder, info, status, call)
         transpose_in_place(builder, matrix, n, dtype)
     clear(builder, scratch, pointer)
     return builder.load(status, typ=I32)
@@ -241,7 +242,7 @@ def emit_svd(builder, call: Call, pointer: Pointer) -> ir.Value:
         work = [rooms[2], scratch[3].type.shape[-1], *rooms[3:]]
         job = "A" if max(left, right) > min(m, n) else "S"
         blas.call(builder, "gesdd", dtype, job, m, n, turned, m, values, by_columns[0], m, by_columns[1], right, *work, info)
-        fail_if(builder, builder.icmp_signed("!=", builder.load(info, typ=I32), ir.Constant(I32, 0)), status, call)
+        fail_by(builder, info, status, call)
         transpose_copy(builder, left_vectors, by_columns[0], left, m, dtype)
         transpose_copy(builder, right_vectors, by_columns[1], n, right, dtype)
     clear(builder, scratch, pointer)
@@ -259,7 +260,7 @@ def emit_svdvals(builder, call: Call, pointer: Pointer) -> ir.Value:
     with Loop(builder, 0, count - 1) as k:
         values, matrix, work, *rooms = (member(builder, x, k, count, pointer) for x in (s, matrices, *scratch))
         blas.call(builder, "gesdd", dtype, "N", n, m, matrix, n, values, work, n, work, m, work, scratch[0].type.shape[-1], *rooms, info)
-        fail_if(builder, builder.icmp_signed("!=", builder.load(info, typ=I32), ir.Constant(I32, 0)), status, call)
+        fail_by(builder, info, status, call)
     clear(builder, (matrices, *scratch), pointer)
     return builder.load(status, typ=I32)
 

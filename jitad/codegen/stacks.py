@@ -79,3 +79,8 @@ def new_status(builder) -> ir.Value:
 def fail_if(builder, condition, status, call: Call) -> None:
     with builder.if_then(condition, likely=False):
         builder.store(ir.Constant(I32, call_number(call)), status)
+
+
+def fail_by(builder, info: ir.Value, status, call: Call) -> None:
+    """Fail if LAPACK has left anything but 0 in `info`."""
+    fail_if(builder, builder.icmp_signed("!=", builder.load(info, typ=I32), ir.Constant(I32, 0)), status, call)
