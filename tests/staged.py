@@ -55,3 +55,13 @@ def check(function, *args, rtol=1e-12, derivatives=True):
         pulled = interpreted(lambda *xs: jitad.vjp(function, *xs)[1](cotangent), *args)
         scale = norm(cotangent) * norm(slope) + norm(pulled) * norm(tangents)
         np.testing.assert_allclose(inner(pulled, tangents), inner(cotangent, slope), rtol=1e-9, atol=1e-9 * scale)
+
+
+def check_at(function, points):
+    """Hold a function of one number, compiled, and its derivatives against itself in plain Python and its differences, at some points."""
+    value, gradient = jitad.jit(function), jitad.grad(function)
+    for x in points:
+        np.testing.assert_allclose(value(x), function(x), rtol=1e-12)
+        slope = (function(x + 1e-6) - function(x - 1e-6)) / 2e-6
+        np.testing.assert_allclose(gradient(x), slope, rtol=1e-6, atol=1e-7)
+        np.testing.assert_allclose(jitad.jvp(function, (x,), (1.0,))[1], gradient(x), rtol=1e-10, atol=1e-12)

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from settling import settling
 
 import jitad
 from jitad.ir import errors
@@ -58,19 +59,6 @@ def stencil(x, n):
     return np.sum(trace**2) + np.sum(u)
 
 
-def nested(x):
-    """A fixed point in each step of adaptive length."""
-    t, u = 0.0, x * 1.0
-    while t < 1.0:
-        v, dt = u * 1.0, 0.05 / (1 + u[0] ** 2)
-        while np.sum(np.abs(v - u - dt * np.sin(v))) > 1e-6:
-            v = u + dt * np.sin(v)
-        for _ in range(30):
-            v = v + 0.001 * v[::-1] * (1 - v)
-        u, t = v, t + dt
-    return np.sum(u**2)
-
-
 def inside(x):
     """Loops of unknown trips in one of known trips, and beside another."""
     u = x * 1.0
@@ -94,7 +82,7 @@ def kinds(x):
     return np.sum(np.abs(z) ** 2) + k
 
 
-PROGRAMS = [newton, adaptive, broken, nested, inside, kinds]
+PROGRAMS = [newton, adaptive, broken, settling, inside, kinds]
 
 
 def smaller(function, segment, snapshots, *args):

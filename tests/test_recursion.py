@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from staged import check_at
 
 import jitad
 from jitad.ir import errors
@@ -89,12 +90,7 @@ PROGRAMS = [(integral, [0.5, -1.2]), (mean, [2.0, 7.0]), (factorial, [3.2, 6.7])
 
 @pytest.mark.parametrize(("program", "points"), PROGRAMS, ids=lambda x: getattr(x, "__name__", ""))
 def test_recursion(program, points):
-    value, gradient = jitad.jit(program), jitad.grad(program)
-    for x in points:
-        np.testing.assert_allclose(value(x), program(x), rtol=1e-12)
-        slope = (program(x + 1e-6) - program(x - 1e-6)) / 2e-6
-        np.testing.assert_allclose(gradient(x), slope, rtol=1e-6, atol=1e-7)
-        np.testing.assert_allclose(jitad.jvp(program, (x,), (1.0,))[1], gradient(x), rtol=1e-10)
+    check_at(program, points)
 
 
 def maximum(x, depth):

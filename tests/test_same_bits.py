@@ -4,6 +4,7 @@ import re
 
 import numpy as np
 import pytest
+from settling import settling
 
 import jitad
 from benchmarks.contenders import argnums
@@ -150,19 +151,6 @@ def test_checkpoints_by_hand(nested):
     within = jitad.grad(again, memory=int(taken / 1.5))
     assert bytes_taken(jitad.trace(within)(u)) < taken / 1.5
     assert_same_bits(within(u), stored(u))
-
-
-def settling(x):
-    """Loops in loops, the inner ones as long as it takes or not."""
-    u, t = x * 1.0, 0.0
-    while t < 1.0:
-        v, dt = u * 1.0, 0.05 / (1 + u[0] ** 2)
-        while np.sum(np.abs(v - u - dt * np.sin(v))) > 1e-6:
-            v = u + dt * np.sin(v)
-        for _ in range(30):
-            v = v + 0.001 * v[::-1] * (1 - v)
-        u, t = v, t + dt
-    return np.sum(u**2)
 
 
 @pytest.mark.parametrize("depths", [(0,), (1,), (0, 1)])
