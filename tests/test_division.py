@@ -1,4 +1,4 @@
-"""Divisions of rows by one number each: rounded as divisions are, special values included."""
+"""Divisions: rounded as divisions are, of rows by one number each and at special values too; how many derivatives take."""
 
 import numpy as np
 import pytest
@@ -46,3 +46,21 @@ def test_strict_divides():
         assert "fdiv" in jitad.show(lambda x, y: x / y, x, 3.0, stage="llvm").split("loop:")[-1]
     finally:
         jitad.config.strict = False
+
+
+def test_derivatives_of_a_quotient_divide_once():
+    x, y = np.linspace(1, 2, 40), np.linspace(2, 3, 40)
+
+    def quotient(x, y):
+        return x / y
+
+    def squared(x, y):
+        return np.sum(quotient(x, y) ** 2)
+
+    tangent = jitad.show(lambda x, y, u, v: jitad.jvp(quotient, (x, y), (u, v)), x, y, y, x, stage="program")
+    assert tangent.count("= div ") == 2
+    assert jitad.show(jitad.grad(squared, argnums=(0, 1)), x, y, stage="program").count("= div ") == 2
+    value, moved = jitad.jvp(quotient, (x, y), (y, x))
+    assert np.allclose(value, x / y, rtol=1e-15) and np.allclose(moved, 1 - x**2 / y**2, rtol=1e-14, atol=1e-15)
+    for gradient, expected in zip(jitad.grad(squared, argnums=(0, 1))(x, y), (2 * x / y**2, -2 * x**2 / y**3), strict=True):
+        assert np.allclose(gradient, expected, rtol=1e-14)

@@ -18,7 +18,6 @@ from jitad.primitives.comparisons import both, eq, ne, select, signbit
 from jitad.primitives.complexes import real
 from jitad.primitives.declare import (
     REAL_LINE,
-    add_tangents,
     chain_rule,
     conj,
     elementwise,
@@ -56,15 +55,17 @@ def product_is_nonnegative(equation, known) -> bool:
 
 
 def jvp_div(inputs, tangents):
-    """The quotient rule, (tx - r ty) / y, without forming 1 / y where that takes as many divisions."""
+    """The quotient rule, (tx - r ty) / y, without forming 1 / y where that takes as many divisions; -(r / y) ty needs none per direction."""
     (x, y), (tx, ty) = inputs, tangents
     result = div(x, y)
     repeated = isinstance(y, Var) and y.type.size < result.type.size
     over_y = functools.partial(mul, 1 / y) if repeated else lambda z: z / y
-    tangent = tx if is_zero(tx) else over_y(tx)
-    if not is_zero(ty):
-        slope = result * result if uniform(x) == 1 else over_y(result)
-        tangent = add_tangents(tangent, -slope * ty)
+    if is_zero(ty):
+        tangent = over_y(tx)
+    elif is_zero(tx):
+        tangent = -(result * result if uniform(x) == 1 else over_y(result)) * ty
+    else:
+        tangent = over_y(tx - result * ty)
     return [result], [fit(tangent, result.type)]
 
 
