@@ -25,10 +25,6 @@ class Kept(NamedTuple):
     snapshots: bool
 
     @property
-    def nbytes(self) -> int:
-        return self.type.size * self.type.dtype.itemsize
-
-    @property
     def row(self) -> str:
         shape = self.type.shape
         return f"{shape[0]} x {self.type.with_shape(shape[1:])}{', snapshots' if self.snapshots else ''}"
@@ -69,7 +65,7 @@ def account(program: Program) -> str:
     found = list(kept(program))
     if not found:
         return ""
-    rows = [(f"{'  ' * x.depth}{x.source}", x.row, text(x.nbytes)) for x in found]
+    rows = [(f"{'  ' * x.depth}{x.source}", x.row, text(x.type.nbytes)) for x in found]
     rows.append(("in a call, results included", "", text(bytes_taken(program))))
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     lines = [f"# {a:<{widths[0]}}  {b:<{widths[1]}}  {c:>{widths[2]}}" for a, b, c in rows]

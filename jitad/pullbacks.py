@@ -135,7 +135,7 @@ def cut_pullback(program: Program, active: Sequence[bool]) -> tuple[Program, Pro
 def bytes_of_pullback(count: Callable[[Program], int], parts: tuple[Program, Program, int]) -> int:
     """Return how many bytes the value and the pullback take: what is kept between them, and the kernel that takes more."""
     first, second, outputs = parts
-    between = sum(type.size * type.dtype.itemsize for type in first.output_types[outputs:])
+    between = sum(type.nbytes for type in first.output_types[outputs:])
     return max(count(first), count(second) + between)
 
 

@@ -151,8 +151,8 @@ class Caller:
         place, type, start = target
         for other, other_type, other_start in others:
             first, second = (builder.ptrtoint(x, I64) for x in (start, other_start))
-            before = builder.icmp_unsigned("<", first, builder.add(second, ir.Constant(I64, byte_count(other_type))))
-            after = builder.icmp_unsigned("<", second, builder.add(first, ir.Constant(I64, byte_count(type))))
+            before = builder.icmp_unsigned("<", first, builder.add(second, ir.Constant(I64, other_type.nbytes)))
+            after = builder.icmp_unsigned("<", second, builder.add(first, ir.Constant(I64, type.nbytes)))
             with builder.if_then(builder.and_(before, after), likely=False):
                 message = f"argument {place} of a kernel of jitad is for a result, but it shares memory with argument {other}, which must not be"
                 context.call_conv.return_user_exc(builder, ValueError, (message,))
@@ -178,10 +178,6 @@ class Caller:
             for number, failure in failures.items():
                 with builder.if_then(builder.icmp_signed("==", status, ir.Constant(I32, number)), likely=False):
                     context.call_conv.return_user_exc(builder, failure.cls, failure.arguments)
-
-
-def byte_count(type: ArrayType) -> int:
-    return type.size * type.dtype.itemsize
 
 
 def numba_type(type: ArrayType):

@@ -37,8 +37,7 @@ def write(text: bytes, addresses) -> int:
 
 def copied(address: int, type) -> np.ndarray:
     """Return the array of a type that lies at an address."""
-    count = type.size * type.dtype.itemsize
-    return np.frombuffer(ctypes.string_at(address, count), type.dtype, type.size).reshape(type.shape)
+    return np.frombuffer(ctypes.string_at(address, type.nbytes), type.dtype, type.size).reshape(type.shape)
 
 
 def raise_again() -> None:

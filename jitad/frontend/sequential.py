@@ -13,12 +13,10 @@ from jitad.frontend.ufuncs import call, plan_of
 from jitad.ir import errors
 from jitad.ir.program import Atom, literal
 from jitad.ir.recorder import build
-from jitad.ir.types import INT, ArrayType
+from jitad.ir.types import COUNTER, INT
 from jitad.primitives.control import loop
 from jitad.primitives.indexing import gather, scatter
 from jitad.primitives.shaping import broadcast, reshape
-
-COUNTER = ArrayType(INT)
 
 
 def apply(ufunc: np.ufunc, dtype: np.dtype, *operands: Atom) -> Atom:

@@ -2,9 +2,22 @@
 
 from __future__ import annotations
 
-from jitad.ir.program import Atom, Literal
+from jitad.ir.lowering import Pointwise, Pull, Undefined
+from jitad.ir.program import Atom, Equation, Literal
+from jitad.ir.types import COUNTER
 
 DEPTH = 50
+
+
+def is_undefined(atom: Atom) -> bool:
+    """Return whether an atom is an array that is written before it is read, as no equation has written it yet."""
+    equation = getattr(atom, "equation", None)
+    return equation is not None and isinstance(equation.primitive.lower, Undefined)
+
+
+def is_number(equation: Equation) -> bool:
+    """Return whether an equation computes an integer of integers, and so can be done anywhere."""
+    return isinstance(equation.primitive.lower, Pointwise | Pull) and all(x.type == COUNTER for x in (*equation.inputs, *equation.outputs))
 
 
 def nonnegative(atom: Atom) -> bool:

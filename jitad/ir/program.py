@@ -198,8 +198,3 @@ def programs_in(value) -> Sequence[Program]:
 def literal(value, dtype) -> Literal:
     """Return `value` as a Literal of `dtype`."""
     return Literal(np.asarray(value, dtype=dtype)[()])
-
-
-def scalar_value(atom: Atom):
-    """Return the value of a Literal, or None for a Var."""
-    return atom.value if isinstance(atom, Literal) else None

@@ -91,19 +91,31 @@ class Env(dict):
     def read_all(self, atoms: Sequence[Atom]) -> list:
         return [atom if isinstance(atom, Literal) else self[atom] for atom in atoms]
 
+    def define(self, equation: Equation, outputs: Sequence) -> None:
+        """Let the results of an equation stand for `outputs`."""
+        self.update(zip(equation.outputs, outputs, strict=True))
+
+    def repeat(self, equation: Equation, recorder: Recorder) -> None:
+        """Record an equation with what its operands stand for."""
+        self.update(zip(equation.outputs, recorder.repeat(equation, self.read_all(equation.inputs)), strict=True))
+
 
 def rewrite(program: Program, rule: Callable[[Equation, list[Atom]], Sequence[Atom] | None]) -> Program:
-    """Return `program` with each equation replaced by what ``rule(equation, inputs)`` records and returns (None: unchanged)."""
-    env = Env({var: Var(var.type) for var in program.inputs})
+    """Return `program` with each equation replaced by what ``rule(equation, inputs)`` records and returns (None: unchanged).
+
+    The inputs stay the same Vars, but for those that an equation of another Program defines.
+    """
+    env = Env({var: var if var.equation is None else Var(var.type) for var in program.inputs})
+    inputs = list(env.values())
     with Recorder() as recorder:
         for equation in program.equations:
             recorder.source = equation.source
-            inputs = env.read_all(equation.inputs)
-            outputs = rule(equation, inputs)
+            operands = env.read_all(equation.inputs)
+            outputs = rule(equation, operands)
             if outputs is None:
-                outputs = recorder.repeat(equation, inputs)
-            env.update(zip(equation.outputs, outputs, strict=True))
-    return Program([env[var] for var in program.inputs], recorder.equations, env.read_all(program.outputs))
+                outputs = recorder.repeat(equation, operands)
+            env.define(equation, outputs)
+    return Program(inputs, recorder.equations, env.read_all(program.outputs))
 
 
 def inline(program: Program, inputs: Sequence[Atom]) -> list[Atom]:
@@ -111,7 +123,7 @@ def inline(program: Program, inputs: Sequence[Atom]) -> list[Atom]:
     recorder = current()
     env = Env(zip(program.inputs, inputs, strict=True))
     for equation in program.equations:
-        env.update(zip(equation.outputs, recorder.repeat(equation, env.read_all(equation.inputs)), strict=True))
+        env.repeat(equation, recorder)
     return env.read_all(program.outputs)
 
 

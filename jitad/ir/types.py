@@ -38,6 +38,10 @@ class ArrayType:
         return size
 
     @property
+    def nbytes(self) -> int:
+        return self.size * self.dtype.itemsize
+
+    @property
     def differentiable(self) -> bool:
         """Whether values of this type carry tangents: real and complex floating point do, integers and booleans do not."""
         return self.dtype.kind in "fc"
@@ -50,6 +54,9 @@ class ArrayType:
 
     def __str__(self) -> str:
         return f"{short_dtype(self.dtype)}[{','.join(map(str, self.shape))}]"
+
+
+COUNTER = ArrayType(INT)  # of numbers of trips, and of indices
 
 
 def short_dtype(dtype: np.dtype) -> str:

@@ -7,9 +7,10 @@ the steps have run. Every value has a buffer of its own here, and copies bring i
 
 from __future__ import annotations
 
-from collections import Counter as Uses
 from collections.abc import Sequence
 
+from jitad.ir.dataflow import count_uses
+from jitad.ir.facts import is_undefined
 from jitad.ir.lowering import Control, Pointwise
 from jitad.ir.program import Atom, Equation, Literal, Program, Var
 from jitad.ir.recorder import Env, Recorder
@@ -19,7 +20,7 @@ from jitad.lower.loops import Buffer, Call, Choice, Counter, Nest, Repeat, Row, 
 from jitad.lower.nests import Body, Context, build, cut, stores, whole
 from jitad.lower.order import overwrites
 from jitad.lower.prepare import prepare
-from jitad.lower.reads import is_undefined, kind_of
+from jitad.lower.reads import kind_of
 from jitad.lower.scalars import Expr
 from jitad.lower.splitting import split
 from jitad.primitives.control.sweeps import arranged
@@ -191,8 +192,7 @@ def rows_written(body: Program, places: dict[Var, Buffer], context: Context) -> 
 
     The value can then be computed where it is to stay. What else reads the array reads other rows.
     """
-    uses = Uses(x for equation in body.equations for x in equation.inputs)
-    uses.update(body.outputs)
+    uses = count_uses(body)
     found = {}
     for k, (x, carry) in enumerate(zip(body.outputs, places, strict=False)):
         equation = getattr(x, "equation", None)
@@ -228,7 +228,7 @@ def as_inputs(inputs: Sequence[Var], equations: Sequence[Equation], outputs: Seq
         for equation in equations:
             if equation.outputs[0] not in env:
                 recorder.source = equation.source
-                env.update(zip(equation.outputs, recorder.repeat(equation, env.read_all(equation.inputs)), strict=True))
+                env.repeat(equation, recorder)
     return [env[x] for x in inputs], recorder.equations, env.read_all(outputs)
 
 

@@ -9,7 +9,7 @@ import math
 
 from jitad.ir.effects import bodies
 from jitad.ir.lowering import UNBOUNDED, Control, Undefined
-from jitad.ir.program import Atom, Equation, Program
+from jitad.ir.program import Equation, Program
 from jitad.primitives.control.sweeps import arranged
 
 
@@ -21,12 +21,8 @@ def filled(program: Program) -> float:
 def filled_by(equation: Equation) -> float:
     record, params = equation.primitive.lower, equation.params
     if isinstance(record, Undefined):
-        return sum(map(size_of, equation.outputs))
+        return sum(x.type.nbytes for x in equation.outputs)
     if not isinstance(record, Control) or record.kind != "sweeps":
         return 0
-    slot = sum(size_of(x) for sweep in arranged(params["bodies"], params["consts"]) for x in sweep.body.outputs[sweep.carries :])
+    slot = sum(x.type.nbytes for sweep in arranged(params["bodies"], params["consts"]) for x in sweep.body.outputs[sweep.carries :])
     return slot and (math.inf if params["length"] == UNBOUNDED else slot * params["length"])
-
-
-def size_of(x: Atom) -> int:
-    return x.type.size * x.dtype.itemsize

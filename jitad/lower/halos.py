@@ -51,7 +51,7 @@ def share_halos(program: Program) -> Program:
                     value = mul(value, factor)
                 env[equation.outputs[0]] = value
             else:
-                env.update(zip(equation.outputs, recorder.repeat(equation, env.read_all(equation.inputs)), strict=True))
+                env.repeat(equation, recorder)
             for x in equation.outputs:
                 if x in rims:
                     padded[x] = pad(env[x], rims[x])

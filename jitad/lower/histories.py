@@ -6,9 +6,11 @@ one row and writes the next. Invariant: rows are what they were; there is one mo
 
 from __future__ import annotations
 
-from collections import Counter as Uses
+from collections import Counter
 
-from jitad.ir.lowering import Control, Undefined
+from jitad.ir.dataflow import count_uses
+from jitad.ir.facts import is_undefined
+from jitad.ir.lowering import Control
 from jitad.ir.program import Atom, Equation, Literal, Program, Var, literal
 from jitad.ir.recorder import Env, Recorder, rewrite
 from jitad.ir.types import INT
@@ -50,8 +52,7 @@ def recorded(equation: Equation, users: dict) -> dict[int, tuple[int, bool]]:
     """Return, for carried values that live in a stack, its number, and whether it holds what they are after each trip."""
     body, first = equation.params["body"], 1 + equation.params["consts"]
     carries, outputs = body.inputs[first:], body.outputs
-    uses = Uses(x for e in body.equations for x in e.inputs)
-    uses.update(outputs)
+    uses = count_uses(body)
     found: dict[int, tuple[int, bool]] = {}
     for j, (stack, result) in enumerate(zip(carries, outputs, strict=True)):
         write = getattr(result, "equation", None)
@@ -69,11 +70,7 @@ def recorded(equation: Equation, users: dict) -> dict[int, tuple[int, bool]]:
     return found
 
 
-def is_undefined(x: Atom) -> bool:
-    return isinstance(x, Var) and x.equation is not None and isinstance(x.equation.primitive.lower, Undefined)
-
-
-def computed(x: Var, new: Atom, body: Program, uses: Uses, value: Atom) -> bool:
+def computed(x: Var, new: Atom, body: Program, uses: Counter, value: Atom) -> bool:
     """Whether a carried value is computed in each trip, from its elements or others, by nothing that has loops of its own."""
     equation = getattr(new, "equation", None)
     if equation is None or isinstance(equation.primitive.lower, Control) or overwrites(equation):
@@ -110,7 +107,7 @@ def carrying_stacks(equation: Equation, inputs: list[Atom], pairs: dict[int, tup
         for e in body.equations:
             if e not in writes:
                 recorder.source = e.source
-                env.update(zip(e.outputs, recorder.repeat(e, env.read_all(e.inputs)), strict=True))
+                env.repeat(e, recorder)
         following = counter + 1
         results = [scatter(fresh[k], env[body.outputs[stacks[k]]], following, unique=True) if k in stacks else env.read(body.outputs[k])
                    for k in kept]

@@ -9,10 +9,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from jitad.ir.lowering import Pointwise, Pull
+from jitad.ir.facts import is_number
 from jitad.ir.program import Atom, Equation, Literal, Program, Var
 from jitad.ir.recorder import Recorder, inline
-from jitad.ir.types import INT, ArrayType
 from jitad.primitives.control.affine import Affine
 from jitad.primitives.control.bodies import live
 from jitad.primitives.control.lasting import WRITES, Access, Level, Survey, apart, loop_level
@@ -47,12 +46,6 @@ def exchange(equation: Equation, inputs: Sequence[Atom], arrange: Callable[[Prog
     if len(set(states.values())) < len(arrays) or not lies_better(accesses, level):
         return None
     return other_way_round(equation, inputs, body, before, inner)
-
-
-def is_number(equation: Equation) -> bool:
-    """Whether an equation computes an integer of integers, and so can be done anywhere."""
-    number = ArrayType(INT)
-    return isinstance(equation.primitive.lower, Pointwise | Pull) and all(x.type == number for x in (*equation.inputs, *equation.outputs))
 
 
 def is_perfect(body: Program, inner: Equation, consts: int) -> bool:

@@ -90,7 +90,7 @@ class Buffer:
 
     @property
     def nbytes(self) -> int:
-        whole = self.type.size * self.type.dtype.itemsize
+        whole = self.type.nbytes
         if self.padding is not None:
             whole = whole // self.padding[0] * self.padding[1]
         return whole if self.rows is None else whole // self.rows[0] * self.rows[1]

@@ -10,8 +10,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from jitad.ir.lowering import Control, Pointwise, Pull, Undefined
-from jitad.ir.program import Atom, Equation, Literal, Program, Var
+from jitad.ir.dataflow import leading_to
+from jitad.ir.facts import is_undefined
+from jitad.ir.lowering import Control, Pointwise, Pull
+from jitad.ir.program import Atom, Equation, Program, Var
 from jitad.ir.recorder import Env, Recorder, current, rewrite
 from jitad.ir.types import real_dtype
 from jitad.lower.index import Index, Range, loop_variable
@@ -55,7 +57,7 @@ def narrowed(equation: Equation, inputs: list[Atom], wanted: Sequence[Box | None
         values = {x: placed(fresh[x], parts[x], x.shape) if x in parts else fresh[x] for x in body.inputs}
         results = computed(body, Env(values), demanded(body, boxes))
         results = [taken(result, parts[x]) if x in parts else result for x, result in zip(carries, results, strict=True)]
-    smaller = Program([fresh[x] for x in body.inputs], needed(recorder.equations, results), results)
+    smaller = Program([fresh[x] for x in body.inputs], leading_to(recorder.equations, results), results)
     operands = [taken(start, parts[x]) if x in parts else start for x, start in zip(carries, initial, strict=True)]
     finals = equation.primitive(*inputs[:first], *operands, **{**equation.params, "body": smaller})
     return [placed(final, parts[x], x.shape) if x in parts else final for x, final in zip(carries, finals, strict=True)]
@@ -73,24 +75,14 @@ def computed(body: Program, env: Env, demands: dict[Var, Box]) -> list[Atom]:
         value = simplify(operands, **equation.params) if simplify and isinstance(record, Pointwise | Pull) else None
         results = narrowed(equation, operands, [demands.get(x) for x in equation.outputs]) if is_loop(equation) else None
         if results is not None:
-            env.update(zip(equation.outputs, results, strict=True))
+            env.define(equation, results)
         elif narrower:
             env[x] = placed(equation.primitive(*operands, **equation.params) if value is None else value, box, x.shape)
         elif value is not None:
             env[x] = value
         else:
-            env.update(zip(equation.outputs, current().repeat(equation, operands), strict=True))
+            env.define(equation, current().repeat(equation, operands))
     return env.read_all(body.outputs)
-
-
-def needed(equations: Sequence[Equation], results: Sequence[Atom]) -> list[Equation]:
-    """Return the equations that results depend on."""
-    read, kept = set(results), []
-    for equation in reversed(equations):
-        if not read.isdisjoint(equation.outputs):
-            kept.append(equation)
-            read.update(equation.inputs)
-    return kept[::-1]
 
 
 def is_part(box: Box | None, shape: tuple[int, ...]) -> bool:
@@ -107,7 +99,7 @@ def is_divisible(x: Atom) -> bool:
     """Whether part of a value may be carried: not of small ones, nor of arrays that trips fill."""
     if x.type.size <= SMALL or x.dtype.kind not in "fc":
         return False
-    return isinstance(x, Literal) or x.equation is None or not isinstance(x.equation.primitive.lower, Undefined)
+    return not is_undefined(x)
 
 
 def placed(x: Atom, box: Box, shape: tuple[int, ...]) -> Atom:

@@ -15,6 +15,7 @@ from collections.abc import Callable, Collection, Sequence
 
 import numpy as np
 
+from jitad.ir.facts import is_undefined
 from jitad.ir.lowering import Pointwise, Pull, Reduce
 from jitad.ir.program import Atom, Equation, Literal, Var
 from jitad.ir.types import ArrayType, real_dtype
@@ -24,7 +25,7 @@ from jitad.lower.index import linear as linear_position
 from jitad.lower.joining import joined
 from jitad.lower.loops import Accumulate, Buffer, Call, Check, Counter, Nest, Reduction, Region, ScatterStore, Store
 from jitad.lower.products import blas_matrices
-from jitad.lower.reads import SHORT, is_place, is_undefined, iteration_box, kind_of, loop_axes, places, reduced_box, reduced_indices
+from jitad.lower.reads import SHORT, is_place, iteration_box, kind_of, loop_axes, places, reduced_box, reduced_indices
 from jitad.lower.regions import Ranges, pieces_at, regions, tiles
 from jitad.lower.scalars import Builder, Complex, Expr
 

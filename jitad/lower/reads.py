@@ -40,11 +40,6 @@ def kind_of(equation: Equation) -> str:
     return KINDS[type(record)]
 
 
-def is_undefined(x: Atom) -> bool:
-    """Whether nothing is computed for an array that is written before it is read."""
-    return isinstance(x, Var) and x.equation is not None and kind_of(x.equation) == "undefined"
-
-
 def is_short(equation: Equation) -> bool:
     """Whether a reduction is best spelled out: it has few terms, and loops over its results, or there are few in all."""
     terms, results = terms_of(equation), equation.outputs[0].type.size

@@ -27,9 +27,8 @@ def reread(program: Program, roots: Collection[Var], reads: Reads) -> Program | 
     with Recorder() as recorder:
         for equation in program.equations:
             recorder.source = equation.source
-            results = recorder.repeat(equation, env.read_all(equation.inputs))
-            env.update(zip(equation.outputs, results, strict=True))
+            env.repeat(equation, recorder)
             part = equation.inputs[1] if equation.primitive.reread is not None else None
             if found.get(part) is equation:
-                env[part] = equation.primitive.reread(results[0], part.type, **equation.params)
+                env[part] = equation.primitive.reread(env[equation.outputs[0]], part.type, **equation.params)
     return Program(program.inputs, recorder.equations, env.read_all(program.outputs))

@@ -29,8 +29,8 @@ def sample_apart(program: Program) -> Program:
         for equation in program.equations:
             own = Env(env)
             for step in chains.get(equation, ()):
-                own.update(zip(step.outputs, recorder.repeat(step, own.read_all(step.inputs)), strict=True))
-            env.update(zip(equation.outputs, recorder.repeat(equation, own.read_all(equation.inputs)), strict=True))
+                own.repeat(step, recorder)
+            env.define(equation, recorder.repeat(equation, own.read_all(equation.inputs)))
     return Program(program.inputs, recorder.equations, env.read_all(program.outputs))
 
 

@@ -14,11 +14,10 @@ from dataclasses import dataclass
 from jitad.ir.lowering import Control, Pointwise, Pull
 from jitad.ir.program import Atom, Equation, Literal, Program, Var
 from jitad.ir.recorder import Recorder, current, inline
-from jitad.ir.types import INT, ArrayType
+from jitad.ir.types import COUNTER
 from jitad.primitives.complexes import convert
 
 CHEAP = 1.0
-NUMBER = ArrayType(INT)
 
 
 @dataclass(frozen=True)
@@ -52,7 +51,7 @@ def is_sunk(atom: Atom, held: Collection[Atom]) -> bool:
     record, inputs = atom.equation.primitive.lower, atom.equation.inputs
     if isinstance(record, Pull):
         return is_part(atom.equation) and not {atom, inputs[0]} & set(held)
-    return isinstance(record, Pointwise) and record.cost <= CHEAP and all(x.type == NUMBER for x in (atom, *inputs))
+    return isinstance(record, Pointwise) and record.cost <= CHEAP and all(x.type == COUNTER for x in (atom, *inputs))
 
 
 def is_index(equation: Equation) -> bool:
@@ -62,7 +61,7 @@ def is_index(equation: Equation) -> bool:
 
 def is_part(equation: Equation) -> bool:
     """Whether the result is elements of the first operand, fewer than all, at places that scalars give."""
-    if not equation.primitive.selecting or not all(x.type == NUMBER for x in equation.inputs[1:]):
+    if not equation.primitive.selecting or not all(x.type == COUNTER for x in equation.inputs[1:]):
         return False
     return equation.outputs[0].type.size < equation.inputs[0].type.size
 
@@ -89,7 +88,7 @@ def sink(equation: Equation, inputs: Sequence[Atom]) -> Sequence[Atom] | None:
     operands = inputs[first:last]
     held = {*inputs[last:]} | {
         x for k, x in enumerate(operands)
-        if x.type != NUMBER and not all(reads_parts(body, where.place + k) for group in where.bodies.values() for body in group)
+        if x.type != COUNTER and not all(reads_parts(body, where.place + k) for group in where.bodies.values() for body in group)
     }  # fmt: skip
     if not any(is_sunk(x, held) for x in operands) and not (choosing and isinstance(inputs[0], Literal)):
         return None

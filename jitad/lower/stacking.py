@@ -8,16 +8,17 @@ from __future__ import annotations
 
 from collections import Counter
 
-from jitad.ir.lowering import Control, Scatter, Undefined
+from jitad.ir.dataflow import count_uses
+from jitad.ir.facts import is_undefined
+from jitad.ir.lowering import Control, Scatter
 from jitad.ir.program import Atom, Equation, Program, Var
 from jitad.ir.recorder import Env, Recorder
-from jitad.ir.types import INT, ArrayType
+from jitad.ir.types import COUNTER
 
 
 def fill_rows(program: Program) -> Program:
     """Return `program` with loops that write to the rows where what they fill goes."""
-    uses = Counter(x for equation in program.equations for x in equation.inputs if isinstance(x, Var))
-    uses.update(x for x in program.outputs if isinstance(x, Var))
+    uses = count_uses(program)
     rows = {equation.inputs[1]: equation for equation in program.equations if is_row(equation, uses, set(program.inputs))}
     loops = {var.equation: [x for x in var.equation.outputs if x in rows] for var in rows}
     if not loops:
@@ -30,7 +31,7 @@ def fill_rows(program: Program) -> Program:
                 env.update(filling(equation, {var: rows[var] for var in loops[equation]}, env))
                 taken.update(rows[var] for var in loops[equation])
             elif equation not in taken:
-                env.update(zip(equation.outputs, recorder.repeat(equation, env.read_all(equation.inputs)), strict=True))
+                env.repeat(equation, recorder)
     return Program(program.inputs, recorder.equations, env.read_all(program.outputs))
 
 
@@ -51,14 +52,14 @@ def writes_once(equation: Equation) -> bool:
     """Whether an equation writes elements at places given by scalars."""
     record = equation.primitive.lower
     single = isinstance(record, Scatter) and record.combine == "set" and equation.params.get("unique", False)
-    return single and all(isinstance(x, Var) and x.type == ArrayType(INT) for x in equation.inputs[2:])
+    return single and all(isinstance(x, Var) and x.type == COUNTER for x in equation.inputs[2:])
 
 
 def fills(loop: Equation, number: int) -> bool:
     """Whether carried value `number` of a loop starts undefined, and a trip does nothing to it but write once."""
     start = 1 + loop.params["consts"] + number
     initial, body = loop.inputs[start], loop.params["body"]
-    if not isinstance(initial, Var) or initial.equation is None or not isinstance(initial.equation.primitive.lower, Undefined):
+    if not is_undefined(initial):
         return False
     carried, result = body.inputs[start], body.outputs[number]
     if not isinstance(result, Var) or result.equation is None or not writes_once(result.equation) or result.equation.inputs[0] is not carried:

@@ -56,7 +56,7 @@ def read_from_far(nest: Nest) -> Iterator[Buffer]:
 
 def may_stream(stack: ArrayType) -> bool:
     """Whether rows of a stack of this type go past the caches, if what fills it is a nest."""
-    size, itemsize = stack.size * stack.dtype.itemsize, stack.dtype.itemsize
+    size, itemsize = stack.nbytes, stack.dtype.itemsize
     rows = len(stack.shape) > 2 and stack.shape[1] >= 2 * LEAST_ROWS and stack.shape[-1] * itemsize >= LEAST_ROW
     return rows and size >= FAR and stack.dtype.kind in "fiu" and itemsize >= UNIT
 

@@ -8,13 +8,12 @@ from __future__ import annotations
 
 from collections import Counter
 
-from jitad.ir.lowering import Control, Pointwise, Pull, Scatter
+from jitad.ir.dataflow import count_uses, leading_to
+from jitad.ir.facts import is_number
+from jitad.ir.lowering import Control, Scatter
 from jitad.ir.program import Atom, Equation, Program, Var
 from jitad.ir.recorder import Env, Recorder, inline
-from jitad.ir.types import INT, ArrayType
 from jitad.primitives.declare import uniform
-
-NUMBER = ArrayType(INT)
 
 
 def add_in_branches(program: Program) -> Program:
@@ -39,8 +38,7 @@ def additions(program: Program, choice: Equation) -> list[Equation]:
     """Return the equations that add results of `choice` to arrays and can be done in it."""
     branches = choice.params["branches"]
     sparse = {var for k, var in enumerate(choice.outputs) if any(uniform(branch.outputs[k]) == 0 for branch in branches)}
-    uses = Counter(x for equation in program.equations for x in equation.inputs if isinstance(x, Var))
-    uses.update(x for x in program.outputs if isinstance(x, Var))
+    uses = count_uses(program)
     start = program.equations.index(choice)
     ready = {*program.inputs, *[var for equation in program.equations[:start] for var in equation.outputs]}
     found: list[Equation] = []
@@ -64,33 +62,24 @@ def additions(program: Program, choice: Equation) -> list[Equation]:
         found = kept
 
 
-def is_number(equation: Equation) -> bool:
-    """Whether an equation computes an integer of integers, and so can be done anywhere."""
-    return isinstance(equation.primitive.lower, Pointwise | Pull) and all(x.type == NUMBER for x in (*equation.inputs, *equation.outputs))
-
-
 def moved(program: Program, choice: Equation, found: list[Equation]) -> Program:
     """Return `program` with the additions in `found` in the branches of `choice`."""
     start = program.equations.index(choice)
     own = set(choice.outputs) | {var for equation in found for var in equation.outputs}
     operands = list(dict.fromkeys(x for equation in found for k, x in enumerate(equation.inputs) if k != 1 and isinstance(x, Var) and x not in own))
-    needed, early = set(operands), []
-    for equation in reversed(program.equations[start + 1 :]):
-        if needed & set(equation.outputs):
-            early.append(equation)
-            needed.update(equation.inputs)
+    early = leading_to(program.equations[start + 1 :], operands)
     bases = {equation.inputs[0] for equation in found}
     ends = [equation.outputs[0] for equation in found if equation.outputs[0] not in bases]
     branches = tuple([adding(branch, choice, found, operands, ends) for branch in choice.params["branches"]])
     env = Env({var: var for var in program.inputs})
     with Recorder() as recorder:
-        for equation in [*program.equations[:start], *early[::-1], choice, *program.equations[start + 1 :]]:
+        for equation in [*program.equations[:start], *early, choice, *program.equations[start + 1 :]]:
             recorder.source = equation.source
             if equation is choice:
                 results = choice.primitive(*env.read_all([*choice.inputs, *operands]), branches=branches)
                 env.update(zip([*choice.outputs, *ends], results, strict=True))
             elif equation not in found and equation.outputs[0] not in env:
-                env.update(zip(equation.outputs, recorder.repeat(equation, env.read_all(equation.inputs)), strict=True))
+                env.repeat(equation, recorder)
     return Program(program.inputs, recorder.equations, env.read_all(program.outputs))
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from jitad.ir.program import Atom, Equation, Program
+from jitad.ir.program import Atom, Equation, Program, programs_in
 from jitad.ir.recorder import current, rewrite
 
 
@@ -26,9 +26,7 @@ def optimize_bodies(program: Program, optimize: Callable[[Program], Program]) ->
 def within(value, optimize: Callable[[Program], Program]):
     if isinstance(value, Program):
         return optimize(value)
-    if isinstance(value, tuple) and value and isinstance(value[0], Program):
-        return tuple(map(optimize, value))
-    return value
+    return tuple(map(optimize, value)) if programs_in(value) else value
 
 
 def has_bodies(equation: Equation) -> bool:

@@ -11,10 +11,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
+from jitad.ir.dataflow import leading_to
 from jitad.ir.lowering import Pointwise, Pull, Scatter
 from jitad.ir.program import Atom, Equation, Literal, Program, Var, literal
-from jitad.ir.recorder import Env, Recorder, current
-from jitad.ir.types import INT, ArrayType
+from jitad.ir.recorder import Env, Recorder, current, rewrite
+from jitad.ir.types import COUNTER, INT
 from jitad.optimize.bodies import optimize_bodies
 from jitad.primitives.control.loops import loop
 from jitad.primitives.control.undefined import empty
@@ -33,15 +34,12 @@ def distribute(program: Program) -> Program:
     program = optimize_bodies(program, distribute)
     if not any(equation.primitive is loop for equation in program.equations):
         return program
-    env = Env({var: var for var in program.inputs})
-    with Recorder() as recorder:
-        for equation in program.equations:
-            recorder.source = equation.source
-            inputs = env.read_all(equation.inputs)
-            parts = cut(equation) if equation.primitive is loop else None
-            outputs = recorder.repeat(equation, inputs) if parts is None else in_blocks(equation, inputs, parts)
-            env.update(zip(equation.outputs, outputs, strict=True))
-    return Program(program.inputs, recorder.equations, env.read_all(program.outputs))
+
+    def rule(equation: Equation, inputs: list[Atom]):
+        parts = cut(equation) if equation.primitive is loop else None
+        return None if parts is None else in_blocks(equation, inputs, parts)
+
+    return rewrite(program, rule)
 
 
 # --- what goes where -----------------------------------------------------------------------------------------------------------------
@@ -70,14 +68,14 @@ def cut(equation: Equation) -> Parts | None:
     if all(carried[k].shape for k in middle):
         return None
     after = reached(body.equations, {carried[k] for k in middle})
-    before = needed(body.equations, [body.outputs[k] for k in middle])
+    before = {*leading_to(body.equations, [body.outputs[k] for k in middle])}
     waiting = [e for e in body.equations if e in after and e in before]
     rest = [e for e in body.equations if e not in before]
     early = [x for x in used(waiting, [body.outputs[k] for k in middle]) if x.equation in before - after]
-    ahead = [x for x in early if work(needed(body.equations, [x])) > CHEAP]
+    ahead = [x for x in early if work(leading_to(body.equations, [x])) > CHEAP]
     made = {x for e in waiting for x in e.outputs} | {carried[k] for k in middle}
     behind = [x for x in used(rest, [body.outputs[k] for k in last]) if x in made]
-    if len(ahead) > MOST or price(needed(body.equations, ahead)) < WORTH:
+    if len(ahead) > MOST or price(leading_to(body.equations, ahead)) < WORTH:
         ahead = []
     if len(behind) > MOST or any(x.shape for x in behind) or price(rest) < WORTH:
         middle, last, behind = [*range(len(carried))], [], []
@@ -114,16 +112,6 @@ def reached(equations: Iterable[Equation], variables: set[Var]) -> set[Equation]
         if any(x in known for x in equation.inputs):
             found.add(equation)
             known.update(equation.outputs)
-    return found
-
-
-def needed(equations: Sequence[Equation], atoms: Iterable[Atom]) -> set[Equation]:
-    """Return the equations that compute atoms."""
-    found, wanted = set(), set(atoms)
-    for equation in reversed(equations):
-        if not wanted.isdisjoint(equation.outputs):
-            found.add(equation)
-            wanted.update(equation.inputs)
     return found
 
 
@@ -191,7 +179,7 @@ def in_parts(params: dict, parts: Parts, count: Atom, held: list[Atom], carries:
         """Record one loop, that hands on some carried values, stores others, and finds what was stored before; return what it stores."""
         stacks = [empty(shape=(length,), dtype=x.dtype) for x in stored]
         initial = [*offset, *held, *read.values(), *[results[k] for k in numbers], *stacks]
-        inputs = [Var(ArrayType(INT)), *[Var(x.type) for x in initial]]
+        inputs = [Var(COUNTER), *[Var(x.type) for x in initial]]
         k, formal = inputs[0], iter(inputs[1:])
         with Recorder(body.equations[0].source) as recorder:
             env = {body.inputs[0]: next(formal) + k if offset else k} | {x: next(formal) for x in constants}
@@ -217,13 +205,7 @@ def in_parts(params: dict, parts: Parts, count: Atom, held: list[Atom], carries:
 
 def values(body: Program, atoms: Sequence[Atom], env: dict[Var, Atom]) -> list[Atom]:
     """Record what computes values of a body from those in `env`."""
-    wanted, order, recorder = {x for x in atoms if x not in env}, [], current()
-    for equation in reversed(body.equations):
-        if not wanted.isdisjoint(equation.outputs):
-            order.append(equation)
-            wanted.update(x for x in equation.inputs if x not in env)
-    read = Env(env)
-    for equation in reversed(order):
-        recorder.source = equation.source
-        read.update(zip(equation.outputs, recorder.repeat(equation, read.read_all(equation.inputs)), strict=True))
+    read, recorder = Env(env), current()
+    for equation in leading_to(body.equations, atoms, env):
+        read.repeat(equation, recorder)
     return read.read_all(atoms)

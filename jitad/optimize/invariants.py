@@ -9,6 +9,8 @@ for what is read instead of the arrays that it is made of, in no more bytes, or 
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from jitad.ir.lowering import Control, Library, Pointwise, Pull, Reduce, Undefined
 from jitad.ir.program import Atom, Equation, Literal, Program, Var
 from jitad.ir.recorder import rewrite
@@ -44,7 +46,7 @@ def choose(body: Program, held: set[Var], certain: bool) -> list[Var]:
         cost = cost_of(equation, costs)
         (*_, last) = equation.outputs
         parts = [x for x in equation.inputs if x in moving]
-        worth = cost > (READ if last.type.size > 1 else READ_NUMBER) or (parts and size_of(last) < sum(map(size_of, parts)))
+        worth = cost > (READ if last.type.size > 1 else READ_NUMBER) or (parts and last.type.nbytes < bytes_in(parts))
         for var in equation.outputs:
             costs[var] = 0.0 if worth else cost
             if worth:
@@ -65,7 +67,7 @@ def read_instead(body: Program, costs: dict[Atom, float], cheap: dict[Var, Equat
         joined = [other for other in groups if not group[1].isdisjoint(other[1])]
         groups = [*[other for other in groups if other not in joined], tuple(set.union(*sets) for sets in zip(group, *joined, strict=True))]
     still = {array for x in read for array in arrays_of(x, cheap)}
-    fewer = [values for values, arrays in groups if sum(map(size_of, values)) <= sum(map(size_of, arrays - still))]
+    fewer = [values for values, arrays in groups if bytes_in(values) <= bytes_in(arrays - still)]
     return [*written, *[x for values in fewer for x in values]]
 
 
@@ -102,8 +104,8 @@ def arrays_of(x: Atom, cheap: dict[Var, Equation]) -> set[Var]:
     return {x} if isinstance(x, Var) and x.type.size > 1 else set()
 
 
-def size_of(x: Var) -> int:
-    return x.type.size * x.dtype.itemsize
+def bytes_in(arrays: Iterable[Var]) -> int:
+    return sum([x.type.nbytes for x in arrays])
 
 
 def movable(equation: Equation, certain: bool) -> bool:

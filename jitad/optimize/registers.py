@@ -11,16 +11,14 @@ from collections.abc import Mapping, Sequence
 
 from jitad.ir.lowering import Pointwise
 from jitad.ir.program import Atom, Equation, Literal, Program, Var
-from jitad.ir.recorder import Env, Recorder
-from jitad.ir.types import INT, ArrayType
+from jitad.ir.recorder import Env, Recorder, rewrite
+from jitad.ir.types import COUNTER
 from jitad.primitives.comparisons import gt
 from jitad.primitives.control.affine import Affine, read_equation
 from jitad.primitives.control.branches import cond
 from jitad.primitives.control.lasting import Access, Level, Path, Survey, apart, loop_level, scalars_of
 from jitad.primitives.control.loops import loop
 from jitad.primitives.indexing import gather, scatter, scatter_add
-
-NUMBER = ArrayType(INT)
 
 
 def sum_in_registers(program: Program) -> Program:
@@ -32,17 +30,15 @@ def visit(program: Program, known: Mapping[Atom, Affine], path: Path) -> Program
     """Return a body, whose integers in `known` are affine in the levels of `path`, with its loops changed."""
     if not any(equation.primitive is loop for equation in program.equations):
         return program
-    known, env = dict(known), Env({var: var for var in program.inputs})
-    with Recorder() as recorder:
-        for equation in program.equations:
-            recorder.source = equation.source
-            value = read_equation(equation, known)
-            if value is not None:
-                known[equation.outputs[0]] = value
-            inputs = env.read_all(equation.inputs)
-            outputs = changed(equation, inputs, known, path) if equation.primitive is loop else recorder.repeat(equation, inputs)
-            env.update(zip(equation.outputs, outputs, strict=True))
-    return Program(program.inputs, recorder.equations, env.read_all(program.outputs))
+    known = dict(known)
+
+    def rule(equation: Equation, inputs: list[Atom]):
+        value = read_equation(equation, known)
+        if value is not None:
+            known[equation.outputs[0]] = value
+        return changed(equation, inputs, known, path) if equation.primitive is loop else None
+
+    return rewrite(program, rule)
 
 
 def changed(equation: Equation, inputs: Sequence[Atom], known: Mapping[Atom, Affine], path: Path) -> Sequence[Var]:
@@ -112,7 +108,7 @@ def is_sum(equation: Equation, constants: Sequence[Var]) -> bool:
     """Whether an equation adds to the same element in every trip."""
     if equation.primitive is not scatter_add or equation.inputs[1].shape or equation.inputs[1].dtype != equation.inputs[0].dtype:
         return False
-    return all(x.type == NUMBER and is_constant(x, constants) for x in equation.inputs[2:])
+    return all(x.type == COUNTER and is_constant(x, constants) for x in equation.inputs[2:])
 
 
 def is_constant(x: Atom, constants: Sequence[Var]) -> bool:
@@ -147,10 +143,10 @@ def carrying(body: Program, sums: Mapping[int, Equation]) -> Program:
     with Recorder() as recorder:
         for equation in body.equations:
             recorder.source = equation.source
-            operands = env.read_all(equation.inputs)
             if equation in totals:
-                ends[equation] = totals[equation] + operands[1]
-                env[equation.outputs[0]] = operands[0]
+                base, value, *_ = env.read_all(equation.inputs)
+                ends[equation] = totals[equation] + value
+                env[equation.outputs[0]] = base
             else:
-                env.update(zip(equation.outputs, recorder.repeat(equation, operands), strict=True))
+                env.repeat(equation, recorder)
     return Program(inputs, recorder.equations, [*env.read_all(body.outputs), *[ends[equation] for equation in totals]])

@@ -7,8 +7,7 @@ of. Invariant: results change as by adding up in another order.
 
 from __future__ import annotations
 
-from collections import Counter
-
+from jitad.ir.dataflow import count_uses
 from jitad.ir.program import Atom, Equation, Program
 from jitad.ir.recorder import current, rewrite
 from jitad.optimize.simplify import simplify
@@ -20,8 +19,7 @@ def sum_operands(program: Program) -> Program:
     """Return `program` with operations that `through` can carry out on the operands of what gives their operand."""
     if not any(equation.primitive.through for equation in program.equations):
         return program
-    uses = Counter(x for equation in program.equations for x in equation.inputs)
-    uses.update(program.outputs)
+    uses = count_uses(program)
     single: set[Atom] = set()
     changed = False
     needed = rejoined(program)

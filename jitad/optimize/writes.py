@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
+from jitad.ir.dataflow import users_of
 from jitad.ir.lowering import Control, Pointwise, Pull, Scatter
 from jitad.ir.program import Atom, Equation, Program, Var
 from jitad.ir.recorder import current, rewrite
@@ -77,7 +78,7 @@ def written_first(body: Program, lead: int) -> Program | None:
     users, found, carried = users_of(body), set(), set(body.inputs[lead:])
     sums = {x for equation in body.equations if equation.primitive.pointwise and not carried.isdisjoint(equation.inputs) for x in equation.outputs}
     for var, final in zip(body.inputs[lead:], body.outputs[len(body.outputs) - len(body.inputs) + lead :], strict=True):
-        following = [equation for equation in users.get(var, ()) if not takes_part(equation, var)]
+        following = [equation for equation in users[var] if not takes_part(equation, var)]
         if var in body.outputs or len(following) != 1 or isinstance(following[0].primitive.lower, Control | Scatter):
             continue
         after = changed(following[0], var)
@@ -104,15 +105,7 @@ def reads_of(x: Var, final: Atom, stored: Collection[Atom]) -> set[bool]:
 def read_around(x: Var, users: dict[Atom, list[Equation]]) -> bool:
     """Return whether the neighbours of an element are read, or what is computed from them element by element."""
     return any(isinstance(equation.primitive.lower, Pull) and not equation.primitive.lower.alias
-               or equation.primitive.pointwise and read_around(equation.outputs[0], users) for equation in users.get(x, ()))
-
-
-def users_of(program: Program) -> dict[Atom, list[Equation]]:
-    users: dict[Atom, list[Equation]] = {}
-    for equation in program.equations:
-        for x in dict.fromkeys(equation.inputs):
-            users.setdefault(x, []).append(equation)
-    return users
+               or equation.primitive.pointwise and read_around(equation.outputs[0], users) for equation in users[x])
 
 
 def written(program: Program, found: Collection[Atom]) -> Program:
@@ -131,14 +124,14 @@ def parts_written(array: Var, users: dict[Atom, list[Equation]], outputs: set[At
     """Return the versions of an array that differ from the one before in a small part, if it is only used and changed in parts."""
     versions: list[Var] = []
     while array not in outputs:
-        following = [x for equation in users.get(array, []) if (x := changed(equation, array)) is not None]
+        following = [x for equation in users[array] if (x := changed(equation, array)) is not None]
         if len(following) != 1 or not all(changed(equation, array) is not None or takes_part(equation, array) for equation in users[array]):
             return []
         (after,) = following
         if not isinstance(after.equation.primitive.lower, Control | Scatter):
             versions.append(after)
         array = after
-    return versions if all(takes_part(equation, array) for equation in users.get(array, [])) else []
+    return versions if all(takes_part(equation, array) for equation in users[array]) else []
 
 
 def changed(equation: Equation, array: Var) -> Var | None:

@@ -42,7 +42,7 @@ def push_batch(program: Program, inputs: Sequence[Atom], axes: Sequence[int | No
             name = equation.primitive.name
             raise errors.NotImplementedError(f"jitad cannot batch {name}; loop over the members instead", equation.source)
         outputs, out_axes = equation.primitive.batch(size, operands, [batched.get(x) for x in equation.inputs], **equation.params)
-        env.update(zip(equation.outputs, outputs, strict=True))
+        env.define(equation, outputs)
         batched.update((var, axis) for var, axis in zip(equation.outputs, out_axes, strict=True) if axis is not None)
     recorder.source = source
     outputs = program.outputs

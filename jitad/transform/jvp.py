@@ -34,7 +34,7 @@ def push_forward(program: Program, inputs: Sequence[Atom], tangents: Sequence[At
         rule = equation.primitive.jvp or no_rule(equation)
         moved = [dots[atom] if atom in dots else Zero(atom.type) for atom in equation.inputs]
         outputs, moved = rule(primals, moved, **equation.params)
-        env.update(zip(equation.outputs, outputs, strict=True))
+        env.define(equation, outputs)
         dots.update((var, t) for var, t in zip(equation.outputs, moved, strict=True) if not is_zero(t))
     recorder.source = source
     return env.read_all(program.outputs), [dots[atom] if atom in dots else Zero(atom.type) for atom in program.outputs]

@@ -87,7 +87,7 @@ class Linear(Recorder):
 
 
 def size(atom: Atom) -> int:
-    return atom.type.size * atom.dtype.itemsize
+    return atom.type.nbytes
 
 
 def economize(

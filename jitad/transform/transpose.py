@@ -263,7 +263,7 @@ def pull_back_body(body: Program, flags: Sequence[bool], operands: Sequence[Atom
     parts = partition(body, flags, free=free)
     env = Env({var: x for var, x in zip(body.inputs, operands, strict=True) if x is not None})
     for equation in parts.known:
-        env.update(zip(equation.outputs, current().repeat(equation, env.read_all(equation.inputs)), strict=True))
+        env.repeat(equation, current())
     inputs = [var for var, moves in zip(body.inputs, flags, strict=True) if moves]
     used = [x for x in parts.residuals if x in env]
     program = Program([*used, *inputs], parts.linear, [x for x in parts.outputs if x in parts.unknown])

@@ -252,7 +252,7 @@ def promote(growth: Growth) -> None:
     if known and not checked and growth.need and most + growth.need <= capacity:
         capacity *= 2
     if checked:
-        size = max([kind.type.size * kind.type.dtype.itemsize for kind in leaves], default=1)
+        size = max([kind.type.nbytes for kind in leaves], default=1)
         capacity = max(capacity, (most or 0) + max(16, ROOM // max(size, 1)) * outermost_trace().room)
     else:
         capacity = max(capacity, most + growth.need, 16)

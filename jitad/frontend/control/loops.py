@@ -39,11 +39,10 @@ from jitad.frontend.trees import OBJECTS, TreeDef, flatten
 from jitad.frontend.undefined import PartlyBound
 from jitad.ir import errors
 from jitad.ir.program import Atom, Literal, Program, Var, literal
-from jitad.ir.types import BOOL, INT, ArrayType
+from jitad.ir.types import BOOL, COUNTER, INT
 from jitad.primitives.comparisons import le
 
 ATTEMPTS = 12
-COUNTER = ArrayType(INT)
 NUMBERS = (Array, np.ndarray, np.generic, int, float, complex)
 
 

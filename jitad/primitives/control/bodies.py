@@ -7,17 +7,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from jitad.ir.lowering import Undefined
+from jitad.ir.dataflow import leading_to
+from jitad.ir.facts import is_undefined
 from jitad.ir.passes import PASSES
 from jitad.ir.program import Atom, Equation, Program, Var
 from jitad.ir.recorder import Recorder, build, inline
 from jitad.ir.symbolic import Zero, is_zero
-from jitad.ir.types import INT, ArrayType
+from jitad.ir.types import COUNTER, ArrayType
 from jitad.primitives.comparisons import lt, select
 from jitad.primitives.declare import instantiate, to_front
 from jitad.primitives.shaping import broadcast, reshape
-
-COUNTER = ArrayType(INT)
 
 
 def close(program: Program, place: int) -> tuple[Program, list[Var]]:
@@ -45,7 +44,7 @@ def leading(body: Program, known: Sequence[int], moving: Sequence[int], consts: 
 
 def read_by(program: Program, outputs: Sequence[bool]) -> list[bool]:
     """Return which inputs of a body the `outputs` depend on, loops and branches in it taken apart."""
-    wanted = {x for x, keep in zip(program.outputs, outputs, strict=True) if keep}
+    wanted = set(chosen(program.outputs, outputs))
     for equation in reversed(program.equations):
         used = [var in wanted for var in equation.outputs]
         if any(used):
@@ -142,18 +141,12 @@ def widen_mask(mask: Atom, like: Atom) -> Program:
 
 def live(program: Program, outputs: Sequence[bool]) -> list[Equation]:
     """Return the equations that the `outputs` depend on."""
-    wanted, found = {x for x, keep in zip(program.outputs, outputs, strict=True) if keep}, []
-    for equation in reversed(program.equations):
-        if any(var in wanted for var in equation.outputs):
-            found.append(equation)
-            wanted.update(equation.inputs)
-    return found[::-1]
+    return leading_to(program.equations, chosen(program.outputs, outputs))
 
 
 def needed(program: Program, outputs: Sequence[bool]) -> list[bool]:
     """Return which inputs of a body the `outputs` depend on."""
-    wanted = {x for x, keep in zip(program.outputs, outputs, strict=True) if keep}
-    wanted.update(x for equation in live(program, outputs) for x in equation.inputs)
+    wanted = {*chosen(program.outputs, outputs), *[x for equation in live(program, outputs) for x in equation.inputs]}
     return [var in wanted for var in program.inputs]
 
 
@@ -191,19 +184,13 @@ def batched_operands(inputs: Sequence[Atom], axes: Sequence[int | None], batched
 
 def repeated(x: Atom, size: int) -> Atom:
     """Return `size` copies of a value; of one that is not there yet, there are as many that are not."""
-    equation = getattr(x, "equation", None)
     shape = (size, *x.shape)
-    if equation is not None and isinstance(equation.primitive.lower, Undefined):
-        return equation.primitive(**{**equation.params, "shape": shape})
-    return broadcast(x, shape=shape)
+    return x.equation.primitive(**{**x.equation.params, "shape": shape}) if is_undefined(x) else broadcast(x, shape=shape)
 
 
 def first_tangent(x: Atom, tangent: Atom | Zero) -> Atom:
     """Return the tangent with which a loop begins; that of a value that is not there yet is not there either."""
-    equation = getattr(x, "equation", None)
-    if is_zero(tangent) and equation is not None and isinstance(equation.primitive.lower, Undefined):
-        return equation.primitive(**equation.params)
-    return instantiate(tangent)
+    return x.equation.primitive(**x.equation.params) if is_zero(tangent) and is_undefined(x) else instantiate(tangent)
 
 
 def limited(body: Program, carries: int) -> Program:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from jitad.ir.dataflow import leading_to
 from jitad.ir.program import Atom, Equation, Literal, Program, Var
 from jitad.ir.recorder import Env, Recorder
 from jitad.primitives.spans import Spans
@@ -37,21 +38,17 @@ def stored_part(x: Var, found: Confined) -> Atom:
 
 def reading_part(body: Program, stored: Mapping[Var, tuple[Spans, list[Atom]]]) -> Program:
     """Return a body that takes of its inputs in `stored` what counts; the counts are inputs of it, or computed in it."""
-    needed, first = {count for _, counts in stored.values() for count in counts}, []
-    for equation in reversed(body.equations):
-        if needed & set(equation.outputs):
-            needed.update(equation.inputs)
-            first.append(equation)
+    first = leading_to(body.equations, [count for _, counts in stored.values() for count in counts])
     inputs = [Var(x.type) for x in body.inputs]
     env = Env(zip(body.inputs, inputs, strict=True))
     with Recorder() as recorder:
-        for equation in first[::-1]:
-            env.update(zip(equation.outputs, recorder.repeat(equation, env.read_all(equation.inputs)), strict=True))
+        for equation in first:
+            env.repeat(equation, recorder)
         for x, (spans, counts) in stored.items():
             env[x] = window(env[x], *env.read_all(counts), spans=spans)
         for equation in body.equations:
             if equation not in first:
-                env.update(zip(equation.outputs, recorder.repeat(equation, env.read_all(equation.inputs)), strict=True))
+                env.repeat(equation, recorder)
     return Program(inputs, recorder.equations, env.read_all(body.outputs))
 
 

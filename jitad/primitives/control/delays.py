@@ -7,10 +7,10 @@ once, while x is at hand). Invariant: the first trip finds what it found.
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
+from jitad.ir.dataflow import count_uses
 from jitad.ir.lowering import Control, Pointwise, Pull
 from jitad.ir.program import Atom, Equation, Literal, Program, Var
 from jitad.ir.recorder import Env, Recorder, current, inline
@@ -66,7 +66,7 @@ def delayed_body(body: Program, consts: int, initial: Sequence[Atom], allowed: S
 def advanced_body(body: Program, consts: int, used: Sequence[bool]) -> tuple[Program, dict[int, Equation]] | None:
     """Return the body that computes such values where they come from, and what is to be done to initial values, by number."""
     held, carries = set(body.inputs[1 : 1 + consts]), body.inputs[1 + consts :]
-    uses = Counter([*body.outputs, *[x for equation in body.equations for x in equation.inputs]])
+    uses = count_uses(body)
     found: dict[int, Equation] = {}
     inside: dict[Equation, list[int]] = {}
     for k, (x, result, is_used) in enumerate(zip(carries, body.outputs, used, strict=True)):

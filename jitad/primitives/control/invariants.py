@@ -8,25 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from jitad.ir.program import Atom, Equation, Program, Var
+from jitad.ir.dataflow import leading_to
+from jitad.ir.program import Atom, Program, Var
 from jitad.ir.recorder import Env, Recorder, current
-
-
-def leading_to(body: Program, wanted: Sequence[Atom], stops: Sequence[Var] = ()) -> list[Equation]:
-    """Return the equations of which `wanted` are made, as far as `stops`, in order."""
-    needed, found = set(wanted), []
-    for equation in reversed(body.equations):
-        if any(x in needed for x in equation.outputs) and not any(x in stops for x in equation.outputs):
-            needed.update(equation.inputs)
-            found.append(equation)
-    return found[::-1]
 
 
 def recorded_before(body: Program, values: Sequence[Var], operands: dict[Var, Atom]) -> list[Atom]:
     """Record what `values` of the body are made of, given its constant inputs, and return them."""
     env = Env(operands)
-    for equation in leading_to(body, values):
-        env.update(zip(equation.outputs, current().repeat(equation, env.read_all(equation.inputs)), strict=True))
+    for equation in leading_to(body.equations, values):
+        env.repeat(equation, current())
     return env.read_all(values)
 
 
@@ -35,6 +26,6 @@ def without(body: Program, values: Sequence[Var]) -> Program:
     fresh = {x: Var(x.type) for x in values}
     env = Env({x: x for x in body.inputs} | fresh)
     with Recorder() as recorder:
-        for equation in leading_to(body, body.outputs, values):
-            env.update(zip(equation.outputs, recorder.repeat(equation, env.read_all(equation.inputs)), strict=True))
+        for equation in leading_to(body.equations, body.outputs, fresh):
+            env.repeat(equation, recorder)
     return Program([body.inputs[0], *fresh.values(), *body.inputs[1:]], recorder.equations, env.read_all(body.outputs))

@@ -16,9 +16,8 @@ from jitad.ir.passes import PASSES
 from jitad.ir.primitive import Primitive
 from jitad.ir.program import Atom, Literal, Program, Var
 from jitad.ir.recorder import Recorder, build, current, inline
-from jitad.ir.types import ArrayType
+from jitad.ir.types import COUNTER, ArrayType
 from jitad.primitives.control.bodies import (
-    COUNTER,
     batched_body,
     batched_operands,
     chosen,

@@ -14,9 +14,10 @@ from collections.abc import Sequence
 
 from jitad.ir.program import Atom, Program
 from jitad.ir.recorder import build, current, inline
+from jitad.ir.types import COUNTER
 from jitad.primitives.arithmetic import floor_divide
 from jitad.primitives.comparisons import and_, eq, ge, lt, minimum, select
-from jitad.primitives.control.bodies import COUNTER, close
+from jitad.primitives.control.bodies import close
 from jitad.primitives.control.loops import loop
 from jitad.primitives.control.schedules import number, room
 from jitad.primitives.control.undefined import empty

@@ -16,9 +16,9 @@ from jitad.ir.program import Atom, literal
 from jitad.ir.recorder import build
 from jitad.ir.registry import REGISTRY
 from jitad.ir.symbolic import Zero
-from jitad.ir.types import INT, ArrayType
+from jitad.ir.types import COUNTER, INT, ArrayType
 from jitad.primitives.checks import log_of
-from jitad.primitives.control.bodies import COUNTER, close
+from jitad.primitives.control.bodies import close
 from jitad.primitives.control.undefined import empty
 from jitad.primitives.declare import to_front
 from jitad.primitives.indexing import gather, scatter

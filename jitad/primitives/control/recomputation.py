@@ -15,19 +15,14 @@ from jitad.ir.program import Program
 from jitad.ir.recorder import Recorder, build, inline
 from jitad.ir.symbolic import Zero, is_zero
 from jitad.ir.types import ArrayType
-from jitad.primitives.control.bodies import batched_body, chosen, close, moved_body
+from jitad.primitives.control.bodies import batched_body, chosen, close, moved_body, needed, reduced
 from jitad.primitives.declare import is_linear, sample, to_front
 
 
 def restricted(inputs, program: Program, outputs):
     """Return the Program of some outputs, with the operands that it needs."""
-    wanted, equations = set(chosen(program.outputs, outputs)), []
-    for equation in reversed(program.equations):
-        if any(var in wanted for var in equation.outputs):
-            wanted.update(equation.inputs)
-            equations.append(equation)
-    keep = [var in wanted for var in program.inputs]
-    return chosen(inputs, keep), Program(chosen(program.inputs, keep), equations[::-1], chosen(program.outputs, outputs))
+    keep = needed(program, outputs)
+    return chosen(inputs, keep), reduced(program, keep, outputs)
 
 
 def transpose_checkpoint(cotangents, inputs, sums, program):

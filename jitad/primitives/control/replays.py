@@ -18,10 +18,11 @@ from jitad.ir.primitive import Primitive
 from jitad.ir.program import Atom, Equation, Literal, Program, Var
 from jitad.ir.recorder import Recorder, build, current, inline
 from jitad.ir.symbolic import is_zero
+from jitad.ir.types import COUNTER
 from jitad.primitives.arithmetic import floor_divide
 from jitad.primitives.comparisons import gt, maximum, minimum, select
 from jitad.primitives.control import online
-from jitad.primitives.control.bodies import COUNTER, chosen, close, leading, opposite
+from jitad.primitives.control.bodies import chosen, close, leading, opposite
 from jitad.primitives.control.delays import delayed_body
 from jitad.primitives.control.loops import loop
 from jitad.primitives.control.schedules import number, room, route

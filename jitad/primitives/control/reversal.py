@@ -16,8 +16,8 @@ from jitad.ir.passes import PASSES
 from jitad.ir.program import Program, Var
 from jitad.ir.recorder import build
 from jitad.ir.symbolic import Zero, is_zero
-from jitad.ir.types import ArrayType
-from jitad.primitives.control.bodies import COUNTER, chosen, opposite, unite
+from jitad.ir.types import COUNTER, ArrayType
+from jitad.primitives.control.bodies import chosen, opposite, unite
 from jitad.primitives.control.sweeps import Sweep, arranged, flow, sweeps
 from jitad.primitives.declare import add_tangents, full, instantiate, is_linear
 

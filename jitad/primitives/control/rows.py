@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from jitad.ir.lowering import Undefined
+from jitad.ir.facts import is_undefined
 from jitad.ir.program import Atom, Equation, Literal, Program, Var
 from jitad.ir.recorder import Recorder
 from jitad.primitives.control.undefined import empty
@@ -81,11 +81,6 @@ def accesses(body: Program, lead: int) -> dict[int, Access]:
         if own and not written[result] and outputs.count(result) == 1 and write.inputs[1] is not x:
             found[k] = Access(bool(reads), write)
     return found
-
-
-def is_undefined(x: Atom) -> bool:
-    equation = getattr(x, "equation", None)
-    return equation is not None and isinstance(equation.primitive.lower, Undefined)
 
 
 def narrowed(body: Program, lead: int, held: Sequence[int], kept: Sequence[int], summed: dict[int, Equation]) -> Program:

@@ -23,9 +23,8 @@ from jitad.ir.primitive import Primitive
 from jitad.ir.program import Atom, Program
 from jitad.ir.recorder import build
 from jitad.ir.symbolic import Zero, is_zero
-from jitad.ir.types import ArrayType
+from jitad.ir.types import COUNTER, ArrayType
 from jitad.primitives.control.bodies import (
-    COUNTER,
     batched_body,
     batched_operands,
     chosen,

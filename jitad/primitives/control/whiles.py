@@ -17,11 +17,10 @@ from jitad.ir.primitive import Primitive
 from jitad.ir.program import Program, Var, literal
 from jitad.ir.recorder import Recorder, build, inline
 from jitad.ir.symbolic import Zero
-from jitad.ir.types import BOOL, INT, ArrayType
+from jitad.ir.types import BOOL, COUNTER, INT, ArrayType
 from jitad.primitives.comparisons import gt, lt
 from jitad.primitives.complexes import real
 from jitad.primitives.control.bodies import (
-    COUNTER,
     batched_body,
     batched_operands,
     chosen,
