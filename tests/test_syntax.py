@@ -272,7 +272,8 @@ def test_source_of_every_function_is_found(name):
     module = importlib.import_module(name)
     places = [vars(module), *[vars(cls) for cls in vars(module).values() if isinstance(cls, type) and cls.__module__ == name]]
     functions = [x for place in places for x in place.values() if isinstance(x, types.FunctionType)]
-    functions = [function for function in functions if function.__code__.co_filename == module.__file__]
+    # Python 3.14 writes functions of its own for annotations.
+    functions = [function for function in functions if function.__code__.co_filename == module.__file__ and function.__name__ != "__annotate__"]
     assert len(functions) > 5
     for function in functions:
         assert isinstance(rewritten_code(function.__code__, function.__globals__), types.CodeType), function
