@@ -10,10 +10,10 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from jitad.ir.lowering import Scatter, Undefined
-from jitad.ir.program import Atom, Equation, Program, Var
+from jitad.ir.program import Atom, Equation, Program, Var, bodies
 from jitad.ir.types import ArrayType
 from jitad.pipeline import bytes_taken
-from jitad.transform.budget import programs_in, text
+from jitad.transform.budget import text
 
 
 class Kept(NamedTuple):
@@ -35,7 +35,7 @@ def kept(program: Program, depth: int = 0) -> Iterator[Kept]:
     for equation in program.equations:
         for x in started_empty(equation):
             yield Kept(equation.source.short, x.type, depth, runs_itself(equation))
-        for _, body in programs_in(equation):
+        for body in bodies(equation.params):
             yield from kept(body, depth + 1)
 
 

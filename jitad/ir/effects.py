@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from jitad.ir.primitive import Primitive
-from jitad.ir.program import Atom, Equation, Program, programs_in
+from jitad.ir.program import Atom, Equation, Program, bodies, with_bodies
 from jitad.ir.recorder import current, rewrite
 
 
@@ -18,21 +18,9 @@ def has_effects(program: Program, primitive: Primitive | None = None) -> bool:
                or any(has_effects(body, primitive) for body in bodies(equation.params)) for equation in program.equations)
 
 
-def bodies(params: dict) -> list[Program]:
-    return [program for value in params.values() for program in programs_in(value)]
-
-
 def silent(params: dict) -> dict:
     """Return parameters in which Programs have no effects."""
-    if not any(map(has_effects, bodies(params))):
-        return params
-    return {name: within(value) for name, value in params.items()}
-
-
-def within(value):
-    if isinstance(value, Program):
-        return without_effects(value)
-    return tuple(map(without_effects, value)) if programs_in(value) else value
+    return with_bodies(params, without_effects) if any(map(has_effects, bodies(params))) else params
 
 
 def without_effects(program: Program) -> Program:

@@ -6,11 +6,13 @@ its name. `None` in a slot means that the pass does not apply, and the pass says
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 from jitad.ir import errors
+from jitad.ir.lowering import Control
 from jitad.ir.recorder import current
 from jitad.ir.registry import REGISTRY
 
@@ -163,6 +165,11 @@ class Primitive:
         if self.name in REGISTRY:
             raise errors.InternalError(f"primitive {self.name} is declared twice")
         REGISTRY[self.name] = self
+
+    @functools.cached_property
+    def control(self) -> str:
+        """The kind of `Control` that it is lowered to; empty for other primitives."""
+        return self.lower.kind if isinstance(self.lower, Control) else ""
 
     def __call__(self, *inputs, **params):
         outputs = current().record(self, inputs, params)

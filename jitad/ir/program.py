@@ -184,15 +184,22 @@ class Program:
 
 def count(equations: Iterable[Equation], kind: Callable[[Equation], bool] = lambda equation: True) -> int:
     """Return how many equations of a kind there are, those of the Programs in their parameters included."""
-    return sum(kind(equation) + sum(count(program.equations, kind) for value in equation.params.values() for program in programs_in(value))
-               for equation in equations)
+    return sum(kind(equation) + sum(count(body.equations, kind) for body in bodies(equation.params)) for equation in equations)
 
 
-def programs_in(value) -> Sequence[Program]:
-    """Return the Programs that a parameter holds."""
-    if isinstance(value, Program):
-        return [value]
-    return value if isinstance(value, tuple) and value and isinstance(value[0], Program) else []
+def bodies(params: dict[str, Any]) -> list[Program]:
+    """Return the Programs in parameters."""
+    return [body for value in params.values() for body in ([value] if isinstance(value, Program) else value if holds_programs(value) else ())]
+
+
+def with_bodies(params: dict[str, Any], change: Callable[[Program], Program]) -> dict[str, Any]:
+    """Return parameters with each Program in them changed, in the order of `bodies`."""
+    return {name: change(value) if isinstance(value, Program) else tuple(map(change, value)) if holds_programs(value) else value
+            for name, value in params.items()}
+
+
+def holds_programs(value) -> bool:
+    return isinstance(value, tuple) and bool(value) and isinstance(value[0], Program)
 
 
 def literal(value, dtype) -> Literal:

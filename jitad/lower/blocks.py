@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 from jitad.ir.dataflow import count_uses
 from jitad.ir.facts import is_undefined
-from jitad.ir.lowering import Control, Pointwise
+from jitad.ir.lowering import Pointwise
 from jitad.ir.program import Atom, Equation, Literal, Program, Var
 from jitad.ir.recorder import Env, Recorder
 from jitad.lower.fusion import Group, is_alias, schedule
@@ -61,7 +61,7 @@ def assign_outputs(program: Program, outputs: Sequence[Buffer], buffers: dict[Va
 
 def build_control(context: Context, group: Group) -> list[Step]:
     equation = group.roots[0].equation
-    return BUILDERS[equation.primitive.lower.kind](context, equation)
+    return BUILDERS[equation.primitive.control](context, equation)
 
 
 def build_repeat(context: Context, equation: Equation) -> list[Step]:
@@ -203,7 +203,7 @@ def rows_written(body: Program, places: dict[Var, Buffer], context: Context) -> 
             continue
         if uses[base] != 1 and not reads_other_rows(body, base, equation, context):
             continue
-        inside = value.equation is not None and isinstance(value.equation.primitive.lower, Control)  # what fills it may go there itself
+        inside = value.equation is not None and value.equation.primitive.control  # what fills it may go there itself
         row = None if inside else row_number(indices[0], base.shape[0], context)
         if row is not None:
             found[k] = value, Buffer(value.type, "work", f"{places[base].name}_row", alias=places[base], row=row)

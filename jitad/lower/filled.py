@@ -7,9 +7,8 @@ from __future__ import annotations
 
 import math
 
-from jitad.ir.effects import bodies
-from jitad.ir.lowering import UNBOUNDED, Control, Undefined
-from jitad.ir.program import Equation, Program
+from jitad.ir.lowering import UNBOUNDED, Undefined
+from jitad.ir.program import Equation, Program, bodies
 from jitad.primitives.control.sweeps import arranged
 
 
@@ -19,10 +18,10 @@ def filled(program: Program) -> float:
 
 
 def filled_by(equation: Equation) -> float:
-    record, params = equation.primitive.lower, equation.params
-    if isinstance(record, Undefined):
+    params = equation.params
+    if isinstance(equation.primitive.lower, Undefined):
         return sum(x.type.nbytes for x in equation.outputs)
-    if not isinstance(record, Control) or record.kind != "sweeps":
+    if equation.primitive.control != "sweeps":
         return 0
     slot = sum(x.type.nbytes for sweep in arranged(params["bodies"], params["consts"]) for x in sweep.body.outputs[sweep.carries :])
     return slot and (math.inf if params["length"] == UNBOUNDED else slot * params["length"])

@@ -10,7 +10,6 @@ from collections import Counter
 
 from jitad.ir.dataflow import count_uses
 from jitad.ir.facts import is_undefined
-from jitad.ir.lowering import Control
 from jitad.ir.program import Atom, Equation, Literal, Program, Var, literal
 from jitad.ir.recorder import Env, Recorder, rewrite
 from jitad.ir.types import INT
@@ -43,8 +42,7 @@ def live_in_stacks(program: Program) -> Program:
 
 def is_forward(equation: Equation) -> bool:
     """Whether an equation is a loop up from 0 of a known number of trips."""
-    record = equation.primitive.lower
-    known = isinstance(record, Control) and record.kind == "loop" and isinstance(equation.inputs[0], Literal)
+    known = equation.primitive.control == "loop" and isinstance(equation.inputs[0], Literal)
     return known and not equation.params["reverse"] and equation.params["length"] > 1
 
 
@@ -73,16 +71,16 @@ def recorded(equation: Equation, users: dict) -> dict[int, tuple[int, bool]]:
 def computed(x: Var, new: Atom, body: Program, uses: Counter, value: Atom) -> bool:
     """Whether a carried value is computed in each trip, from its elements or others, by nothing that has loops of its own."""
     equation = getattr(new, "equation", None)
-    if equation is None or isinstance(equation.primitive.lower, Control) or overwrites(equation):
+    if equation is None or equation.primitive.control or overwrites(equation):
         return False
     return x not in body.outputs and list(body.outputs).count(new) == 1 and not (
-        any(x in e.inputs and (isinstance(e.primitive.lower, Control) or overwrites(e) and e.inputs[0] is x) for e in body.equations))
+        any(x in e.inputs and (e.primitive.control or overwrites(e) and e.inputs[0] is x) for e in body.equations))
 
 
 def read_by_rows(stack: Var, users: dict) -> bool:
     """Whether nothing but loops reads a stack, row by row."""
     for equation in users.get(stack, []):
-        if equation is None or not isinstance(equation.primitive.lower, Control):
+        if equation is None or not equation.primitive.control:
             return False
         where = layout(equation)
         places = [k for k, x in enumerate(equation.inputs) if x is stack]

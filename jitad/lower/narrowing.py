@@ -12,7 +12,7 @@ from collections.abc import Iterable, Sequence
 
 from jitad.ir.dataflow import leading_to
 from jitad.ir.facts import is_undefined
-from jitad.ir.lowering import Control, Pointwise, Pull
+from jitad.ir.lowering import Pointwise, Pull
 from jitad.ir.program import Atom, Equation, Program, Var
 from jitad.ir.recorder import Env, Recorder, current, rewrite
 from jitad.ir.types import real_dtype
@@ -28,19 +28,15 @@ SMALL = 64  # elements of an array that is carried whole
 
 def narrow(program: Program) -> Program:
     """Return `program` with loops that carry what is read."""
-    if not any(is_loop(equation) for equation in program.equations):
+    if not any(equation.primitive.control == "loop" for equation in program.equations):
         return program
     used = {x for equation in program.equations for x in equation.inputs} | set(program.outputs)
 
     def rule(equation: Equation, inputs: list[Atom]):
         wanted = [whole(x.shape) if x in used else None for x in equation.outputs]
-        return narrowed(equation, inputs, wanted) if is_loop(equation) else None
+        return narrowed(equation, inputs, wanted) if equation.primitive.control == "loop" else None
 
     return rewrite(program, rule)
-
-
-def is_loop(equation: Equation) -> bool:
-    return isinstance(equation.primitive.lower, Control) and equation.primitive.lower.kind == "loop"
 
 
 def narrowed(equation: Equation, inputs: list[Atom], wanted: Sequence[Box | None]) -> list[Atom] | None:
@@ -73,7 +69,7 @@ def computed(body: Program, env: Env, demands: dict[Var, Box]) -> list[Atom]:
         if narrower:
             operands = [matching(y, box) for y in operands]
         value = simplify(operands, **equation.params) if simplify and isinstance(record, Pointwise | Pull) else None
-        results = narrowed(equation, operands, [demands.get(x) for x in equation.outputs]) if is_loop(equation) else None
+        results = narrowed(equation, operands, [demands.get(x) for x in equation.outputs]) if equation.primitive.control == "loop" else None
         if results is not None:
             env.define(equation, results)
         elif narrower:
@@ -176,7 +172,8 @@ def demanded(body: Program, boxes: Sequence[Box | None]) -> dict[Var, Box]:
             for x, part in zip(equation.inputs, parts_read(equation, box), strict=True):
                 want(x, part)
         else:
-            inside = dict(enumerate(boxes_of_loop(equation, boxes_here), 1 + equation.params["consts"])) if is_loop(equation) else {}
+            repeated = equation.primitive.control == "loop"
+            inside = dict(enumerate(boxes_of_loop(equation, boxes_here), 1 + equation.params["consts"])) if repeated else {}
             for k, x in enumerate(equation.inputs):
                 want(x, inside.get(k, whole(x.shape)))
     return found

@@ -6,7 +6,6 @@ BLAS cannot read in place get transposed copies. Numbers that the bodies of loop
 
 from __future__ import annotations
 
-from jitad.ir.lowering import Control
 from jitad.ir.program import Atom, Equation, Program, Var
 from jitad.ir.recorder import Recorder, rewrite
 from jitad.lower.halos import share_halos
@@ -42,7 +41,7 @@ def arranged(program: Program) -> Program:
 
 def arrange(equation: Equation, inputs: list[Atom]):
     """Return the outputs of a rearranged equation, None if it is fine as it is."""
-    if isinstance(equation.primitive.lower, Control):
+    if equation.primitive.control:
         return sink(equation, inputs)
     return arrange_product(equation, inputs)
 

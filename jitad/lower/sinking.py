@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
-from jitad.ir.lowering import Control, Pointwise, Pull
+from jitad.ir.lowering import Pointwise, Pull
 from jitad.ir.program import Atom, Equation, Literal, Program, Var
 from jitad.ir.recorder import Recorder, current, inline
 from jitad.ir.types import COUNTER
@@ -73,7 +73,7 @@ def reads_parts(body: Program, place: int) -> bool:
 
 
 def takes_part(equation: Equation, var: Var) -> bool:
-    if not isinstance(equation.primitive.lower, Control):
+    if not equation.primitive.control:
         return equation.inputs[0] is var and is_part(equation)
     where = layout(equation)
     uses = [k for k, x in enumerate(equation.inputs) if x is var]

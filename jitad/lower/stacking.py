@@ -10,7 +10,7 @@ from collections import Counter
 
 from jitad.ir.dataflow import count_uses
 from jitad.ir.facts import is_undefined
-from jitad.ir.lowering import Control, Scatter
+from jitad.ir.lowering import Scatter
 from jitad.ir.program import Atom, Equation, Program, Var
 from jitad.ir.recorder import Env, Recorder
 from jitad.ir.types import COUNTER
@@ -43,7 +43,7 @@ def is_row(equation: Equation, uses: Counter, inputs: set[Var]) -> bool:
     if uses[base] != 1 or uses.get(row) != 1 or row.equation is None or "consts" not in row.equation.params:
         return False
     loop = row.equation
-    if not isinstance(loop.primitive.lower, Control) or "body" not in loop.params or len(loop.outputs) != len(loop.params["body"].outputs):
+    if "body" not in loop.params or len(loop.outputs) != len(loop.params["body"].outputs):
         return False
     return fills(loop, loop.outputs.index(row))
 

@@ -10,7 +10,7 @@ from collections import Counter
 
 from jitad.ir.dataflow import count_uses, leading_to
 from jitad.ir.facts import is_number
-from jitad.ir.lowering import Control, Scatter
+from jitad.ir.lowering import Scatter
 from jitad.ir.program import Atom, Equation, Program, Var
 from jitad.ir.recorder import Env, Recorder, inline
 from jitad.primitives.declare import uniform
@@ -19,15 +19,11 @@ from jitad.primitives.declare import uniform
 def add_in_branches(program: Program) -> Program:
     """Return `program` with additions of what branches give done by the branches, where one of them gives zero."""
     for equation in program.equations:
-        if is_choice(equation):
+        if equation.primitive.control == "cond":
             found = additions(program, equation)
             if found:
                 return add_in_branches(moved(program, equation, found))
     return program
-
-
-def is_choice(equation: Equation) -> bool:
-    return isinstance(equation.primitive.lower, Control) and "branches" in equation.params
 
 
 def is_addition(equation: Equation) -> bool:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from jitad.ir.program import Atom, Equation, Program, programs_in
+from jitad.ir.program import Atom, Equation, Program, bodies, with_bodies
 from jitad.ir.recorder import current, rewrite
 
 
@@ -15,18 +15,10 @@ def optimize_bodies(program: Program, optimize: Callable[[Program], Program]) ->
     """Return `program` with every Program in its parameters optimized."""
 
     def rule(equation: Equation, inputs: list[Atom]):
-        params = {name: within(value, optimize) for name, value in equation.params.items()}
-        if all(params[name] is value for name, value in equation.params.items()):
-            return None
-        return current().record(equation.primitive, inputs, params)
+        params = with_bodies(equation.params, optimize)
+        return None if bodies(params) == bodies(equation.params) else current().record(equation.primitive, inputs, params)
 
     return rewrite(program, rule) if any(map(has_bodies, program.equations)) else program
-
-
-def within(value, optimize: Callable[[Program], Program]):
-    if isinstance(value, Program):
-        return optimize(value)
-    return tuple(map(optimize, value)) if programs_in(value) else value
 
 
 def has_bodies(equation: Equation) -> bool:

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Collection
 
 from jitad.ir.dataflow import users_of
-from jitad.ir.lowering import Control, Pointwise, Pull, Scatter
+from jitad.ir.lowering import Pointwise, Pull, Scatter
 from jitad.ir.program import Atom, Equation, Program, Var
 from jitad.ir.recorder import current, rewrite
 
@@ -61,13 +61,12 @@ def write_first(program: Program) -> Program:
     Neighbours that are read would else each be a choice between what was there and what is new, or the whole be stored by a pass of its own.
     """
     def rule(equation: Equation, inputs: list[Atom]):
-        record = equation.primitive.lower
-        if not isinstance(record, Control) or record.kind != "loop" or "body" not in equation.params:
+        if equation.primitive.control != "loop":
             return None
         body = written_first(equation.params["body"], 1 + equation.params["consts"])
         return None if body is None else current().record(equation.primitive, inputs, {**equation.params, "body": body})
 
-    return rewrite(program, rule) if any(isinstance(equation.primitive.lower, Control) for equation in program.equations) else program
+    return rewrite(program, rule) if any(equation.primitive.control for equation in program.equations) else program
 
 
 def written_first(body: Program, lead: int) -> Program | None:
@@ -79,7 +78,7 @@ def written_first(body: Program, lead: int) -> Program | None:
     sums = {x for equation in body.equations if equation.primitive.pointwise and not carried.isdisjoint(equation.inputs) for x in equation.outputs}
     for var, final in zip(body.inputs[lead:], body.outputs[len(body.outputs) - len(body.inputs) + lead :], strict=True):
         following = [equation for equation in users[var] if not takes_part(equation, var)]
-        if var in body.outputs or len(following) != 1 or isinstance(following[0].primitive.lower, Control | Scatter):
+        if var in body.outputs or len(following) != 1 or is_placed(following[0]):
             continue
         after = changed(following[0], var)
         if after is not None and read_around(after, users) and reads_of(after, final, sums.union(body.outputs) - {final, after}) == {True}:
@@ -128,7 +127,7 @@ def parts_written(array: Var, users: dict[Atom, list[Equation]], outputs: set[At
         if len(following) != 1 or not all(changed(equation, array) is not None or takes_part(equation, array) for equation in users[array]):
             return []
         (after,) = following
-        if not isinstance(after.equation.primitive.lower, Control | Scatter):
+        if not is_placed(after.equation):
             versions.append(after)
         array = after
     return versions if all(takes_part(equation, array) for equation in users[array]) else []
@@ -136,21 +135,25 @@ def parts_written(array: Var, users: dict[Atom, list[Equation]], outputs: set[At
 
 def changed(equation: Equation, array: Var) -> Var | None:
     """Return what an array is after an equation that changes a part of it."""
-    record = equation.primitive.lower
-    if isinstance(record, Control):
+    if equation.primitive.control:
         first = len(equation.inputs) - len(equation.outputs)
-        if record.kind != "loop" or equation.inputs.count(array) != 1 or array not in equation.inputs[first:]:
+        if equation.primitive.control != "loop" or equation.inputs.count(array) != 1 or array not in equation.inputs[first:]:
             return None
         return equation.outputs[equation.inputs.index(array) - first]
-    if isinstance(record, Scatter):
+    if isinstance(equation.primitive.lower, Scatter):
         return equation.outputs[0] if equation.inputs[0] is array and array not in equation.inputs[1:] else None
     part = equation.primitive.part and equation.primitive.part(equation.inputs, **equation.params)
     return equation.outputs[0] if part and part[0] is array and part[1] is not array and part[1].type.size * PART <= array.type.size else None
 
 
+def is_placed(equation: Equation) -> bool:
+    """Whether an equation changes arrays where they are."""
+    return bool(equation.primitive.control) or isinstance(equation.primitive.lower, Scatter)
+
+
 def takes_part(equation: Equation, array: Var) -> bool:
     """Whether an equation reads a small part of an array, as a loop in it may."""
-    record = equation.primitive.lower
-    if isinstance(record, Control):
+    if equation.primitive.control:
         return True
+    record = equation.primitive.lower
     return isinstance(record, Pull) and not record.alias and equation.outputs[0].type.size * PART <= array.type.size

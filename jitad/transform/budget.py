@@ -19,7 +19,7 @@ from typing import NamedTuple
 
 from jitad.ir import errors
 from jitad.ir.lowering import UNBOUNDED
-from jitad.ir.program import Atom, Equation, Program
+from jitad.ir.program import Atom, Equation, Program, bodies, with_bodies
 from jitad.ir.recorder import current, rewrite
 from jitad.primitives.control.schedules import least_steps
 
@@ -37,7 +37,7 @@ class Choice(NamedTuple):
 
 LEAST = Choice(1, 1)
 
-Path = tuple
+Path = tuple[int, ...]  # of an equation: its number, that of the body within it, and so on
 Choices = dict[Path, Choice]
 
 
@@ -65,22 +65,14 @@ def beyond(trips: int, choice: Choice) -> int:
     return (least_steps(segments + 1, choice.snapshots) - segments) * choice.segment + trips
 
 
-def programs_in(equation: Equation) -> Iterator[tuple[tuple, Program]]:
-    for name, value in equation.params.items():
-        if isinstance(value, Program):
-            yield (name,), value
-        elif isinstance(value, tuple):
-            yield from (((name, k), x) for k, x in enumerate(value) if isinstance(x, Program))
-
-
 def loops_of(program: Program, path: Path = (), depth: int = 0) -> Iterator[Loop]:
     """Iterate over the loops of a Program that can be replayed."""
     for number, equation in enumerate(program.equations):
         trips = equation.primitive.trips and equation.primitive.trips(equation)
         if trips and trips > 1:
             yield Loop((*path, number), depth, trips)
-        for where, body in programs_in(equation):
-            yield from loops_of(body, (*path, number, *where), depth + bool(trips))
+        for place, body in enumerate(bodies(equation.params)):
+            yield from loops_of(body, (*path, number, place), depth + bool(trips))
 
 
 def replayed(program: Program, choices: Choices, path: Path = ()) -> Program:
@@ -90,15 +82,8 @@ def replayed(program: Program, choices: Choices, path: Path = ()) -> Program:
     numbers = itertools.count()
 
     def rule(equation: Equation, inputs: list[Atom]):
-        here = (*path, next(numbers))
-        params = dict(equation.params)
-        for where, body in programs_in(equation):
-            changed = replayed(body, choices, (*here, *where))
-            if len(where) == 1:
-                params[where[0]] = changed
-            else:
-                bodies = params[where[0]]
-                params[where[0]] = (*bodies[: where[1]], changed, *bodies[where[1] + 1 :])
+        here, places = (*path, next(numbers)), itertools.count()
+        params = with_bodies(equation.params, lambda body: replayed(body, choices, (*here, next(places))))
         if here in choices:
             return equation.primitive.replay(inputs, *choices[here], **params)
         return current().record(equation.primitive, inputs, params)

@@ -27,7 +27,7 @@ from collections import deque
 from collections.abc import Sequence
 
 from jitad.ir.effects import silent
-from jitad.ir.lowering import Control, Pointwise, Pull, Undefined
+from jitad.ir.lowering import Pointwise, Pull, Undefined
 from jitad.ir.passes import PASSES
 from jitad.ir.program import Atom, Equation, Literal, Program, Var
 from jitad.ir.recorder import Recorder
@@ -137,11 +137,10 @@ def recipe(equation: Equation | None, x: Var) -> tuple[float, list[Var]] | None:
         return 0.0, []
     if isinstance(record, Pointwise | Pull):
         return record.cost * x.type.size, [y for y in equation.inputs if isinstance(y, Var)]
-    bodies = equation.params.get("branches")
-    if not isinstance(record, Control) or bodies is None:
+    if equation.primitive.control != "cond":
         return None
     costs, operands = [], set()
-    for body in bodies:
+    for body in equation.params["branches"]:
         cost, used = branch_recipe(body, body.outputs[equation.outputs.index(x)])
         costs.append(cost)
         operands |= used
@@ -191,7 +190,7 @@ class Network:
 
     def run(self, equation: Equation | None, x: Var) -> tuple[float, list[Var]]:
         """Let `x` be computed by running a loop again, which is paid for once for all its results; return what else that costs, and takes."""
-        if equation is None or not isinstance(equation.primitive.lower, Control) or equation.primitive.lower.kind != "loop":
+        if equation is None or equation.primitive.control != "loop":
             return math.inf, []
         if equation not in self.loops:
             self.loops[equation] = work(equation)

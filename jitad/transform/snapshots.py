@@ -17,9 +17,9 @@ from __future__ import annotations
 import math
 
 from jitad.ir.lowering import Library, Pointwise, Pull, Recurrence, Reduce, Scatter
-from jitad.ir.program import Equation
+from jitad.ir.program import Equation, bodies
 from jitad.primitives.control.schedules import repetitions
-from jitad.transform.budget import LEAST, Choice, Cost, Loop, programs_in
+from jitad.transform.budget import LEAST, Choice, Cost, Loop
 
 PLENTY = 16_000_000
 STATES = 64
@@ -58,5 +58,5 @@ def work(equation: Equation) -> float:
         return types[1].size if record.combine == "add" else 0
     if isinstance(record, Library):
         return math.inf
-    costs = [sum(map(work, program.equations)) for _, program in programs_in(equation)]
+    costs = [sum(map(work, program.equations)) for program in bodies(equation.params)]
     return max(costs, default=0.0) if "branches" in equation.params else sum(costs) * equation.params.get("length", 1)

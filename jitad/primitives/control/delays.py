@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from jitad.ir.dataflow import count_uses
-from jitad.ir.lowering import Control, Pointwise, Pull
+from jitad.ir.lowering import Pointwise, Pull
 from jitad.ir.program import Atom, Equation, Literal, Program, Var
 from jitad.ir.recorder import Env, Recorder, current, inline
 from jitad.primitives.comparisons import eq, gt
@@ -76,7 +76,7 @@ def advanced_body(body: Program, consts: int, used: Sequence[bool]) -> tuple[Pro
             continue
         if isinstance(last.primitive.lower, Pointwise) and source_of(user.outputs[0], held, {x}) is x:
             found[k] = user
-        elif last is user and is_loop(user) and uses[result] == 1:
+        elif last is user and user.primitive.control == "loop" and uses[result] == 1:
             number = user.outputs.index(result)
             equation = advanced_inside(user, number, x)
             if equation is not None and set(equation.inputs) - {x} <= held:
@@ -102,10 +102,6 @@ def advanced_body(body: Program, consts: int, used: Sequence[bool]) -> tuple[Pro
             if equation in replaced and equation in body.equations:
                 outputs[k] = advance(equation, carries[k], outputs[k])
     return Program(body.inputs, recorder.equations, outputs), found
-
-
-def is_loop(equation: Equation) -> bool:
-    return isinstance(equation.primitive.lower, Control) and equation.primitive.lower.kind == "loop"
 
 
 def body_inside(loop: Equation, numbers: Sequence[int]) -> tuple[Program, dict[int, Equation]] | None:

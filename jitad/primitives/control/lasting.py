@@ -14,7 +14,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
-from jitad.ir.lowering import Control
 from jitad.ir.program import Atom, Equation, Literal, Program, Var
 from jitad.ir.recorder import Env, Recorder
 from jitad.primitives.boxes import slice_
@@ -122,7 +121,7 @@ class Survey:
                 continue
             here = (*path, (level, float(step)))
             entering = dict(states)
-            if isinstance(equation.primitive.lower, Control):
+            if equation.primitive.control:
                 self.loose.update(before[x] for x in used if x in before)
                 self.control(equation, states, known, here)
             else:

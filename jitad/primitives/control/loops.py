@@ -156,7 +156,7 @@ def choose_replay(linear, body, parts, kept, known, moving, consts, length):
 def is_made_anew(x: Atom) -> bool:
     """Whether a value is computed, rather than an array changed in place."""
     equation = getattr(x, "equation", None)
-    return equation is not None and not isinstance(equation.primitive.lower, Scatter | Control)
+    return equation is not None and not (equation.primitive.control or isinstance(equation.primitive.lower, Scatter))
 
 
 def split_again(inputs, unknown, linear: Recorder, choice, **params):
