@@ -17,6 +17,7 @@ from jitad.frontend.numpy_api.operands import asarray
 from jitad.frontend.own_code import traced_as_users
 from jitad.frontend.promotion import contains_traced
 from jitad.frontend.scipy_api import sparse_elements
+from jitad.frontend.scipy_api.sparse_elements import operand, product, spread
 from jitad.frontend.trace import pin
 from jitad.ir import errors
 
@@ -34,17 +35,12 @@ def matmul(matrix, x):
     """Return ``matrix @ x`` for `x` with one or two dimensions."""
     if is_sparse(x) or not contains_traced(x):
         return NotImplemented
-    x = asarray(x)
-    if x.ndim not in (1, 2):
-        raise errors.NotImplementedError(f"the product of a sparse matrix with a traced array of {x.ndim} dimensions; write one for each matrix")
-    if x.shape[0] != matrix.shape[1]:
-        raise errors.ValueError(f"dimension mismatch: a sparse matrix of shape {matrix.shape} times an array of shape {x.shape}")
-    product = PRODUCTS.get(matrix.format)
-    if product is None:
+    x, apply = operand(x, matrix.shape), PRODUCTS.get(matrix.format)
+    if apply is None:
         raise errors.NotImplementedError(f"the product of a sparse matrix of format {matrix.format!r} with a traced array; make it one of "
                                          "format 'csr' before, by matrix.tocsr()")
     pin_sources(matrix, matrix.data)
-    return product(matrix, x, np.result_type(matrix.dtype, x.dtype))
+    return apply(matrix, x, np.result_type(matrix.dtype, x.dtype))
 
 
 def rmatmul(matrix, x):
@@ -104,21 +100,14 @@ def room_for(matrix, x: Array, dtype: np.dtype) -> Array:
 
 
 def compressed(loop: Callable) -> Callable:
-    def product(matrix, x, dtype):
+    def of_compressed(matrix, x, dtype):
         return loop(*map(seen, (matrix.data, matrix.indices, matrix.indptr)), x, room_for(matrix, x, dtype))
 
-    return product
-
-
-def spread(elements, x: Array):
-    """Return elements with as many axes as `x`, the first of which is theirs."""
-    return elements.reshape(-1, *(1,) * (x.ndim - 1))
+    return of_compressed
 
 
 def of_coordinates(matrix, x, dtype):
-    result = room_for(matrix, x, dtype)
-    np.add.at(result, seen(matrix.row), spread(seen(matrix.data), x) * x[seen(matrix.col)])
-    return result
+    return product(matrix.shape, *map(seen, (matrix.row, matrix.col, matrix.data)), x)
 
 
 def of_diagonals(matrix, x, dtype):

@@ -25,13 +25,24 @@ def spread_out(indptr: np.ndarray) -> np.ndarray:
     return np.repeat(np.arange(len(indptr) - 1), np.diff(indptr))
 
 
-def product(shape: tuple[int, int], rows, columns, values, x) -> Array:
-    """Return the product with a vector, or with the columns of a matrix."""
+def operand(x, shape: tuple[int, int]) -> Array:
+    """Return what a sparse matrix of a shape is multiplied with, which has one axis or two."""
     x = asarray(x)
-    if x.ndim not in (1, 2) or x.shape[0] != shape[1]:
-        raise errors.ValueError(f"matmul: dimension mismatch with signature (n,k={shape[1]}),(k={x.shape[0] if x.ndim else 0},m)->(n,m)")
-    values = asarray(values)
-    terms = (values if x.ndim == 1 else values[:, None]) * x[columns]
+    if x.ndim not in (1, 2):
+        raise errors.NotImplementedError(f"the product of a sparse matrix with a traced array of {x.ndim} dimensions; write one for each matrix")
+    if x.shape[0] != shape[1]:
+        raise errors.ValueError(f"dimension mismatch: a sparse matrix of shape {shape} times an array of shape {x.shape}")
+    return x
+
+
+def spread(elements, x: Array):
+    """Return elements with as many axes as `x`, the first of which is theirs."""
+    return elements.reshape(-1, *(1,) * (x.ndim - 1))
+
+
+def product(shape: tuple[int, int], rows, columns, values, x: Array) -> Array:
+    """Return the product with a vector, or with the columns of a matrix; elements of one place are added up."""
+    terms = spread(values, x) * x[columns]
     total = np.zeros_like(terms, shape=(shape[0], *x.shape[1:]))
     np.add.at(total, rows, terms)
     return total
@@ -46,7 +57,7 @@ class Sparse:
         self.rows, self.columns, self.values, self.shape, self.matrix = rows, columns, asarray(values), tuple(shape), matrix
 
     def __matmul__(self, x):
-        return product(self.shape, self.rows, self.columns, self.values, x)
+        return product(self.shape, self.rows, self.columns, self.values, operand(x, self.shape))
 
     def __rmatmul__(self, x):
         return (self.T @ asarray(x).T).T
