@@ -68,3 +68,21 @@ def test_rows_that_are_read_again_are_written():
 
     assert jitad.jit(twice)(ROWS) == pytest.approx(1.25 * np.sum(ROWS**2), rel=1e-13)
     check_grads(twice, (ROWS,), order=2)
+
+
+PARTS = (lambda a, i, x: a.__setitem__((slice(None), i), x[:, i]), lambda a, i, x: a.__setitem__((i, slice(1, -1)), x[i, 2:]),
+         lambda a, i, x: a.__setitem__((i, slice(None, None, -1)), x[i]), lambda a, i, x: a.__setitem__((i, slice(None, None, 2)), x[i, ::2]),
+         lambda a, i, x: a.__setitem__((i, 3), x[2, i]))  # fmt: skip
+
+
+@pytest.mark.parametrize("write", PARTS)
+def test_what_is_not_a_whole_row_goes_where_it_belongs(write):
+    def f(x):
+        a = np.sin(x)
+        for i in range(1, len(x) - 1):
+            write(a, i, x)
+        return a
+
+    x = np.random.default_rng(0).normal(size=(20, 20))
+    np.testing.assert_allclose(jitad.jit(f)(x), f(x), rtol=1e-14)
+    check_grads(f, (x,))

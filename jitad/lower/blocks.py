@@ -25,6 +25,7 @@ from jitad.lower.scalars import Expr
 from jitad.lower.splitting import split
 from jitad.primitives.control.sweeps import arranged
 from jitad.primitives.indexing import gather
+from jitad.primitives.spans import is_index, unit
 
 
 def lower_block(program: Program, outputs: Sequence[Buffer], context: Context) -> list[Step]:
@@ -199,7 +200,7 @@ def rows_written(body: Program, places: dict[Var, Buffer], context: Context) -> 
         if equation is None or uses[x] != 1 or not (overwrites(equation) and equation.primitive.lower.combine == "set"):
             continue
         base, value, *indices = equation.inputs
-        if base is not carry or isinstance(value, Literal) or len(indices) != 1 or indices[0].shape:
+        if base is not carry or isinstance(value, Literal) or len(indices) != 1 or indices[0].shape or not is_row_of(equation):
             continue
         if uses[base] != 1 and not reads_other_rows(body, base, equation, context):
             continue
@@ -208,6 +209,12 @@ def rows_written(body: Program, places: dict[Var, Buffer], context: Context) -> 
         if row is not None:
             found[k] = value, Buffer(value.type, "work", f"{places[base].name}_row", alias=places[base], row=row)
     return found
+
+
+def is_row_of(equation: Equation) -> bool:
+    """Whether an equation with one index writes all elements of one row, in order."""
+    first, *others = equation.params.get("spans", (None,))
+    return first is None or is_index(first) and list(others) == list(map(unit, equation.inputs[0].shape[1:]))
 
 
 def rows_read(body: Program, write: Equation, places: dict[Var, Buffer], context: Context) -> dict[Var, Buffer]:
