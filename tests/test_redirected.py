@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from one_liners import ARRAYS, compare, lines, run, traced
 
+import jitad
 from jitad.frontend.array import wrap
 from jitad.frontend.numpy_api import BUILTINS, REDIRECTS
 from jitad.frontend.numpy_api.nests import reading_lists
@@ -97,3 +98,15 @@ def test_scalars_of_python_adapt_to_dtypes():
         f, a = wrap(Var(ArrayType(np.dtype("f"), (3,)))), wrap(Var(ArrayType(np.dtype("d"))))
         for scalar in (BUILTINS[float](a), BUILTINS[math.sin](a), BUILTINS[int](a), BUILTINS[max](BUILTINS[float](a), 0.0)):
             assert (f * scalar).dtype == np.float32
+
+
+def test_places_that_a_tuple_addresses():
+    def deposited(x, q):
+        grid, place = np.zeros((4, 5)), np.floor(x).astype(int)
+        np.add.at(grid, (place[:, 0], place[:, 1] + 1), q)
+        np.subtract.at(grid, (place[:, 0], slice(1, 3)), q[:, None])
+        np.maximum.at(grid, (place[:2, 0], place[:2, 1]), q[:2])
+        return grid
+
+    x, q = 3.0 * np.random.default_rng(1).random((6, 2)), np.arange(6.0)
+    np.testing.assert_allclose(jitad.jit(deposited)(x, q), deposited(x, q), rtol=1e-14)

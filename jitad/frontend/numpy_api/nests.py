@@ -30,9 +30,15 @@ def looking_inside(function: Callable, implementation: Callable) -> Callable:
 @functools.cache
 def reading_lists(ufunc: Callable) -> Callable:
     """Return what is called in the place of a ufunc or a method of it."""
+    indexing = ufunc.__name__ == "at"
+
+    def read(place: int, x):
+        if not isinstance(x, list | tuple) or not contains_traced(x) or indexing and place == 1 and isinstance(x, tuple):
+            return x  # a tuple that addresses elements is an index for each axis, not an array
+        return asarray(x)
+
     def call(*args, **kwargs):
-        args = [whole(x) for x in args]
-        return ufunc(*[asarray(x) if isinstance(x, list | tuple) and contains_traced(x) else x for x in args], **kwargs)
+        return ufunc(*[read(place, whole(x)) for place, x in enumerate(args)], **kwargs)
 
     return call
 
