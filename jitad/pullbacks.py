@@ -27,6 +27,7 @@ from jitad.ir import errors
 from jitad.ir.program import Program, Var
 from jitad.ir.recorder import inline
 from jitad.pipeline import to_kernel
+from jitad.primitives.control.bodies import close
 from jitad.runtime.execute import as_input, runner
 from jitad.transform.vjp import linearization, pullback
 
@@ -46,9 +47,9 @@ class Closed:
         return lambda *inputs: run(*inputs, *[as_input(x, x.dtype.newbyteorder("=")) for x in self.captured])
 
 
-def close(program: Program, arrays: dict[Var, np.ndarray]) -> Closed:
-    free = program.free_vars()
-    return Closed(Program([*program.inputs, *free], program.equations, program.outputs), [arrays[var] for var in free])
+def closed(program: Program, arrays: dict[Var, np.ndarray]) -> Closed:
+    program, free = close(program, len(program.inputs))
+    return Closed(program, [arrays[var] for var in free])
 
 
 def derived(entry: Entry, name: str, make: Callable) -> tuple[Closed, Closed]:
@@ -59,7 +60,7 @@ def derived(entry: Entry, name: str, make: Callable) -> tuple[Closed, Closed]:
         with Captures() as captures, Trace() as trace:
             made = make(program, [k < len(entry.inputs) for k in range(len(program.inputs))])
         arrays = {var: array for array, var in trace.inputs()}
-        pair = tuple(close(program, arrays) for program in made)
+        pair = tuple(closed(program, arrays) for program in made)
         entry.derived[name] = pair, captures.checker(trace.pinned.values())
     return pair
 

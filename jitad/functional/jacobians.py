@@ -17,6 +17,7 @@ from jitad.ir.program import Atom, Program, Var
 from jitad.ir.recorder import Recorder
 from jitad.ir.types import ArrayType
 from jitad.primitives.boxes import slice_
+from jitad.primitives.control.bodies import close
 from jitad.primitives.declare import instantiate
 from jitad.primitives.shaping import reshape, transpose
 from jitad.transform.batch import push_batch, spread
@@ -89,10 +90,8 @@ def reverse_blocks(linear: LinearMap, ins, outs) -> list[list[Atom]]:
     seeds = [Var(type) for type in outs]
     with Recorder() as recorder:
         rows = list(map(instantiate, pull_back(linear, seeds)))
-    body = Program(seeds, recorder.equations, rows)
-    free = body.free_vars()
+    program, free = close(Program(seeds, recorder.equations, rows), len(seeds))
     units, total = basis(outs)
-    program = Program([*seeds, *free], body.equations, rows)
     rows, axes = push_batch(program, [*units, *free], [0] * len(units) + [None] * len(free), total)
     rows = [spread(x, axis, total) for x, axis in zip(rows, axes, strict=True)]
     blocks, start = [], 0

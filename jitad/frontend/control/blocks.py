@@ -17,6 +17,7 @@ from jitad.frontend.programs import Leaf
 from jitad.frontend.trees import OBJECTS, flatten, unflatten
 from jitad.ir.primitive import Primitive
 from jitad.ir.program import Atom, Program
+from jitad.primitives.control.bodies import close
 
 
 class Exports:
@@ -64,9 +65,8 @@ def recorded(body: Callable, state: State, primitive: Primitive):
              if run.values[slot] is not saved.values[slot]]
     grown = [(x, list(map(exports.add_picture, pictures))) for x, pictures in run.grown]
     first = len(exports.atoms)
-    program = Program([], run.equations, [*exports.atoms, *run.trace.written.values()])
-    free = program.free_vars()
-    outputs = primitive(*free, program=Program(free, program.equations, program.outputs)) if program.outputs else []
+    program, free = close(Program([], run.equations, [*exports.atoms, *run.trace.written.values()]), 0)
+    outputs = primitive(*free, program=program) if program.outputs else []
     commit_all([run.trace], list(run.trace.written), outputs[first:])
     for slot, make in slots:
         slot.set(make(outputs))

@@ -27,6 +27,7 @@ from jitad.ir.program import Atom, Program, Var
 from jitad.ir.recorder import current
 from jitad.primitives.comparisons import select
 from jitad.primitives.control import cond
+from jitad.primitives.control.bodies import unite
 
 FEW = 16
 versions = itertools.count(1 << 32, 1 << 32)
@@ -291,9 +292,8 @@ def choice(test: Atom, passes: Sequence[Pass], outputs: Sequence[list[Atom]]) ->
         for run in passes:
             current().equations.extend(run.equations)
         return [selected(test, x, y) for x, y in zip(*outputs, strict=True)]
-    programs = [Program([], run.equations, atoms) for run, atoms in zip(passes, outputs, strict=True)]
-    free = list(dict.fromkeys(var for program in programs for var in program.free_vars()))
-    return cond(test, *free, branches=tuple(Program(free, program.equations, program.outputs) for program in programs))
+    programs, free = unite([Program([], run.equations, atoms) for run, atoms in zip(passes, outputs, strict=True)])
+    return cond(test, *free, branches=programs)
 
 
 def selected(test: Atom, x: Atom, y: Atom) -> Atom:

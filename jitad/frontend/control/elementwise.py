@@ -20,6 +20,7 @@ from jitad.frontend.trees import unflatten
 from jitad.ir.passes import PASSES
 from jitad.ir.program import Program, Var
 from jitad.ir.types import ArrayType
+from jitad.primitives.control.bodies import close
 from jitad.primitives.declare import to_front
 from jitad.primitives.shaping import broadcast
 
@@ -38,8 +39,7 @@ def on_elements(function: Callable, original: Callable) -> Callable:
         numbers = [Var(ArrayType(x.dtype)) for x in arrays]
         state = State((), ())
         run = Pass(lambda: returning(function(*map(wrap, numbers))), state, state.save())
-        free = Program(numbers, run.equations, run.result.atoms).free_vars()
-        body = Program([*numbers, *free], run.equations, run.result.atoms)
+        body, free = close(Program(numbers, run.equations, run.result.atoms), len(numbers))
         operands = [*[x.reshape(-1).atom for x in arrays], *free]
         found, axes = PASSES["push_batch"](body, operands, [*[0] * len(numbers), *[None] * len(free)], size)
         columns = [broadcast(x, shape=(size, *x.shape)) if axis is None else to_front(x, axis) for x, axis in zip(found, axes, strict=True)]

@@ -12,10 +12,7 @@ from jitad.ir.program import Atom, Program, Var, literal
 from jitad.ir.recorder import Recorder, build
 from jitad.ir.types import BOOL, INT
 from jitad.primitives.control import cond, loop, while_
-
-
-def free_of(*programs: Program, known: set) -> list[Var]:
-    return list(dict.fromkeys(var for program in programs for var in program.free_vars() if var not in known))
+from jitad.primitives.control.bodies import close, unite
 
 
 def emit_loop(counter: Var, body: Program, count: Atom, most: int | None, held: int, held_starts, operands,
@@ -23,8 +20,7 @@ def emit_loop(counter: Var, body: Program, count: Atom, most: int | None, held: 
     """Record a loop of `count` trips, at most `most` if that is known, or fewer if a trip ends it; return how many trips it makes, too."""
     if code is not None:
         return emit_while(counter, body, None, count, most, held, held_starts, operands, code)
-    free = free_of(body, known={counter})
-    body = Program([counter, *free, *body.inputs], body.equations, body.outputs)
+    body, free = close(counted(body, counter), 1)
     operands = [count, *free, *held_starts, *operands]
     return count, loop(*operands, body=body, length=UNBOUNDED if most is None else most, consts=len(free) + held, reverse=False)
 
@@ -33,13 +29,15 @@ def emit_while(counter: Var, body: Program, test: Program | None, count: Atom | 
                code: Var | None) -> tuple[Atom, list[Atom]]:
     """Record a loop of trips as long as the test holds and none of them has ended it, and no more than `count`; return how many there are, too."""
     test = test or Program([], [], [literal(True, BOOL)])
-    free = free_of(body, test, known={counter, *body.inputs})
-    inputs = [counter, *free, *body.inputs]
-    decide = unless_ended(Program(inputs, test.equations, test.outputs), code)
+    (body, test), free = unite([counted(body, counter), counted(Program(body.inputs, test.equations, test.outputs), counter)], 1)
     limit = literal(UNBOUNDED, INT) if count is None else count
-    trips, *found = while_(limit, *free, *held_starts, *operands, test=decide, body=Program(inputs, body.equations, body.outputs),
-                  length=UNBOUNDED if most is None else most, consts=len(free) + held)
+    trips, *found = while_(limit, *free, *held_starts, *operands, test=unless_ended(test, code), body=body,
+                           length=UNBOUNDED if most is None else most, consts=len(free) + held)
     return trips, found
+
+
+def counted(program: Program, counter: Var) -> Program:
+    return Program([counter, *program.inputs], program.equations, program.outputs)
 
 
 def unless_ended(test: Program, code: Var | None) -> Program:
