@@ -101,3 +101,12 @@ assert np.allclose(a @ found, np.eye(16)) and np.allclose(linalg.solve(a, a), np
 """
     run = subprocess.run([sys.executable, "-c", program], env=os.environ | {"JITAD_CACHE_DIR": ""}, capture_output=True, text=True, check=True)
     assert run.stdout == f"{not linked}\n"
+
+
+@pytest.mark.parametrize("result", [lambda x: x[0], lambda x: x[:2]], ids=["scalars", "arrays"])
+def test_the_entry_grows_with_the_number_of_results_and_no_faster(result):
+    def length(count):
+        return len(jitad.show(lambda x: tuple(result(x) * k for k in range(count)), np.ones(3), stage="llvm"))
+
+    few, some, many = map(length, (10, 30, 50))
+    assert many - some < 1.1 * (some - few)

@@ -124,6 +124,22 @@ def functions(v):
     return y + factor * g(v[2])
 
 
+def functions_of_a_loop(v):
+    """Functions that each trip defines anew, one of which is called after the loop."""
+    t, x = 0.0, v[0]
+    while t < 1.0 + x * 0:
+        step = 0.2 + 0.1 * t
+
+        def slope(y):
+            rate = y * t  # noqa: B023
+            return np.sin(rate) + v[1]
+
+        half = lambda y, f=0.5: y + f * step * slope(y)  # noqa: B023, E731
+        x = x + step * slope(half(x))
+        t += step
+    return half(x) + slope(v[2])
+
+
 def constants(v):
     """Tuples, dicts and lists of numbers, functions and objects, asked for by traced numbers."""
     total, layers = 0.0, [Layer(1.0, 2.0), Layer(0.7, v[3] + 2), Layer(3.0, 1.0)]
@@ -139,7 +155,7 @@ def constants(v):
     return total + layers[k].time(way)
 
 
-PROGRAMS = [least_positive, of_helper, bracket, entries, defaults, states, functions, constants]
+PROGRAMS = [least_positive, of_helper, bracket, entries, defaults, states, functions, functions_of_a_loop, constants]
 POINTS = [np.array([0.57, -1.2, 2.0, 0.3, -0.7]), np.array([-2.9, -1.25, -2.0, -0.3, -0.7]), np.array([0.21, 0.93, 0.4, -0.8, 0.1])]
 
 

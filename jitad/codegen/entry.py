@@ -106,15 +106,17 @@ class EntryEmitter:
         self.table, self.arguments, self.count = self.function.args
         self.builder = ir.IRBuilder(self.function.append_basic_block("entry"))
         self.mismatch = self.function.append_basic_block("mismatch")
+        self.failed = self.function.append_basic_block("failed")
 
     def emit(self, shared: bool) -> None:
         b = self.builder
         takes_workspace = self.work_bytes > STACK_BYTES
         self.require(b.icmp_signed("==", self.count, ir.Constant(I64, len(self.inputs) + takes_workspace)))
         pointers = [self.read(k, type) for k, type in enumerate(self.inputs)]
+        ir.IRBuilder(self.failed).ret(ir.Constant(POINTER, None))
         arrays, targets = [], []
         for k, type in enumerate(self.outputs):
-            arrays.append(self.new_array(k, type, [x for x in arrays if x is not None]) if type.ndim else None)
+            arrays.append(self.new_array(k, type) if type.ndim else None)
             targets.append(self.field(arrays[-1], DATA) if type.ndim else room(b, I64, 2))
         if takes_workspace:
             workspace = self.field(self.argument(len(self.inputs)), DATA)
@@ -127,7 +129,7 @@ class EntryEmitter:
             team.call(b, team.LEAVE, threads)
         self.call("PyEval_RestoreThread", thread)
         with b.if_then(b.icmp_signed("!=", status, ir.Constant(I32, 0)), likely=False):
-            self.fail(status, [x for x in arrays if x is not None])
+            self.fail(status)
         b.ret(self.results(arrays, targets))
         b.position_at_end(self.mismatch)
         b.ret(self.counted(self.entry(0)))
@@ -202,52 +204,50 @@ class EntryEmitter:
     def dtype_of(self, number: int) -> ir.Value:
         return self.entry(len(FIXED) + 1 + len(self.inputs) + number)
 
-    def new_array(self, number: int, type: ArrayType, before: list[ir.Value]) -> ir.Value:
+    def new_array(self, number: int, type: ArrayType) -> ir.Value:
         null = ir.Constant(POINTER, None)
         extents = ir.GlobalVariable(self.builder.module, ir.ArrayType(I64, type.ndim), f"{self.function.name}.shape{number}")
         extents.global_constant, extents.linkage = True, "internal"
         extents.initializer = ir.Constant(extents.value_type, list(type.shape))
-        array = self.call("PyArray_NewFromDescr", self.entry(1), self.counted(self.dtype_of(number)), ir.Constant(I32, type.ndim), extents, null,
-                          null, ir.Constant(I32, 0), null)
-        self.return_null_without(array, before)
-        return array
+        return self.owned(self.call("PyArray_NewFromDescr", self.entry(1), self.counted(self.dtype_of(number)), ir.Constant(I32, type.ndim), extents,
+                                    null, null, ir.Constant(I32, 0), null))
 
-    def return_null_without(self, x: ir.Value, made: list[ir.Value]) -> None:
-        """Return to an exception that CPython has set if `x` could not be made."""
-        with self.builder.if_then(self.builder.icmp_unsigned("==", x, ir.Constant(POINTER, None)), likely=False):
-            for other in made:
-                self.call("Py_DecRef", other)
-            self.leave()
+    def owned(self, x: ir.Value) -> ir.Value:
+        """Return an object that was made, which what fails from now on gives back, and then what was made before it."""
+        x = self.made(x)
+        release = self.function.append_basic_block("release")
+        with self.builder.goto_block(release):
+            self.call("Py_DecRef", x)
+            self.builder.branch(self.failed)
+        self.failed = release
+        return x
 
-    def leave(self) -> None:
-        self.builder.ret(ir.Constant(POINTER, None))
-        self.builder.position_at_end(self.builder.append_basic_block("never"))
+    def made(self, x: ir.Value) -> ir.Value:
+        """Return `x`; if it could not be made, give back all that is owned and leave the entry to the exception that CPython has set."""
+        following = self.builder.append_basic_block("made")
+        self.builder.cbranch(self.builder.icmp_unsigned("==", x, ir.Constant(POINTER, None)), self.failed, following)
+        self.builder.position_at_end(following)
+        return x
 
-    def fail(self, status: ir.Value, arrays: list[ir.Value]) -> None:
-        for array in arrays:
-            self.call("Py_DecRef", array)
-        number = self.call("PyLong_FromLongLong", self.builder.sext(status, I64))
-        self.return_null_without(number, [])
+    def fail(self, status: ir.Value) -> None:
+        before = self.failed
+        number = self.owned(self.call("PyLong_FromLongLong", self.builder.sext(status, I64)))
         arguments = self.tuple_of([number])
         self.call("PyObject_Call", self.entry(len(FIXED)), arguments, ir.Constant(POINTER, None))
         self.call("Py_DecRef", arguments)
-        self.leave()
+        self.builder.branch(before)
+        self.builder.position_at_end(self.builder.append_basic_block("never"))
+        self.failed = before
 
     def results(self, arrays: list[ir.Value | None], slots: list[ir.Value]) -> ir.Value:
         """Return the tuple of the outputs."""
-        made: list[ir.Value] = []
-        for number, (array, slot) in enumerate(zip(arrays, slots, strict=True)):
-            if array is None:
-                array = self.call("PyArray_Scalar", slot, self.dtype_of(number), ir.Constant(POINTER, None))
-                self.return_null_without(array, [*made, *[x for x in arrays[number:] if x is not None]])
-            made.append(array)
-        return self.tuple_of(made)
+        scalars = [self.owned(self.call("PyArray_Scalar", slot, self.dtype_of(number), ir.Constant(POINTER, None))) if array is None else None
+                   for number, (array, slot) in enumerate(zip(arrays, slots, strict=True))]
+        return self.tuple_of([y if x is None else x for x, y in zip(arrays, scalars, strict=True)])
 
-    def tuple_of(self, made: list[ir.Value]) -> ir.Value:
-        result = self.call("PyTuple_New", ir.Constant(I64, len(made)))
-        self.return_null_without(result, made)
-        for place, x in enumerate(made):
+    def tuple_of(self, parts: list[ir.Value]) -> ir.Value:
+        """Return a tuple of objects that are owned, which are then the tuple's."""
+        result = self.made(self.call("PyTuple_New", ir.Constant(I64, len(parts))))
+        for place, x in enumerate(parts):
             self.builder.store(x, self.builder.gep(result, [ir.Constant(I64, ITEMS + WORD * place)], source_etype=I8))
         return result
-
-

@@ -16,6 +16,7 @@ from jitad.frontend.array import Array, wrap
 from jitad.frontend.cells import is_traced
 from jitad.frontend.control.columns import Store, stacked
 from jitad.frontend.control.elements import atoms_of, cells_of_elements, changed_since, common, element_picture, fixed, parts_of
+from jitad.frontend.control.extension import append_each
 from jitad.frontend.control.iterables import Sequence
 from jitad.frontend.control.pictures import LIST, Picture, ShapesDiffer, StructuresDiffer, converted, presented
 from jitad.frontend.lists import Growable, Growth
@@ -95,8 +96,7 @@ class Appended(Growable):
             column[place] = wrap(atom)
 
     def extend(self, values) -> None:
-        for value in values:
-            self.append(value)
+        append_each(self, values)
 
     def __iadd__(self, values):
         self.extend(values)
@@ -121,23 +121,43 @@ class Appended(Growable):
         current_trace().appended += parts_of(self, value)
 
     def pop(self, index=-1):
-        if is_traced(index) or index != -1:
-            self.unsupported()
         self.check_alone()
         store = self.store
-        element = self.value([wrap(store.cut(column)[-1].atom, scalar=column.ndim == 1) for column in store.columns])
+        element = self.value([wrap(store.cut(column)[index].atom, scalar=column.ndim == 1) for column in store.columns])
+        if is_traced(index) or index != -1:
+            gap, place = store.normalized(index), np.arange(store.capacity)
+            store.rearrange(np.where(place < gap, place, np.minimum(place + 1, store.capacity - 1)))
         store.count = store.count - 1
         return element
+
+    def insert(self, index, value) -> None:
+        gap = self.store.insertion(index)
+        self.append(value)
+        if not isinstance(self, Appended):
+            list.insert(self, gap, list.pop(self))
+            return
+        store, place = self.store, np.arange(self.store.capacity)
+        moved = np.where(place > gap, np.where(place < store.count, place - 1, place), place)
+        store.rearrange(np.where(place == gap, store.count - 1, moved))
+
+    def reverse(self) -> None:
+        store, place = self.store, np.arange(self.store.capacity)
+        store.rearrange(np.where(place < store.count, store.count - 1 - place, place))
+
+    def __delitem__(self, key) -> None:
+        if isinstance(key, slice):
+            self.unsupported()
+        self.pop(key)
 
     def clear(self) -> None:
         self.check_alone()
         self.store.count = 0
 
     def unsupported(self, *args, **kwargs):
-        raise errors.ControlFlowError("a list that a staged loop or branch appends to is changed in another way than by append, extend, pop() and "
-                                      "assignment to an element; use an array of the final size and the number of elements in it")
+        raise errors.ControlFlowError("a list that a staged loop or branch appends to is changed in another way than by append, extend, insert, pop, "
+                                      "reverse and assignment to an element; use an array of the final size and the number of elements in it")
 
-    insert = remove = sort = reverse = __delitem__ = __imul__ = unsupported
+    remove = sort = __imul__ = unsupported
 
     # --- reading ------------------------------------------------------------------------------------------------------------------
 
@@ -184,6 +204,9 @@ class Appended(Growable):
                                             "slices, append and pop(); or return an array of fixed size and the number of its elements that count")
         return self.sequence().elements()
 
+    def __reversed__(self) -> Iterator:
+        return iter([*self][::-1])
+
     def __getitem__(self, key):
         self.check_sources()
         parts = [self.store.cut(column)[key] for column in self.store.elements()]
@@ -211,6 +234,12 @@ class Appended(Growable):
     def __add__(self, other) -> Appended:
         result = self.copy()
         result.extend(other)
+        return result
+
+    def __radd__(self, other: list) -> Appended:
+        result = self.copy()
+        for place, value in enumerate(other):
+            result.insert(place, value)
         return result
 
     def __contains__(self, value) -> bool:

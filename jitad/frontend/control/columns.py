@@ -84,6 +84,22 @@ class Store:
             outdate(view.cell)
         self.lent = []
 
+    def normalized(self, index):
+        """Return the place of an element, which negative indices count from the end."""
+        return np.where(index < 0, index + self.count, index) if is_traced(index) else index + self.count if index < 0 else index
+
+    def insertion(self, index):
+        """Return the place that an element gets which is inserted before another one, or at one of the ends."""
+        if not any(map(is_traced, (index, self.count))):
+            return min(max(self.normalized(index), 0), self.count)
+        return index if type(index) is int and index == 0 else np.clip(self.normalized(index), 0, self.count)
+
+    def rearrange(self, places) -> None:
+        """Let each column hold at place ``k`` what it held at ``places[k]``."""
+        self.recall()
+        for column in self.columns:
+            column[...] = column[places]
+
     def cut(self, column: Array) -> Array | Ragged:
         """Return that part of a column that belongs to the list."""
         if not is_traced(self.count):

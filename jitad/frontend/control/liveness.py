@@ -55,7 +55,7 @@ class Liveness:
         return after
 
     def simple(self, node, after, breaks, continues):
-        bound = stores(node) if not isinstance(node, (ast.AugAssign, *FUNCTIONS, ast.ClassDef)) else set()
+        bound = stores(node) if not isinstance(node, ast.AugAssign) else set()
         read = loads(node) | ({node.target.id} if isinstance(node, ast.AugAssign) and isinstance(node.target, ast.Name) else set())
         return after - bound | read
 
