@@ -10,7 +10,6 @@ from __future__ import annotations
 import contextlib
 import functools
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -20,23 +19,20 @@ from jitad.frontend.cells import Cell, add_twin, is_traced, refresh
 from jitad.frontend.control.bodies import Body, Pass, State, array_cells, commit, variable
 from jitad.frontend.control.bounds import bounds, counters
 from jitad.frontend.control.branches import condition, decided, refuse_globals
+from jitad.frontend.control.carries import Carries
 from jitad.frontend.control.catching import caught, raised, resumed
 from jitad.frontend.control.equations import emit_loop, emit_while
 from jitad.frontend.control.growth import settle, with_room
 from jitad.frontend.control.iterables import Sequence, progressed
-from jitad.frontend.control.likeness import Template, empty, fitted, with_variants
-from jitad.frontend.control.pictures import Picture, assemble, converted, fresh, joined, picture, placeholders
+from jitad.frontend.control.pictures import Picture, assemble, converted, joined, picture, placeholders
 from jitad.frontend.control.sharing import Sharing
 from jitad.frontend.control.signals import NONE, NOTHING, Signal, at_end_of_trip
 from jitad.frontend.control.state import LENGTH, UNSET, Site
 from jitad.frontend.extents import extent_of
-from jitad.frontend.guards import same
 from jitad.frontend.lists import Growth
-from jitad.frontend.programs import Leaf
 from jitad.frontend.promotion import cast
 from jitad.frontend.trace import capture
-from jitad.frontend.trees import OBJECTS, TreeDef, flatten
-from jitad.frontend.undefined import PartlyBound
+from jitad.frontend.trees import OBJECTS, flatten
 from jitad.ir import errors
 from jitad.ir.program import Atom, Literal, Program, Var, literal
 from jitad.ir.types import BOOL, COUNTER, INT
@@ -44,26 +40,6 @@ from jitad.primitives.comparisons import le
 
 ATTEMPTS = 12
 NUMBERS = (Array, np.ndarray, np.generic, int, float, complex)
-
-
-@dataclass
-class Carry:
-    """A place whose value is carried from trip to trip: its structure and leaves, and their values before the loop."""
-
-    treedef: TreeDef
-    kinds: list
-    start: list[Atom]
-    entered: bool = True  # False: it has no value when the first trip begins
-    inputs: list[Var] = field(default_factory=list)
-
-    @property
-    def leaves(self) -> list[Leaf]:
-        return [kind for kind in self.kinds if isinstance(kind, Leaf)]
-
-    def enter(self):
-        """Return the value at the beginning of a trip."""
-        self.inputs = list(map(fresh, self.leaves))
-        return assemble(self.treedef, self.kinds, self.inputs)
 
 
 class Apart(Exception):
@@ -114,7 +90,6 @@ class Staging:
 
     def stage(self, entry: Signal | None) -> Signal | None:
         self.state = State((self.body, self.test), (self.site,))
-        self.carried: dict[Any, Carry] = {}
         self.cells: list[Cell] = []
         self.steps: dict[Any, int] = {}
         self.sharing = Sharing(self.cells)
@@ -122,6 +97,7 @@ class Staging:
         saved = self.saved = self.state.save()
         try:
             self.make_buffers_traced()
+            self.carried = Carries(self.saved.values)
             self.guess()
             final = self.trace_until_stable()
             while self.sharing.settle(final, self.arrays, self.saved.values):
@@ -155,7 +131,7 @@ class Staging:
             if isinstance(value, NUMBERS) and not isinstance(value, bool):
                 is_array = isinstance(value, Array) and not value.scalar
                 if not (is_array and slot.label in self.site.added):
-                    self.carry(slot, picture(value))
+                    self.carried.begin(slot, picture(value))
         for x, _ in self.saved.containers.most:
             for column in x.store.columns:
                 self.add_cell(column.cell)
@@ -168,9 +144,6 @@ class Staging:
                 refresh(cell)
         self.cells.append(cell)
         return True
-
-    def carry(self, slot, start: Picture) -> None:
-        self.carried[slot] = Carry(start.treedef, start.kinds, converted(start, start.kinds))
 
     def trace_until_stable(self) -> Pass:
         for _ in range(ATTEMPTS):
@@ -227,46 +200,13 @@ class Staging:
         again = any([self.add_cell(cell) for cell in run.trace.written])
         self.steady &= run.signal is None
         for slot in self.state.slots:
-            before, end = self.saved.values[slot], run.values.get(slot, UNSET)
-            carry = self.carried.get(slot)
             self.failed = slot.label
-            if slot.label == LENGTH and carry is None:
-                again |= self.count_elements(slot, before, run.picture_of(slot).atoms[0])
-            elif carry is None:
-                again |= self.start_carrying(run, slot, before, end)
-            elif end is UNSET:
-                raise errors.ControlFlowError(f"{slot.label} has no value at the end of a trip of this loop; give it one on "
-                                              "every path")
+            if slot.label == LENGTH and slot not in self.carried:
+                again |= self.count_elements(slot, self.saved.values[slot], run.picture_of(slot).atoms[0])
             else:
-                now = Picture(carry.treedef, carry.kinds, [])
-                t = with_variants(now, run.picture_of(slot))
-                if t is not None:
-                    run.fit(slot, t)
-                    now = empty(t)
-                if now.treedef is not carry.treedef:
-                    self.carried[slot] = self.as_template(slot, t, carry.entered)
-                    again = True
-                    continue
-                kinds = joined(now, run.picture_of(slot))
-                if kinds != carry.kinds:
-                    self.carried[slot] = self.widened(slot, carry, kinds)
-                    again = True
+                again |= self.carried.follow(run, slot)
         self.failed = ""
         return self.sharing.update(run) or again
-
-    def as_template(self, slot, t: Template, entered: bool = True) -> Carry:
-        """Carry a place whose value is one of several."""
-        before = self.saved.values[slot]
-        start = empty(t) if before is UNSET else fitted(picture(before), t)
-        return Carry(start.treedef, start.kinds, converted(start, start.kinds), entered)
-
-    def widened(self, slot, carry: Carry, kinds: list) -> Carry:
-        before = self.saved.values[slot]
-        if before is UNSET:
-            return Carry(carry.treedef, kinds, placeholders(kinds), carry.entered)
-        t = with_variants(Picture(carry.treedef, kinds, []), picture(before))
-        start = converted(picture(before) if t is None else fitted(picture(before), t), kinds)
-        return Carry(carry.treedef, kinds, start, carry.entered)
 
     def count_elements(self, slot, before, end: Atom) -> bool:
         """Follow the length of a list, by its step if each trip has the same; return whether the trip has to be traced again."""
@@ -276,30 +216,9 @@ class Staging:
             return False
         if known or step is None or not self.steady:
             self.steps.pop(slot, None)
-            self.carry(slot, picture(before))
+            self.carried.begin(slot, picture(before))
         else:
             self.steps[slot] = step
-        return True
-
-    def start_carrying(self, run: Pass, slot, before, end) -> bool:
-        """Carry a place that was thought to be constant, if it is not; return whether the trip has to be traced again."""
-        if end is UNSET or end is before or (not is_traced(end) and same(before, end)):
-            return False
-        found = run.picture_of(slot)
-        if before is UNSET and type(end) is PartlyBound:
-            self.carried[slot] = Carry(found.treedef, found.kinds, placeholders(found.kinds))
-            return True
-        if before is UNSET:
-            self.carried[slot] = Carry(found.treedef, found.kinds, placeholders(found.kinds), entered=False)
-            return False
-        start = picture(before)
-        t = with_variants(start, found)
-        if t is not None:
-            run.fit(slot, t)
-            self.carried[slot] = self.as_template(slot, t)
-            return True
-        kinds = joined(start, found)
-        self.carried[slot] = Carry(found.treedef, kinds, converted(start, kinds))
         return True
 
     # --- equations ---------------------------------------------------------------------------------------------------------------
