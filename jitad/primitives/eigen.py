@@ -17,7 +17,8 @@ from jitad.ir.types import ArrayType, complex_dtype, real_dtype
 from jitad.primitives.comparisons import eq, select
 from jitad.primitives.complexes import complex_, convert, imag, real
 from jitad.primitives.declare import full, sample
-from jitad.primitives.linalg import MATRICES, batch_stack, check_square, solve
+from jitad.primitives.linalg import solve
+from jitad.primitives.matrices import MATRICES, batch_stack, check_square
 from jitad.primitives.products import matmul
 from jitad.primitives.reductions import reduce_max, reduce_sum
 from jitad.primitives.shaping import broadcast, reshape

@@ -1,4 +1,4 @@
-"""Linear algebra of square matrices and stacks of them: factorisations (`lu`, `cholesky`) and what follows from them.
+"""Linear algebra of square matrices and stacks of them: LU factors, determinants, and solutions of systems of equations.
 
 Derivatives: M. B. Giles, "Collected matrix derivative results for forward and reverse mode algorithmic differentiation" (2008).
 A matrix is factorised once: `lu_solve`, `lu_logdet` and `lu_sign` take the matrix together with its factors. They are functions
@@ -7,7 +7,6 @@ of the matrix alone, so the factors, which nothing else may read, carry no tange
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Callable
 
 import numpy as np
@@ -19,80 +18,16 @@ from jitad.ir.program import Atom, literal
 from jitad.ir.symbolic import Zero, is_zero
 from jitad.ir.types import BOOL, INT, ArrayType, real_dtype
 from jitad.primitives.arithmetic import sign_element
-from jitad.primitives.comparisons import eq, ge, le, ne, select
+from jitad.primitives.comparisons import ne, select
 from jitad.primitives.complexes import complex_, convert, imag, real
 from jitad.primitives.declare import add_tangents, common_dtype, full, sample
 from jitad.primitives.indexing import move_axis
+from jitad.primitives.matrices import MATRICES, all_of, batch_stack, check_square, each, identity, lapack, triangle, well_conditioned, where_holds
 from jitad.primitives.products import adjoint, dot, matmul
 from jitad.primitives.reductions import reduce_and, reduce_or
-from jitad.primitives.shaping import all_to_front, broadcast, iota, reshape
+from jitad.primitives.shaping import all_to_front, broadcast, reshape
 
-
-def triangle(x: Atom, lower: bool, strict: bool = False) -> Atom:
-    """Return `x` with the elements above (`lower`) or below the diagonal zeroed; `strict`: those on it too."""
-    row, column = (iota(shape=x.shape, axis=x.ndim - k, dtype=INT) for k in (2, 1))
-    if strict:
-        row, column = (row - 1, column) if lower else (row + 1, column)
-    return select(ge(row, column) if lower else le(row, column), x, 0.0)
-
-
-def identity(type: ArrayType) -> Atom:
-    """Return unit matrices."""
-    return convert(eq(*(iota(shape=type.shape, axis=type.ndim - k, dtype=INT) for k in (2, 1))), dtype=type.dtype)
-
-
-# --- types and stacks -----------------------------------------------------------------------------------------------------
-
-
-def check_square(name: str, a: ArrayType) -> None:
-    common_dtype(name, [a], "fc")
-    if a.ndim < 2:
-        raise errors.LinAlgError(f"{a.ndim}-dimensional array given. Array must be at least two-dimensional")
-    if a.shape[-1] != a.shape[-2]:
-        raise errors.LinAlgError("Last 2 dimensions of the array must be square")
-
-
-def solution_type(name: str, a: ArrayType, b: ArrayType) -> ArrayType:
-    check_square(name, a)
-    common_dtype(name, [a, b], "fc")
-    if b.ndim < 2 or b.shape[-2] != a.shape[-1]:
-        raise errors.ValueError("solve: Input operand 1 has a mismatch in its core dimension 0, with gufunc signature "
-                                f"(m,m),(m,n)->(m,n) (size {b.shape[-2] if b.ndim > 1 else 1} is different from {a.shape[-1]})")
-    if b.shape[:-2] != a.shape[:-2]:
-        raise errors.InternalError(f"{name}: stacks of shapes {a.shape[:-2]} and {b.shape[:-2]}")
-    return b
-
-
-def each(x: np.ndarray):
-    """Iterate over the indices of the non-empty matrices of a stack."""
-    return np.ndindex(x.shape[:-2]) if x.shape[-1] and x.shape[-2] else ()
-
-
-def batch_stack(primitive: Callable[[], Primitive]) -> Callable:
-    """The batching rule of an operation on stacks: one more axis of the stack."""
-
-    def batch(size, inputs, where, **params):
-        outputs = primitive()(*all_to_front(size, inputs, where), **params)
-        outputs = outputs if primitive().multiple else [outputs]
-        return outputs, [0] * len(outputs)
-
-    return batch
-
-
-def well_conditioned(rng, dtype, shape) -> np.ndarray:
-    return sample(rng, dtype, (-1, 1), shape) + (2 * shape[-1] * np.eye(shape[-1])).astype(dtype)
-
-
-MATRICES = ((1, 1), (3, 3), (2, 3, 3), (0, 0))
 SYSTEMS = (((3, 3), (3, 2)), ((2, 3, 3), (2, 3, 1)), ((2, 2), (2, 0)))
-
-
-def lapack(name: str, a: np.ndarray) -> Callable:
-    """Return LAPACK's routine for the dtype of `a`. SciPy is imported here, since that takes longer than importing all of jitad."""
-    from scipy.linalg import get_lapack_funcs
-
-    return get_lapack_funcs((name,), (a,))[0]
-
 
 # --- LU factors ---------------------------------------------------------------------------------------------------------------
 
@@ -202,6 +137,17 @@ lu_sign = diagonal_reduction(
 # --- systems of equations -------------------------------------------------------------------------------------------------------
 
 
+def solution_type(name: str, a: ArrayType, b: ArrayType) -> ArrayType:
+    check_square(name, a)
+    common_dtype(name, [a, b], "fc")
+    if b.ndim < 2 or b.shape[-2] != a.shape[-1]:
+        raise errors.ValueError("solve: Input operand 1 has a mismatch in its core dimension 0, with gufunc signature "
+                                f"(m,m),(m,n)->(m,n) (size {b.shape[-2] if b.ndim > 1 else 1} is different from {a.shape[-1]})")
+    if b.shape[:-2] != a.shape[:-2]:
+        raise errors.InternalError(f"{name}: stacks of shapes {a.shape[:-2]} and {b.shape[:-2]}")
+    return b
+
+
 def solver(
     name: str, evaluate: Callable, knowns: Callable, options: tuple[dict, ...], matrix: Callable = lambda a, **params: a
 ) -> Primitive:
@@ -299,76 +245,6 @@ def slogdet(a: Atom) -> list[Atom]:
     return [lu_sign(a, *factors), lu_logdet(a, *factors)]
 
 
-# --- Cholesky factors ---------------------------------------------------------------------------------------------------------
-
-
-def cholesky_type(a):
-    check_square("cholesky", a)
-    return a
-
-
-def jvp_cholesky(inputs, tangents):
-    """dot(L) = L phi(L^-1 dot(A) L^-H), phi the lower triangle with half the diagonal, for the Hermitian part of dot(A).
-
-    Only the lower triangle of A is read, but A is Hermitian by contract, so the derivative is that along Hermitian directions and
-    the gradient is Hermitian.
-    """
-    (a,), (tangent,) = inputs, tangents
-    factor = cholesky(a)
-    if is_zero(tangent):
-        return [factor], [Zero(factor.type)]
-
-    def divide(x):
-        return triangular_solve(factor, x, lower=True, adjoint=False, unit=False)
-
-    middle = divide(adjoint(divide(0.5 * (tangent + adjoint(tangent)))))
-    half = select(convert(identity(a.type), dtype=np.dtype(bool)), 0.5 * middle, middle)
-    return [factor], [matmul(factor, triangle(half, lower=True))]
-
-
-def positive_definite(rng, dtype, shape) -> np.ndarray:
-    x = sample(rng, dtype, (-1, 1), shape)
-    return x @ np.conj(np.swapaxes(x, -1, -2)) + np.eye(shape[-1], dtype=dtype)
-
-
-cholesky = Primitive(
-    "cholesky",
-    type=cholesky_type,
-    evaluate=np.linalg.cholesky,
-    jvp=jvp_cholesky,
-    batch=batch_stack(lambda: cholesky),
-    lower=Library("cholesky"),
-    samples=lambda rng, dtype: [([positive_definite(rng, dtype, shape)], {}) for shape in MATRICES],
-    dtypes="dfDF",
-)
-
-
-def definite_type(a):
-    check_square("definite", a)
-    return [ArrayType(INT, a.shape[:-2]), a]
-
-
-def evaluate_definite(a):
-    found = np.zeros(a.shape[:-2], np.int64)
-    for k in np.ndindex(a.shape[:-2]):
-        with contextlib.suppress(np.linalg.LinAlgError):
-            np.linalg.cholesky(a[k])
-            found[k] = 1
-    return [found, np.zeros_like(a)]
-
-
-definite = Primitive(  # whether matrices have Cholesky factors, and what LAPACK has worked with
-    "definite",
-    type=definite_type,
-    evaluate=evaluate_definite,
-    jvp=lambda inputs, tangents: (found := definite(*inputs), [Zero(x.type) for x in found]),
-    batch=batch_stack(lambda: definite),
-    lower=Library("definite"),
-    samples=lambda rng, dtype: [([sign * positive_definite(rng, dtype, shape)], {}) for shape in MATRICES for sign in (1, -1)],
-    dtypes="dfDF",
-    multiple=True,
-)
-
 # --- what can fail --------------------------------------------------------------------------------------------------------------
 
 
@@ -376,15 +252,6 @@ def regular(factors: Atom) -> Atom:
     """Return whether no element of the diagonal is zero, for each matrix."""
     diagonal = convert(identity(factors.type), dtype=np.dtype(bool))
     return reduce_and(select(diagonal, ne(factors, 0.0), full(True, ArrayType(BOOL, factors.shape))), axes=(factors.ndim - 2, factors.ndim - 1))
-
-
-def where_holds(holds: Atom, a: Atom) -> Atom:
-    """Return the matrices where a condition holds, and unit matrices elsewhere."""
-    return select(broadcast(reshape(holds, shape=(*holds.shape, 1, 1)), shape=a.shape), a, identity(a.type))
-
-
-def all_of(holds: Atom) -> Atom:
-    return reduce_and(holds, axes=tuple(range(holds.ndim))) if holds.ndim else holds
 
 
 def guard_lu_solve(inputs, adjoint):
@@ -399,12 +266,5 @@ def guard_triangular_solve(inputs, lower, adjoint, unit):
     return all_of(holds), (a if unit else where_holds(holds, a), b), errors.LinAlgError("Singular matrix")
 
 
-def guard_cholesky(inputs):
-    (a,) = inputs
-    holds = ne(definite(a)[0], 0)
-    return all_of(holds), (where_holds(holds, a),), errors.LinAlgError("Matrix is not positive definite")
-
-
-lu_solve.guard, triangular_solve.guard, cholesky.guard = guard_lu_solve, guard_triangular_solve, guard_cholesky
-for primitive in (lu_solve, triangular_solve, cholesky):
-    primitive.fails = "LinAlgError"
+lu_solve.guard, triangular_solve.guard = guard_lu_solve, guard_triangular_solve
+lu_solve.fails = triangular_solve.fails = "LinAlgError"

@@ -22,7 +22,8 @@ from jitad.primitives.boxes import concatenate, slice_
 from jitad.primitives.comparisons import gt, select
 from jitad.primitives.complexes import complex_, convert, imag, real
 from jitad.primitives.declare import common_dtype, full, sample
-from jitad.primitives.linalg import batch_stack, identity, triangle, triangular_solve
+from jitad.primitives.linalg import triangular_solve
+from jitad.primitives.matrices import batch_stack, identity, triangle
 from jitad.primitives.products import adjoint, matmul
 from jitad.primitives.reductions import reduce_max, reduce_sum
 from jitad.primitives.shaping import broadcast, reshape

@@ -17,7 +17,7 @@ from jitad.ir.types import INT, ArrayType, real_dtype
 from jitad.primitives.comparisons import select
 from jitad.primitives.complexes import convert, real
 from jitad.primitives.declare import full, sample
-from jitad.primitives.linalg import MATRICES, batch_stack, check_square, identity
+from jitad.primitives.matrices import MATRICES, batch_stack, check_square, identity
 from jitad.primitives.products import adjoint, matmul
 from jitad.primitives.reductions import reduce_sum
 from jitad.primitives.shaping import broadcast, reshape

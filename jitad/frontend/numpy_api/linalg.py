@@ -16,6 +16,8 @@ from jitad.ir import errors
 from jitad.ir.types import complex_dtype, real_dtype
 from jitad.primitives import eigen, singular, spectral
 from jitad.primitives import linalg as primitives
+from jitad.primitives.cholesky import cholesky as cholesky_factor
+from jitad.primitives.matrices import check_square
 
 EigResult = type(np.linalg.eig(np.eye(1)))
 EighResult = type(np.linalg.eigh(np.eye(1)))
@@ -33,7 +35,7 @@ def inexact(*xs) -> list[Array]:
 
 def square(a) -> Array:
     (a,) = inexact(a)
-    primitives.check_square("np.linalg", to_atom(a).type)
+    check_square("np.linalg", to_atom(a).type)
     return a
 
 
@@ -88,7 +90,7 @@ def det(a):
 @implements(np.linalg.cholesky)
 def cholesky(a, /, *, upper=False):
     a = square(a)
-    return conjugate_transpose(np.linalg.cholesky(conjugate_transpose(a))) if upper else wrap(primitives.cholesky(to_atom(a)))
+    return conjugate_transpose(np.linalg.cholesky(conjugate_transpose(a))) if upper else wrap(cholesky_factor(to_atom(a)))
 
 
 @implements(np.linalg.eigh)

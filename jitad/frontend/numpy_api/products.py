@@ -12,7 +12,7 @@ from jitad.frontend.promotion import cast
 from jitad.ir import errors
 from jitad.ir.program import Atom
 from jitad.ir.types import INT
-from jitad.primitives.linalg import dot as dot_product
+from jitad.primitives.products import dot as dot_product
 from jitad.primitives.shaping import broadcast, shape_text
 
 
