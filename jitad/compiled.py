@@ -48,7 +48,7 @@ class Entry:
     changed, written
         The numbers of the argument leaves, and the captured arrays, that receive the results at the end.
     in_rows
-        Those of these leaves of which views were made that are views only where the array lies in C order.
+        The numbers of the argument leaves that have to lie in C order, since arrays were changed that are views only if they do.
     check
         Whether what the trace has read from outside is unchanged.
     derived
@@ -86,6 +86,12 @@ class Entry:
 
     def operands(self, leaves: list) -> list:
         """Return the Program's inputs for these arguments."""
+        for number in self.in_rows:
+            x = leaves[number]
+            if isinstance(x, np.ndarray) and not x.flags.c_contiguous:
+                raise errors.ValueError(f"an array of shape {x.shape} does not lie in memory in C order, and what the function does follows from "
+                                        "that: it changes an array in place that it has reshaped, which NumPy copies or not, or asks for elements as "
+                                        "they lie in memory; pass np.ascontiguousarray of the argument")
         values = [as_input(leaves[number], dtype) for number, dtype in self.inputs]
         return values + [as_input(array, dtype) for array, dtype in self.captured] if self.captured else values
 
@@ -97,13 +103,7 @@ class Entry:
         return unflatten(self.treedef, own)
 
     def check_aliases(self, leaves: list) -> None:
-        """Raise if the function changes an array in place, and is given its memory in another array too, or it lies in another order than C's."""
-        for number in self.in_rows:
-            x = leaves[number]
-            if isinstance(x, np.ndarray) and not x.flags.c_contiguous:
-                raise errors.ValueError(f"an array of shape {x.shape} is changed in place and reshaped, and does not lie in memory in C order: "
-                                        "whether NumPy would change it through what it is reshaped to is not known; pass "
-                                        "np.ascontiguousarray of it")
+        """Raise if the function changes an array in place, and is given its memory in another array too."""
         arguments = {number: leaves[number] for number, _ in self.inputs if isinstance(leaves[number], np.ndarray)}
         pairs = [(arguments[k], y) for k in self.changed for number, y in arguments.items() if number != k]
         pairs += [(arguments[k], array) for k in self.changed for array, _ in self.captured]
@@ -255,7 +255,7 @@ class Compiled:
                 if isinstance(x, Array) and x.cell.pending:
                     refresh(x.cell)
             changed[:] = [k for k, x in enumerate(arguments) if isinstance(x, Array) and not x.scalar and x.cell.version]
-            in_rows[:] = [k for k in changed if arguments[k].ndim > 1 and arguments[k].cell.in_rows]
+            in_rows[:] = [k for k, x in enumerate(arguments) if isinstance(x, Array) and x.ndim and trace.in_rows]
             structures[:] = [flatten(result)[1]]
             written = [traced for _, traced in captures.written()]
             return result, [arguments[k] for k in changed], written, printed()

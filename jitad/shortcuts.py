@@ -36,7 +36,7 @@ def make_shortcut(entry, args: tuple) -> Callable[[tuple], Any] | None:
              "contiguous": contiguous}
     lines = [f"if config.check_nan or config.strict is not {config.strict} or config.memory != {config.memory!r} or not check(): {MISS}"]
     names: list[str] = []
-    if treedef.flat and len(numbers) == len(leaves) and not entry.captured and not entry.changed:
+    if treedef.flat and len(numbers) == len(leaves) and not entry.captured and not entry.changed and not entry.in_rows:
         operands = "*args"
     else:
         if not take_apart(treedef, "args", leaves, numbers, names, lines, scope):

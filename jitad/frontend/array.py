@@ -14,14 +14,15 @@ from math import prod
 
 import numpy as np
 
-from jitad.frontend.cells import View, is_traced, wrap
+from jitad.frontend.cells import View, entangle, is_traced, rely_on_rows, wrap
 from jitad.frontend.concrete import value, value_needed, values
 from jitad.frontend.indexing import axis_number, fitted, getitem, setitem
+from jitad.frontend.memory_order import UNKNOWN, is_contiguous, reading_order, reshaped_strides, unknown_order
 from jitad.frontend.printing import can_be_marked, marked
 from jitad.frontend.promotion import cast, promote, to_atom
 from jitad.frontend.ufunc_methods import METHODS
 from jitad.frontend.ufuncs import OPERANDS, binary, unary
-from jitad.frontend.views import Part, Permutation, Reshape, is_contiguous, known_order, reshaped, reshaped_strides
+from jitad.frontend.views import Part, Permutation, Reshape, reshaped
 from jitad.ir import errors
 from jitad.ir.source import library_call
 from jitad.ir.types import ArrayType, check_dtype, real_dtype
@@ -245,32 +246,47 @@ class Array(View):
     def reshape(self, *shape, order="C", copy=None) -> Array:
         """Return the elements under another shape: a view where NumPy gives one."""
         shape = completed(shape[0] if len(shape) == 1 and np.iterable(shape[0]) else shape, self)
-        if known_order(order, self.type) == "F":
+        axes = None if order == "C" else self.axes_in("reshaping" if order == "K" else order)
+        if axes is not None:
             return self.T.reshape(shape[::-1], copy=copy).T
-        if copy or self.scalar or reshaped_strides(self.type, self.strides, shape) is None:
-            if copy is False:
-                raise errors.ValueError("Unable to avoid creating a copy while reshaping.")
-            return wrap(reshaped(self.atom, shape), scalar=False)
-        self.cell.in_rows = True
-        return self.through(Reshape(shape))
+        viewed = not copy and not self.scalar and self.in_memory(lambda type, strides: reshaped_strides(type, strides, shape) is not None)
+        if copy is False and not viewed:
+            raise errors.ValueError("Unable to avoid creating a copy while reshaping.")
+        return self.through(Reshape(shape)) if viewed else self.copied(shape, viewed is None)
+
+    def axes_in(self, order: str | None) -> tuple[int, ...] | None:
+        """Return the order of the axes in which NumPy reads the elements, None for C order."""
+        known = self.in_memory(lambda type, strides: (reading_order(order, type, strides),))
+        if known is None:
+            raise unknown_order(self.type, order)
+        if order in ("A", "K") and self.cell.relied:
+            rely_on_rows()
+        return known[0]
+
+    def copied(self, shape: tuple[int, ...], uncertain: bool = False) -> Array:
+        """Return a new array with the elements under a shape; if it is `uncertain` whether NumPy has one there, it is entangled with this one."""
+        result = wrap(reshaped(self.atom, shape), scalar=False)
+        result.cell.relied = self.cell.relied
+        if uncertain:
+            entangle(self.cell, result.cell)
+        return result
 
     def ravel(self, order="C") -> Array:
         """Return the elements in one row: a view if they are in one row in memory."""
-        whole = self.T if known_order(order, self.type) == "F" else self
-        if whole.scalar or not whole.flat_in_memory():
-            return whole.flatten()
-        self.cell.in_rows = True
-        return whole.through(Reshape((self.size,)))
+        axes = None if order == "C" else self.axes_in(order)
+        whole = self if axes is None else self.transpose(axes)
+        flat = not whole.scalar and whole.flat_in_memory()
+        return whole.through(Reshape((whole.size,))) if flat else whole.copied((whole.size,), flat is None)
 
-    def flat_in_memory(self, turned: bool = False) -> bool:
-        """Return whether NumPy has the elements one after another in memory, or those of the transpose."""
-        whole = self.T if turned else self
-        return is_contiguous(whole.type, whole.strides)
+    def flat_in_memory(self) -> bool | None:
+        """Return whether NumPy has the elements one after another in memory, None if that is not known."""
+        return self.in_memory(is_contiguous)
 
     def flatten(self, order="C") -> Array:
         """Return a copy of the elements in one row."""
-        whole = self.T if known_order(order, self.type) == "F" else self
-        return wrap(reshaped(whole.atom, (self.size,)), scalar=False)
+        axes = None if order == "C" else self.axes_in(order)
+        whole = self if axes is None else self.transpose(axes)
+        return whole.copied((whole.size,))
 
     def transpose(self, *axes) -> Array:
         """Return a view with the axes in another order, by default reversed."""
@@ -355,7 +371,18 @@ class Array(View):
 
     def copy(self, order="C") -> Array:
         """Return a new array with the same elements."""
-        return wrap(self.atom, weak=self.weak is not None, scalar=self.scalar, origins=self.origins)
+        result = wrap(self.atom, weak=self.weak is not None, scalar=self.scalar, origins=self.origins)
+        return result.laid_out(order, self)
+
+    def laid_out(self, order: str | None, prototype: Array) -> Array:
+        """Note that NumPy makes this new array in the order that the letter stands for, and return it."""
+        if order == "K" or self.ndim < 2:
+            return self.lie_as([prototype])
+        if order == "A":
+            self.cell.order, self.cell.assumed = UNKNOWN if prototype.turned else None, prototype.cell.assumed
+        else:
+            self.cell.order, self.cell.assumed = tuple(reversed(range(self.ndim))) if order == "F" else None, False
+        return self
 
     def __copy__(self) -> Array:
         return self.copy()
@@ -370,7 +397,7 @@ class Array(View):
             return self
         if not np.can_cast(self.dtype, dtype, casting):
             raise errors.TypeError(f"Cannot cast array data from {self.dtype!r} to {dtype!r} according to the rule '{casting}'")
-        return wrap(cast(self.atom, dtype), scalar=self.scalar, origins=self.origins)
+        return wrap(cast(self.atom, dtype), scalar=self.scalar, origins=self.origins).laid_out(order, self)
 
     def fill(self, value) -> None:
         """Set all elements to one value."""

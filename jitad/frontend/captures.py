@@ -17,9 +17,9 @@ from operator import is_
 
 import numpy as np
 
-from jitad.frontend.cells import is_traced, wrap
+from jitad.frontend.cells import captured, is_traced
 from jitad.frontend.guards import Guard, compile_check
-from jitad.frontend.trace import Trace, capture, current_trace, home_trace, outermost_trace, pin
+from jitad.frontend.trace import Trace, current_trace, home_trace, outermost_trace, pin
 from jitad.ir import errors
 
 PLAIN = frozenset([
@@ -150,7 +150,7 @@ class Captures:
             return pin(array)
         known = self.arrays.get(id(array))
         if known is None or not known[1].cell.trace.alive:
-            known = self.arrays[id(array)] = array, wrap(capture(array), scalar=False)
+            known = self.arrays[id(array)] = array, captured(array)
             known[1].cell.trace = home_trace()
         return known[1]
 

@@ -8,18 +8,19 @@ reads the new values. NumPy's and Python's scalars are views too, whose cells ar
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from types import MappingProxyType
 from weakref import WeakKeyDictionary
 
 import numpy as np
 
-from jitad.frontend.trace import Trace, current_trace
-from jitad.frontend.views import ReadOnly, contiguous_strides
+from jitad.frontend.memory_order import GAPS, UNKNOWN, Order, Strides, all_strides, kept_order, order_of, possible_strides
+from jitad.frontend.trace import Trace, capture, current_trace, outermost_trace
+from jitad.frontend.views import Permutation, ReadOnly, whole_of
 from jitad.ir import errors
 from jitad.ir.program import Atom, Literal
 from jitad.ir.recorder import current
-from jitad.ir.types import BOOL
+from jitad.ir.types import BOOL, ArrayType
 from jitad.primitives.comparisons import select
 from jitad.primitives.shaping import broadcast
 
@@ -32,26 +33,38 @@ class Cell:
     """One piece of memory: its current value, how often it was written, and the trace it lives in.
 
     `twins` are cells in use that may be the same memory, each with the test that tells whether they are, None if that is not known. When one
-    is written, it is `pending` for the others, until they are read. `in_rows` says that what is a view of it was decided by its lying in C order.
+    is written, it is `pending` for the others, until they are read.
+
+    `order` tells how NumPy would have it in memory (`memory_order`), as far as it does not hang on the arrays that the compiled function is given: if
+    the cell is `assumed`, all those are taken to be in C order. `relied` says that this has decided whether an array is a view of it.
     """
 
-    __slots__ = ("atom", "version", "trace", "twins", "pending", "in_rows", "__weakref__")
+    __slots__ = ("atom", "version", "trace", "twins", "pending", "order", "assumed", "relied", "__weakref__")
 
     def __init__(self, atom: Atom, trace: Trace | None):
         self.atom = atom
         self.version = 0
-        self.in_rows = False
         self.trace = trace
+        self.order: Order = None
+        self.assumed = False
+        self.relied = False
         self.twins: Mapping[Cell, Atom | None] = NO_CELLS
         self.pending: Mapping[Cell | None, Atom | None] = NO_CELLS
 
     def touched(self) -> None:
         """Note that it was written."""
         self.version += 1
+        if self.relied:
+            rely_on_rows()
         if self.pending:
             set_pending(self, NO_CELLS)
         for cell, same in self.twins.items():
             outdate(cell, self, same)
+
+
+def rely_on_rows() -> None:
+    """Note that what the traced function does is known only for arguments in C order."""
+    outermost_trace().in_rows = True
 
 
 def entangle(one: Cell, other: Cell, same: Atom | None = None) -> None:
@@ -133,17 +146,18 @@ class View:
         Whether it stands for a scalar of NumPy or Python, which cannot be changed in place.
     origins
         The arguments, pairs (trace, number of the leaf), from which alone the value follows; None if there are others.
-    strides
-        The strides in bytes if NumPy had laid out the cell in C order; None for a view that is not one in NumPy.
+    permuted
+        Whether its axes may be in another order than those of the cell.
     """
 
-    __slots__ = ("cell", "base", "step", "type", "kind", "weak", "scalar", "origins", "_atom", "_version")
+    __slots__ = ("cell", "base", "step", "type", "kind", "weak", "scalar", "origins", "permuted", "_atom", "_version")
 
     array_class: type[View]
 
     def __init__(self, atom: Atom, weak: type | None = None, scalar: bool = False, origins: frozenset | None = None):
         self.cell = Cell(atom, current_trace())
         self.base = self.step = None
+        self.permuted = False
         self.type = atom.type
         self.kind = atom.type.dtype if weak is None else KINDS[weak]
         self.weak = weak
@@ -175,6 +189,7 @@ class View:
         view.cell, view.base, view.step = self.cell, self, step
         view.weak = view.origins = None
         view.scalar = False
+        view.permuted = self.permuted or type(step) is Permutation
         view._version = -1
         view.type = step.type(self.type)
         view.kind = view.type.dtype
@@ -228,12 +243,65 @@ class View:
         self.base._write(self.step.write(self.base.atom, atom))
         self._atom, self._version = atom, self.cell.version
 
+    # --- where NumPy would have it in memory ---------------------------------------------------------------------------------
+
     @property
-    def strides(self) -> tuple[int, ...] | None:
+    def turned(self) -> bool:
+        """Whether the last axes may lie further apart in memory than earlier ones."""
+        return self.permuted or self.cell.order is not None
+
+    def strides_from(self, strides: Strides) -> Strides:
+        """Return the strides of this view, given those of the cell."""
         if self.base is None:
-            return contiguous_strides(self.type)
-        strides = self.base.strides
+            return strides
+        strides = self.base.strides_from(strides)
         return None if strides is None else self.step.strides(self.base.type, strides)
+
+    @property
+    def strides(self) -> Strides:
+        """The strides in bytes; None if they are not known, or if this is not a view in NumPy."""
+        found = possible_strides(self.cell.atom.type, self.cell.order)
+        return self.strides_from(found[0]) if len(found) == 1 else None
+
+    @property
+    def order(self) -> Order:
+        """The order in memory of an array that lies as this one does."""
+        if self.base is None or not self.type.shape:
+            return self.cell.order
+        orders = {order_of(self.type, self.strides_from(strides)) for strides in possible_strides(self.cell.atom.type, self.cell.order)}
+        return orders.pop() if len(orders) == 1 else GAPS if orders == {None, GAPS} else UNKNOWN
+
+    def in_memory(self, judge: Callable[[ArrayType, Strides], object]):
+        """Return what `judge` says of the type and the strides, None if these are not known well enough."""
+        cell, type = self.cell, self.cell.atom.type
+        answers = {judge(self.type, self.strides_from(strides)) for strides in possible_strides(type, cell.order)}
+        if len(answers) > 1:
+            return None
+        if cell.assumed and not cell.relied:
+            cell.relied = any(judge(self.type, self.strides_from(strides)) not in answers for strides in all_strides(type))
+        return answers.pop()
+
+    def lie_as(self, operands: Iterable) -> View:
+        """Note that NumPy has this new array in the order of the operands that it was computed from, and return it."""
+        if len(self.type.shape) > 1:
+            arrays = [x for x in operands if isinstance(x, View | np.ndarray) and len(x.shape) > 1]
+            self.cell.assumed = any(isinstance(x, View) and x.cell.assumed for x in arrays)
+            turned = any(x.turned if isinstance(x, View) else not x.flags.c_contiguous for x in arrays)
+            if turned or self.permuted:
+                self.lie_in(kept_order(self.type.shape, list(map(shape_and_strides, arrays))) if turned else None)
+        return self
+
+    def lie_in(self, order: Order) -> None:
+        """Note in which order NumPy has this new array; it may be the whole cell with its axes in another order."""
+        view = self
+        while view.base is not None and not isinstance(order, str):
+            if type(view.step) is Permutation:
+                axes = view.step.axes
+                order = axes if order is None else tuple(axes[k] for k in order)
+            elif view.step != whole_of(view.type.shape):
+                order = UNKNOWN
+            view = view.base
+        self.cell.order = None if order == tuple(range(view.ndim)) else order
 
     def same_place(self, other) -> bool:
         """Return whether `other` is a view of the same elements by the same way."""
@@ -243,11 +311,18 @@ class View:
                 and self.step == other.step and self.base.same_place(other.base))
 
 
+def shape_and_strides(x: View | np.ndarray) -> tuple[tuple[int, ...], Strides]:
+    """Return the shape and strides that tell in which order the axes lie; these are None if that is not known."""
+    if isinstance(x, View) and x.cell.order is GAPS:
+        return x.shape, x.strides_from(possible_strides(x.cell.atom.type, GAPS)[1])
+    return x.shape, x.strides
+
+
 def stale() -> errors.AliasError:
     return errors.AliasError(
         "an array is used that may have been changed under another name: a condition which is decided when the compiled function runs chose between "
-        "it and another array, or a loop gave its name to others, and what has that name was changed in place; make the change in each arm of "
-        "a branch, or change a copy")
+        "it and another array, or a loop gave its name to others, or it was reshaped and how it lies in memory, which decides whether "
+        "NumPy then copies it, is not known; and what has that name was changed in place. Make the change in each arm of a branch, or change a copy")
 
 
 def leaked(view: View) -> errors.LeakedArrayError:
@@ -275,3 +350,14 @@ def wrap(atom: Atom, weak: bool = False, scalar: bool | None = None, origins: fr
                             origins)
 
 
+def lying(view: View, order: Order) -> View:
+    """Note in which order a new array lies if all arguments are in C order, and return it."""
+    view.cell.order, view.cell.assumed = order, True
+    return view
+
+
+def captured(array: np.ndarray) -> View:
+    """Return a new traced array that stands for one from outside of the trace."""
+    view = wrap(capture(array), scalar=False)
+    view.cell.order = order_of(view.type, array.strides)
+    return view

@@ -20,6 +20,7 @@ from jitad.frontend.concrete import known
 from jitad.frontend.control.raising import guard_indices
 from jitad.frontend.extents import Extent, extent_of
 from jitad.frontend.masks import Selected, mask_of_places, packed, unpacked
+from jitad.frontend.memory_order import UNKNOWN, long_axes
 from jitad.frontend.open_slices import assign, get, is_open, put
 from jitad.frontend.promotion import as_operand, cast, to_atom
 from jitad.frontend.ragged import Ragged, agreed, parts
@@ -76,7 +77,21 @@ def getitem(a: View, key):
     index, _ = within(a, parse(key, a.type.shape))
     view = show(a, index)
     atom = view.atom  # read now, so that the equation carries the line of the index
-    return wrap(atom, scalar=index.scalar) if index.scalar or index.copies else view
+    return view if not (index.scalar or index.copies) else picked(wrap(atom, scalar=index.scalar), a, index)
+
+
+def picked(result: View, a: View, index: Index) -> View:
+    """Note that NumPy has the axes of indices outermost in memory, whose elements it looks up one after another, and return the result."""
+    if result.ndim > 1 and index.arrays:
+        moved = max(array.ndim for array in index.arrays.values())
+        axes = range(index.place, index.place + moved)
+        rows = not index.place or len(long_axes(result.shape)) < 2
+        order = None if rows else (*axes, *[k for k in range(result.ndim) if k not in axes])
+        in_rows = all(array.ndim < 2 or (not array.turned if isinstance(array, View) else array.flags.c_contiguous)
+                      for array in index.arrays.values())
+        result.cell.order = UNKNOWN if a.turned and result.ndim - moved > 1 or not in_rows else order
+        result.cell.assumed = a.cell.assumed and result.ndim - moved > 1
+    return result
 
 
 def settled_key(key):

@@ -14,9 +14,11 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from jitad.frontend.array import Array
+from jitad.frontend.cells import lying
 from jitad.frontend.constants import settle
 from jitad.frontend.control.recursion import explained
 from jitad.frontend.lists import Growable
+from jitad.frontend.memory_order import Order
 from jitad.frontend.promotion import PYTHON_DTYPES, to_atom
 from jitad.frontend.trace import Trace, current_trace, outermost_trace
 from jitad.frontend.trees import TreeDef, flatten, leaf_paths, unflatten
@@ -29,11 +31,12 @@ from jitad.ir.types import ArrayType, check_dtype, type_of
 class Leaf(NamedTuple):
     """An argument, or a result, that is a value: its type and what kind of object it is.
 
-    `kind` is ``"array"``, ``"scalar"`` (of NumPy) or ``"python"`` (a bool, int, float or complex).
+    `kind` is ``"array"``, ``"scalar"`` (of NumPy) or ``"python"`` (a bool, int, float or complex), `order` the order of a traced array in memory.
     """
 
     type: ArrayType
     kind: str
+    order: Order = None
 
 
 class Static(NamedTuple):
@@ -47,7 +50,7 @@ def describe(x) -> Leaf | Static:
     if isinstance(x, np.ndarray):
         return Leaf(type_of(x), "array")
     if isinstance(x, Array):
-        return Leaf(x.type, "array" if not x.scalar else "scalar" if x.weak is None else "python")
+        return Leaf(x.type, "array" if not x.scalar else "scalar" if x.weak is None else "python", x.order)
     if type(x) in PYTHON_DTYPES:
         return Leaf(ArrayType(PYTHON_DTYPES[type(x)]), "python")
     if isinstance(x, np.number | np.bool):
@@ -133,7 +136,7 @@ def argument(leaf: Leaf | Static, origin: tuple[Trace, int]) -> Array | None:
         return None
     weak = next((cls for cls, dtype in PYTHON_DTYPES.items() if dtype == leaf.type.dtype), None) if leaf.kind == "python" else None
     discrete = leaf.type.dtype.kind in "biu" and not leaf.type.shape
-    return Array(Var(leaf.type), weak, leaf.kind != "array", frozenset({origin}) if discrete else None)
+    return lying(Array(Var(leaf.type), weak, leaf.kind != "array", frozenset({origin}) if discrete else None), leaf.order)
 
 
 def check_results(tree: Any) -> None:

@@ -16,7 +16,7 @@ from collections.abc import Callable
 import numpy as np
 
 from jitad.frontend.captures import CONTAINERS, Captures, active
-from jitad.frontend.cells import is_traced, wrap
+from jitad.frontend.cells import captured, is_traced
 from jitad.frontend.control import (
     bodies,
     branches,
@@ -37,7 +37,7 @@ from jitad.frontend.guards import same
 from jitad.frontend.lists import Growable
 from jitad.frontend.operators import Operators, class_attribute, is_users
 from jitad.frontend.ragged import Ragged
-from jitad.frontend.trace import capture, current_trace
+from jitad.frontend.trace import current_trace
 from jitad.frontend.variants import Variant, settled
 from jitad.ir.libraries import is_library
 
@@ -260,7 +260,7 @@ class Stage(Operators):
             base = self.contents(base)
             return entry(base, key) if isinstance(base, dict) else element(base, key)
         if isinstance(base, np.ndarray):
-            return wrap(capture(base), scalar=False)[key] if has_traced_index(key) else base[key]
+            return captured(base)[key] if has_traced_index(key) else base[key]
         getter = class_attribute(type(base), "__getitem__")
         if isinstance(getter, types.FunctionType):
             resolved = self.resolve(captures, getter)
@@ -330,7 +330,7 @@ UNSHARED = references(np.empty(0))  # to an array that a function is given, and 
 def writable(value: np.ndarray, kinds: str):
     """Return a traced array with what an array holds, if its dtype is of one of `kinds` and nothing else shares its memory."""
     alone = value.base is None or sys.getrefcount(value.base) <= UNSHARED
-    return wrap(capture(value), scalar=False).copy() if alone and value.dtype.kind in kinds else value
+    return captured(value).copy("K") if alone and value.dtype.kind in kinds else value
 
 
 BOUND = (types.MethodType, types.BuiltinMethodType, types.MethodWrapperType)

@@ -109,10 +109,13 @@ class Trace:
         The calls that are running of functions that call themselves, by the traces that they were made in.
     apart
         Whether first trips of loops that change arrays from before, under names that have others later, are run apart. Also on the outermost.
+    in_rows
+        Whether what the function does is known only for arguments in C order. Also on the outermost.
     """
 
     def __init__(self, room: int = 1, apart: bool = False):
         self.apart = apart
+        self.in_rows = False
         self.marks: list = []
         self.log = None
         self.tries: list = []

@@ -8,6 +8,7 @@ import numpy as np
 
 from jitad.frontend.cells import View, wrap
 from jitad.frontend.indexing import add_at, axis_number
+from jitad.frontend.memory_order import UNKNOWN
 from jitad.frontend.promotion import as_operand, kind_of, to_atom
 from jitad.frontend.sequential import accumulate_in_order, change_in_order
 from jitad.frontend.ufuncs import call, plan_of, unknown, writable
@@ -121,4 +122,18 @@ def reduceat(ufunc: np.ufunc, x, indices, axis=0, dtype=None, out=None):
     return np.moveaxis(result, 0, axis)
 
 
-METHODS = {"__call__": call, "reduce": reduce, "accumulate": accumulate, "outer": outer, "at": at, "reduceat": reduceat}
+def untold(method):
+    """Return a method whose results are in C order in memory if the operands are, and in an order that is not known if not."""
+    def compute(ufunc, x, *args, **kwargs):
+        result = method(ufunc, x, *args, **kwargs)
+        if isinstance(result, View) and result.ndim > 1:
+            given = [y for y in (x, *args) if isinstance(y, View)]
+            result.cell.assumed = any(y.cell.assumed for y in given)
+            if any(y.turned for y in given):
+                result.lie_in(UNKNOWN)
+        return result
+
+    return compute
+
+
+METHODS = {"__call__": call, "at": at, **{method.__name__: untold(method) for method in (reduce, accumulate, outer, reduceat)}}

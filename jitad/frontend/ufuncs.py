@@ -87,7 +87,7 @@ def apply(ufunc: np.ufunc, xs: tuple):
 def finished(atom: Atom, xs: tuple, weak: type | None = None) -> View:
     """Return the result of an operation on `xs` as a traced array."""
     if atom.type.shape:
-        return View.array_class(atom)
+        return View.array_class(atom).lie_as(xs)
     return View.array_class(atom, weak, True, common_origins(xs))
 
 

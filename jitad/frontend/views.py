@@ -7,10 +7,10 @@ Equal steps from one view show the same elements.
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Callable
 from typing import NamedTuple
 
+from jitad.frontend.memory_order import reshaped_strides
 from jitad.ir import errors
 from jitad.ir.program import Atom
 from jitad.ir.types import ArrayType, real_dtype
@@ -18,7 +18,7 @@ from jitad.primitives.arithmetic import add, sub
 from jitad.primitives.boxes import slice_
 from jitad.primitives.complexes import complex_, imag, real
 from jitad.primitives.indexing import gather, scatter, scatter_add
-from jitad.primitives.shaping import broadcast, inverse_permutation, matching_groups, reshape, shape_text, transpose
+from jitad.primitives.shaping import broadcast, inverse_permutation, reshape, transpose
 from jitad.primitives.spans import Span
 from jitad.primitives.updates import update
 from jitad.primitives.windows import window, window_add, window_update
@@ -56,6 +56,12 @@ class Box(NamedTuple):
 
     def strides(self, base: ArrayType, strides: tuple[int, ...]) -> tuple[int, ...]:
         return tuple(0 if axis is None else strides[axis] * self.step[axis] for axis in self.axes)
+
+
+def whole_of(shape: tuple[int, ...]) -> Box:
+    """Return the index of all elements."""
+    axes = range(len(shape))
+    return Box((0,) * len(axes), (1,) * len(axes), shape, tuple(axes))
 
 
 class Permutation(NamedTuple):
@@ -222,55 +228,3 @@ class ReadOnly:
 
 def reshaped(x: Atom, shape: tuple[int, ...]) -> Atom:
     return x if x.shape == shape else reshape(x, shape=shape)
-
-
-# --- where NumPy would find the elements ----------------------------------------------------------------------------------
-
-
-def contiguous_strides(type: ArrayType) -> tuple[int, ...]:
-    strides, stride = [], type.dtype.itemsize
-    for extent in reversed(type.shape):
-        strides.append(stride)
-        stride *= extent
-    return tuple(reversed(strides))
-
-
-def known_order(order: str | None, type: ArrayType) -> str:
-    """Return "C" or "F" for the order in which elements are asked for; an order as they lie in memory is not known, where there is more than one."""
-    if order not in ("C", "F", "A", "K", None):
-        raise errors.ValueError(f"order must be one of 'C', 'F', 'A', or 'K' (got '{order}')")
-    if order in ("A", "K") and sum(n > 1 for n in type.shape) > 1 and 0 not in type.shape:
-        raise errors.ValueError(f"the elements of an array of shape {shape_text(type.shape)} are asked for as they lie in memory (order={order!r}), "
-                                "which follows from how the arrays that it was computed from lie there; write order='C' or order='F'")
-    return "F" if order == "F" else "C"
-
-
-def is_contiguous(type: ArrayType, strides: tuple[int, ...] | None) -> bool:
-    """Return whether the elements follow one another in memory, in C order."""
-    if type.size == 0:
-        return True
-    return strides is not None and all(
-        extent == 1 or stride == wanted
-        for extent, stride, wanted in zip(type.shape, strides, contiguous_strides(type), strict=True))
-
-
-def reshaped_strides(type: ArrayType, strides: tuple[int, ...] | None, shape: tuple[int, ...]) -> tuple[int, ...] | None:
-    """Return the strides of an array of `type` under another shape, or None where NumPy has to copy it.
-
-    It need not where each run of old axes that is regrouped into a run of new ones lies evenly in memory.
-    """
-    if type.size == 0:
-        return (0,) * len(shape)
-    if strides is None:
-        return None
-    result = []
-    for old, new in matching_groups(type.shape, shape):
-        axes = [axis for axis in old if type.shape[axis] != 1]
-        if any(strides[a] != type.shape[b] * strides[b] for a, b in itertools.pairwise(axes)):
-            return None
-        stride, run = strides[axes[-1]] if axes else 0, []
-        for axis in reversed(new):
-            run.append(stride)
-            stride *= shape[axis]
-        result.extend(reversed(run))
-    return tuple(result)

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from jitad.frontend.array import Array, to_atom, wrap
+from jitad.frontend.cells import lying
 from jitad.frontend.printing import continue_log, printed
 from jitad.frontend.programs import Leaf, Traced, check_results, describe, trace_function
 from jitad.frontend.ragged import counts_among, zeros_beyond
@@ -86,7 +87,7 @@ class Inner:
 
 def present(atom: Atom, leaf: Leaf):
     """Return an atom as the kind of object that `leaf` describes."""
-    return wrap(atom, scalar=leaf.kind != "array")
+    return lying(wrap(atom, scalar=leaf.kind != "array"), leaf.order)
 
 
 def trace_inner(function: Callable, tree: Any) -> Inner:
@@ -123,7 +124,9 @@ def trace_printing(function: Callable, leaves: Sequence[Leaf], treedef: TreeDef)
 
 def private(x):
     """Return a copy of an array that an inner trace may change in place."""
-    return x.copy() if isinstance(x, Array) and not x.scalar else x
+    if not isinstance(x, Array) or x.scalar:
+        return x
+    return lying(x.copy(), x.order)
 
 
 def with_arguments(function: Callable, args: tuple, kwargs: dict, argnums: Sequence[int]) -> Callable:

@@ -16,12 +16,12 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from jitad.frontend.array import Array, wrap
-from jitad.frontend.cells import is_traced
+from jitad.frontend.cells import captured, is_traced
 from jitad.frontend.masks import Selected
 from jitad.frontend.numpy_api.builtins import BUILTINS
 from jitad.frontend.promotion import contains_traced
 from jitad.frontend.ragged import Ragged
-from jitad.frontend.trace import capture, current_trace
+from jitad.frontend.trace import current_trace
 from jitad.ir import errors
 from jitad.ir.types import SUPPORTED
 
@@ -141,7 +141,7 @@ def sequence_of(x) -> Sequence | None:
 
 
 def element_of(x: np.ndarray, k):
-    return wrap(capture(x), scalar=False)[k] if is_traced(k) else x[k]
+    return captured(x)[k] if is_traced(k) else x[k]
 
 
 def is_long(sequence: Sequence) -> bool:

@@ -14,8 +14,8 @@ from typing import Any
 
 import numpy as np
 
-from jitad.frontend.array import Array, wrap
-from jitad.frontend.cells import Cell, add_twin, is_traced, refresh
+from jitad.frontend.array import Array
+from jitad.frontend.cells import Cell, add_twin, captured, is_traced, refresh
 from jitad.frontend.control.bodies import Body, Pass, State, array_cells, commit, variable
 from jitad.frontend.control.bounds import bounds, counters
 from jitad.frontend.control.branches import condition, decided, refuse_globals
@@ -31,7 +31,6 @@ from jitad.frontend.control.state import LENGTH, UNSET, Site
 from jitad.frontend.extents import extent_of
 from jitad.frontend.lists import Growth
 from jitad.frontend.promotion import cast
-from jitad.frontend.trace import capture
 from jitad.frontend.trees import OBJECTS, flatten
 from jitad.ir import errors
 from jitad.ir.program import Atom, Literal, Program, Var, literal
@@ -116,7 +115,7 @@ class Staging:
         for slot in (*self.state.bound, *self.state.others):
             value = slot.get()
             if slot.label in self.site.changed and type(value) is np.ndarray and value.dtype.kind in "biuf":
-                slot.set(wrap(capture(value.copy()), scalar=False))
+                slot.set(captured(value.copy("K")))
         self.saved = self.state.save()
 
     def guess(self) -> None:

@@ -12,7 +12,7 @@ from collections.abc import Callable
 import numpy as np
 
 from jitad.frontend.array import Array, wrap
-from jitad.frontend.cells import is_traced
+from jitad.frontend.cells import captured, is_traced
 from jitad.frontend.control.appended import Appended, in_array
 from jitad.frontend.control.branches import choose
 from jitad.frontend.control.elementwise import on_elements
@@ -22,7 +22,7 @@ from jitad.frontend.numpy_api.builtins import BUILTINS
 from jitad.frontend.programs import Leaf
 from jitad.frontend.promotion import contains_traced, from_nest, to_atom
 from jitad.frontend.ragged import Ragged
-from jitad.frontend.trace import capture, current_trace
+from jitad.frontend.trace import current_trace
 from jitad.ir import errors
 
 FEW = 16  # elements for each of which the function is traced
@@ -58,7 +58,7 @@ def item(items, place: Array):
 
 
 def traced(items: Array | np.ndarray) -> Array:
-    return wrap(capture(items), scalar=False) if isinstance(items, np.ndarray) else items
+    return captured(items) if isinstance(items, np.ndarray) else items
 
 
 def extremum(function: Callable, place: Callable, worst: float) -> None:

@@ -12,8 +12,10 @@ from dataclasses import dataclass
 from types import FunctionType
 
 from jitad.frontend.array import Array, to_atom, wrap
+from jitad.frontend.cells import lying
 from jitad.frontend.guards import same
 from jitad.frontend.lists import Growable
+from jitad.frontend.memory_order import common_order
 from jitad.frontend.printing import united
 from jitad.frontend.programs import Leaf, Static, describe
 from jitad.frontend.promotion import KINDS, cast, result_type
@@ -65,7 +67,7 @@ def assemble(treedef: TreeDef, kinds: Sequence[Leaf | Static], atoms: Sequence[A
 
 
 def presented(atom: Atom, kind: Leaf) -> Array:
-    return wrap(atom, weak=kind.kind == "python", scalar=kind.kind != "array")
+    return lying(wrap(atom, weak=kind.kind == "python", scalar=kind.kind != "array"), kind.order)
 
 
 def fresh(kind: Leaf) -> Var:
@@ -117,7 +119,7 @@ def joined_leaf(x: Leaf | Static, y: Leaf | Static) -> Leaf | Static:
     if any(lists) and not all(lists):
         raise StructuresDiffer("a list and an array")
     kind = x.kind if len(kinds) == 1 else "array" if "array" in kinds else LIST + "scalar" if any(lists) else "scalar"
-    return Leaf(ArrayType(dtype, x.type.shape), kind)
+    return Leaf(ArrayType(dtype, x.type.shape), kind, common_order(x.order, y.order))
 
 
 def same_function(f, g) -> bool:

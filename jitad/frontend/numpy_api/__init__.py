@@ -30,8 +30,10 @@ from jitad.frontend.numpy_api import (
 )
 from jitad.frontend.numpy_api.builtins import BUILTINS
 from jitad.frontend.numpy_api.creation import REDIRECTS
+from jitad.frontend.numpy_api.memory import note_orders
 from jitad.frontend.numpy_api.nests import complete
 
+note_orders(TABLE)
 complete(REDIRECTS)
 
 __all__ = ["BUILTINS", "REDIRECTS", "TABLE", "implements"]

@@ -14,6 +14,7 @@ from collections.abc import Callable
 import numpy as np
 
 from jitad.frontend.array import Array, is_traced, to_atom, wrap
+from jitad.frontend.cells import entangle
 from jitad.frontend.masks import Selected
 from jitad.frontend.numpy_api.operands import asarray, filled
 from jitad.frontend.numpy_api.table import implements
@@ -49,8 +50,11 @@ def array(object, dtype=None, *, copy=True, order="K", subok=False, ndmin=0, lik
         return np.array(object, dtype, copy=copy, order=order, subok=subok, ndmin=ndmin)
     result = asarray(object, dtype)
     if copy and result is object:
-        result = result.copy()
+        result = result.copy(order)
     return result.reshape((1,) * (ndmin - result.ndim) + result.shape)
+
+
+ORDERS = {np.ascontiguousarray: "C", np.asfortranarray: "F"}
 
 
 def redirect_reader(function: Callable) -> None:
@@ -65,9 +69,15 @@ def redirect_reader(function: Callable) -> None:
         if not contains_traced(a):
             return function(a, dtype, *args, **kwargs)
         result = asarray(a, dtype)
-        turned = function is np.asfortranarray
-        if function in (np.ascontiguousarray, np.asfortranarray) and not result.flat_in_memory(turned):
-            return result.copy()
+        order = ORDERS.get(function)
+        if order is None or not result.ndim:
+            return result
+        flat = (result if order == "C" else result.T).flat_in_memory()
+        if flat:
+            return result
+        result, former = result.copy(order), result
+        if flat is None:
+            entangle(former.cell, result.cell)
         return result
 
 
@@ -112,7 +122,8 @@ def redirect_buffer(function: Callable) -> None:
             return function(shape, *args, **kwargs)
         value = 0 if function is np.empty else element[()]
         extents = np.empty(shape, []).shape  # elements of the empty structured dtype take no memory
-        return wrap(filled(value, extents, element.dtype), scalar=False)
+        made = wrap(filled(value, extents, element.dtype), scalar=False)
+        return made.laid_out("F" if "F" in (kwargs.get("order"), *args[1:2]) else "C", made)
 
 
 for function in (np.zeros, np.ones, np.empty):
@@ -124,7 +135,7 @@ def full(shape, fill_value, dtype=None, order="C", *, device=None, like=None):
     value = asarray(fill_value, dtype) if contains_traced(fill_value) else np.asarray(fill_value, dtype)
     if current_trace() is None or not (is_traced(value) or holds_numbers(value.dtype)):
         return np.full(shape, fill_value, dtype, order)
-    return np.broadcast_to(asarray(value), shape).copy()
+    return np.broadcast_to(asarray(value), shape).copy(order)
 
 
 def redirect_constant(function: Callable) -> None:
@@ -136,7 +147,7 @@ def redirect_constant(function: Callable) -> None:
         result = function(*args, **kwargs)
         if isinstance(result, Ragged):
             return result
-        return asarray(result).copy() if current_trace() is not None and holds_numbers(result.dtype) else result
+        return asarray(result).copy("K") if current_trace() is not None and holds_numbers(result.dtype) else result
 
 
 for function in (np.eye, np.identity, np.copy, np.zeros_like, np.ones_like, np.empty_like, np.full_like):
@@ -146,37 +157,39 @@ for function in (np.eye, np.identity, np.copy, np.zeros_like, np.ones_like, np.e
 # --- like existing ones -------------------------------------------------------------------------------------------------------
 
 
-def like(value, a, dtype, shape) -> Array:
+def like(value, a, dtype, order, shape) -> Array:
     a = asarray(a)
-    shape = a.shape if shape is None else tuple(shape) if np.iterable(shape) else (shape,)
-    return wrap(filled(value, shape, a.dtype if dtype is None else dtype), scalar=False)
+    extents = a.shape if shape is None else tuple(shape) if np.iterable(shape) else (shape,)
+    made = wrap(filled(value, extents, a.dtype if dtype is None else dtype), scalar=False)
+    return made.laid_out("C" if order == "K" and len(extents) != a.ndim else order, a)
 
 
 @implements(np.zeros_like)
 def zeros_like(a, dtype=None, order="K", subok=True, shape=None, *, device=None):
-    return like(0, a, dtype, shape)
+    return like(0, a, dtype, order, shape)
 
 
 @implements(np.ones_like)
 def ones_like(a, dtype=None, order="K", subok=True, shape=None, *, device=None):
-    return like(1, a, dtype, shape)
+    return like(1, a, dtype, order, shape)
 
 
 @implements(np.empty_like)
 def empty_like(prototype, dtype=None, order="K", subok=True, shape=None, *, device=None):
-    return like(0, prototype, dtype, shape)
+    return like(0, prototype, dtype, order, shape)
 
 
 @implements(np.full_like)
 def full_like(a, fill_value, dtype=None, order="K", subok=True, shape=None, *, device=None):
     a = asarray(a)
-    shape = a.shape if shape is None else shape
-    return np.broadcast_to(asarray(fill_value).astype(a.dtype if dtype is None else dtype), shape).copy()
+    made = like(0, a, dtype, order, shape)
+    made[...] = asarray(fill_value).astype(made.dtype)
+    return made
 
 
 @implements(np.copy)
 def copy(a, order="K", subok=False):
-    return asarray(a).copy()
+    return asarray(a).copy(order)
 
 
 # --- grids ----------------------------------------------------------------------------------------------------------------------

@@ -32,7 +32,7 @@ def concatenate(arrays, /, axis=0, out=None, *, dtype=None, casting="same_kind")
     for a in arrays:
         if not np.can_cast(a.dtype, common, casting):
             raise errors.TypeError(f"Cannot cast array data from {a.dtype!r} to {common!r} according to the rule '{casting}'")
-    return wrap(join(*[cast(to_atom(a), common) for a in arrays], axis=axis))
+    return wrap(join(*[cast(to_atom(a), common) for a in arrays], axis=axis)).lie_as(arrays)
 
 
 @implements(np.block)

@@ -31,6 +31,16 @@ def reduce(primitive, x: Atom, axis, keepdims) -> Atom:
     return reshaped(result, [1 if k in axes else n for k, n in enumerate(x.shape)]) if keepdims else result
 
 
+def reduced(primitive, a: Array, x: Atom, axis, keepdims) -> Array:
+    """Return the reduction of `x`, what is computed from the elements of `a`."""
+    result = wrap(reduce(primitive, x, axis, keepdims))
+    if a.turned and result.ndim > 1:
+        axes = axes_of(axis, a.ndim)
+        result.lie_as([a[tuple(slice(0, 1) if k in axes else slice(None) for k in range(a.ndim))]] if keepdims else
+                      [a[tuple(0 if k in axes else slice(None) for k in range(a.ndim))]])
+    return result
+
+
 def accumulator(dtype: np.dtype) -> np.dtype:
     """Return the dtype in which NumPy adds up elements of `dtype`."""
     if dtype.kind in "biu" and dtype.itemsize < INT.itemsize:
@@ -54,7 +64,7 @@ def accumulate(primitive, combine, identity, a, axis, dtype, keepdims, initial, 
     x = cast(to_atom(a), accumulator(a.dtype) if dtype is None else dtype)
     if x.dtype.kind == "b":
         primitive = {reduce_sum: reduce_or, reduce_prod: reduce_and}[primitive]
-    result = wrap(reduce(primitive, x, axis, keepdims))
+    result = reduced(primitive, a, x, axis, keepdims)
     return result if initial is None else combine(asarray(initial, result.dtype), result)
 
 
@@ -75,7 +85,7 @@ def extremum(name, primitive, combine, a, axis, keepdims, initial, where) -> Arr
     a = masked(a, where, initial)
     if initial is not None and any(a.shape[axis] == 0 for axis in axes_of(axis, a.ndim)):
         return np.sum(a, axis, keepdims=keepdims, dtype=a.dtype, initial=initial)
-    result = wrap(reduce(primitive, to_atom(a), axis, keepdims))
+    result = reduced(primitive, a, to_atom(a), axis, keepdims)
     return result if initial is None else combine(asarray(initial, a.dtype), result)
 
 

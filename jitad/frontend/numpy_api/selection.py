@@ -25,7 +25,7 @@ def where(condition, x=None, y=None, /):
         return np.nonzero(condition)
     if x is None or y is None:
         raise errors.ValueError("either both or neither of x and y should be given")
-    return wrap(select_primitive(truth(to_atom(condition)), *promote(x, y)))
+    return wrap(select_primitive(truth(to_atom(condition)), *promote(x, y))).lie_as((condition, x, y))
 
 
 @implements(np.select)

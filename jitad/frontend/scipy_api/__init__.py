@@ -11,6 +11,8 @@ import types
 from collections.abc import Callable
 from numbers import Real
 
+from jitad.frontend.memory_order import UNKNOWN
+from jitad.frontend.numpy_api.memory import arrays_in
 from jitad.frontend.numpy_api.operands import asarray
 from jitad.frontend.promotion import contains_traced, whole
 from jitad.ir import errors
@@ -42,9 +44,17 @@ def of_scipy(function: Callable) -> Callable | None:
                 if not asks_for_values(error):
                     raise
             traced = True  # the function takes traced values from elsewhere
-        return (known if traced else function)(*args, **kwargs)
+        return uncertain(known(*args, **kwargs)) if traced else function(*args, **kwargs)
 
     return call
+
+
+def uncertain(result):
+    """Note that it is not known in which order SciPy has the results of its functions in memory."""
+    for x in arrays_in(result):
+        if x.ndim > 1:
+            x.lie_in(UNKNOWN)
+    return result
 
 
 def asks_for_values(error: BaseException | None) -> bool:
