@@ -14,10 +14,11 @@ from jitad.ir.facts import is_undefined
 from jitad.ir.lowering import Pointwise
 from jitad.ir.program import Atom, Equation, Literal, Program, Var
 from jitad.ir.recorder import Env, Recorder
+from jitad.lower.bodies import Body, Context
 from jitad.lower.fusion import Group, is_alias, schedule
 from jitad.lower.index import ZERO, linear, loop_variable
 from jitad.lower.loops import Buffer, Call, Choice, Counter, Nest, Repeat, Row, Step, Tape
-from jitad.lower.nests import Body, Context, build, cut, stores, whole
+from jitad.lower.nests import build, cut, stores, whole
 from jitad.lower.order import overwrites
 from jitad.lower.prepare import prepare
 from jitad.lower.reads import kind_of

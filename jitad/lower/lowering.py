@@ -10,11 +10,11 @@ from __future__ import annotations
 
 from jitad.ir.program import Program
 from jitad.lower.blocks import lower_block
+from jitad.lower.bodies import Context
 from jitad.lower.effort import spend_effort
 from jitad.lower.layout import turn_inputs, turn_work
 from jitad.lower.loop_order import order_loops
 from jitad.lower.loops import Buffer, Loops
-from jitad.lower.nests import Context
 from jitad.lower.padding import pad_rows
 from jitad.lower.prepare import prepare
 from jitad.lower.reuse import share_memory
