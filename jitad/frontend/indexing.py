@@ -33,6 +33,7 @@ from jitad.ir.source import user_source
 from jitad.ir.types import BOOL, INT, broadcast_shapes
 from jitad.primitives.arithmetic import add
 from jitad.primitives.comparisons import select
+from jitad.primitives.selections import select_terms
 from jitad.primitives.shaping import broadcast, shape_text
 from jitad.primitives.spans import Span
 
@@ -403,7 +404,7 @@ def assign_selected(view: View, mask: View, value: Selected | Ragged, lead: int)
             raise errors.NotImplementedError("an assignment of a slice to all places that a mask selects; write a[...] = np.where(mask, ..., a)")
         count = agreed(extents[axis], extent_of(np.sum(mask, dtype=INT)), f"the assignment at {user_source().short}")
         value = Selected(unpacked(values, count, mask, axis), mask, axis)
-    view.assign(select(target.condition(), fitted(value.values, view), view.atom))
+    view.assign(select_terms(target.condition(), fitted(value.values, view), view.atom))
 
 
 def add_at(a: View, key, value) -> None:

@@ -17,6 +17,7 @@ from jitad.frontend.control.elements import changed_since, element_picture
 from jitad.frontend.control.likeness import Template, fitted, placed
 from jitad.frontend.control.pictures import Picture, picture
 from jitad.frontend.control.signals import NOTHING
+from jitad.frontend.control.speculation import is_cheap
 from jitad.frontend.control.state import UNSET, Containers, EntrySlot, NameSlot, Site, cells_of
 from jitad.frontend.lists import Growth
 from jitad.frontend.trace import Trace, current_trace
@@ -25,11 +26,10 @@ from jitad.frontend.variants import settled
 from jitad.ir import errors
 from jitad.ir.program import Atom, Program, Var
 from jitad.ir.recorder import current
-from jitad.primitives.comparisons import select
 from jitad.primitives.control import cond
 from jitad.primitives.control.bodies import unite
+from jitad.primitives.selections import select_terms
 
-FEW = 16
 versions = itertools.count(1 << 32, 1 << 32)
 
 
@@ -288,7 +288,7 @@ def choice(test: Atom, passes: Sequence[Pass], outputs: Sequence[list[Atom]]) ->
     """Record the choice between two bodies that have been traced, the first for a `test` that does not hold, and return its outputs."""
     if not outputs[0]:
         return []
-    if all(map(is_cheap, passes)) and all(atom.shape == () for atom in outputs[0]):
+    if all(is_cheap(run.equations, current_trace()) for run in passes) and all(atom.shape == () for atom in outputs[0]):
         for run in passes:
             current().equations.extend(run.equations)
         return [selected(test, x, y) for x, y in zip(*outputs, strict=True)]
@@ -302,13 +302,7 @@ def selected(test: Atom, x: Atom, y: Atom) -> Atom:
         return x
     if x is test:
         return test & y
-    return test | x if y is test else select(test, y, x)
-
-
-def is_cheap(run: Pass) -> bool:
-    """Return whether a body is a few operations on scalars that cannot fail."""
-    return len(run.equations) <= FEW and all(
-        equation.primitive.pointwise and all(x.shape == () for x in (*equation.inputs, *equation.outputs)) for equation in run.equations)
+    return test | x if y is test else select_terms(test, y, x)
 
 
 def array_cells(value) -> list[Cell]:

@@ -11,7 +11,7 @@ from jitad.frontend.numpy_api.table import implements, named
 from jitad.frontend.promotion import contains_traced, to_atom
 from jitad.ir import errors
 from jitad.ir.types import broadcast_shapes
-from jitad.primitives.comparisons import select as select_primitive
+from jitad.primitives.selections import select_terms
 
 MASK_ADVICE = ("its shape depends on values that are only known when the kernel runs; compute on whole arrays and select with "
                "np.where(mask, ..., ...), or reduce with the argument where=mask")
@@ -25,7 +25,7 @@ def where(condition, x=None, y=None, /):
         return np.nonzero(condition)
     if x is None or y is None:
         raise errors.ValueError("either both or neither of x and y should be given")
-    return wrap(select_primitive(truth(to_atom(condition)), *promote(x, y))).lie_as((condition, x, y))
+    return wrap(select_terms(truth(to_atom(condition)), *promote(x, y))).lie_as((condition, x, y))
 
 
 @implements(np.select)

@@ -1,0 +1,85 @@
+"""Bodies that may be run whether or not they are chosen, so that a choice between them is one between their results.
+
+In: the equations of a body, and the trace they are to go to. Invariant: such a body cannot fail, writes nothing, and is only a few operations on
+numbers; the elements that it reads are there, by the bounds of their indices, or have been read already.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Iterator, Sequence
+
+from jitad.frontend.control.bounds import Interval, counters, interval
+from jitad.frontend.trace import Trace
+from jitad.ir.program import Atom, Equation, Literal, Var
+from jitad.primitives.boxes import slice_
+from jitad.primitives.indexing import gather
+from jitad.primitives.shaping import reshape
+from jitad.primitives.spans import open_places
+from jitad.primitives.windows import window
+
+FEW = 16  # operations
+RECENT = 100  # equations of each trace among which reads are looked for
+READS = (gather, window, slice_)
+
+
+def is_cheap(equations: Sequence[Equation], trace: Trace) -> bool:
+    """Return whether a body is a few operations on scalars that cannot fail."""
+    reads = [equation for equation in equations if equation.primitive in READS]
+    others = [equation for equation in equations if equation not in reads and equation.primitive is not reshape]
+    if len(others) > FEW or not all(equation.primitive.pointwise for equation in others) or not all(map(of_numbers, equations)):
+        return False
+    known = counters()
+    unsure = [equation for equation in reads if not is_there(equation, known)]
+    return not unsure or read_before(unsure, equations, trace)
+
+
+def of_numbers(equation: Equation) -> bool:
+    """Whether all operands are scalars, but for an array of which an element is read."""
+    read = equation.primitive in READS
+    given, results = equation.inputs[read:], equation.outputs
+    if equation.primitive is reshape or read:
+        return all(x.type.size == 1 for x in (*given, *results))
+    return all(x.shape == () for x in (*given, *results))
+
+
+def is_there(equation: Equation, known: dict[Var, Interval]) -> bool:
+    """Whether an element has a place in the array by the bounds of its indices."""
+    array, *places = equation.inputs
+    if equation.primitive is slice_:
+        return True
+    if equation.primitive is window:
+        places = open_places(equation.params["spans"], places)[0]
+    return all(isinstance(place, int) or is_within(interval(place, known), extent) for place, extent in zip(places, array.shape, strict=False))
+
+
+def is_within(bounds: Interval, extent: int) -> bool:
+    return -extent <= bounds[0] and bounds[1] < extent
+
+
+# --- what has been read -----------------------------------------------------------------------------------------------------------
+
+
+def read_before(reads: Sequence[Equation], equations: Sequence[Equation], trace: Trace) -> bool:
+    """Whether reads of a body are repetitions of such as `trace`, or one around it, has done."""
+    names: dict[Hashable, Var] = {}
+    same: dict[Atom, Atom] = {}
+    for equation in (*earlier(trace), *equations):
+        if not (equation.primitive.pointwise or equation.primitive in (*READS, reshape)) or len(equation.outputs) != 1:
+            continue
+        key = key_of(equation, same)
+        if equation in reads and key not in names:
+            return False
+        same[equation.outputs[0]] = names.setdefault(key, equation.outputs[0])
+    return True
+
+
+def earlier(trace: Trace | None) -> Iterator[Equation]:
+    """Iterate over the last equations of a trace and of those around it."""
+    if trace is not None:
+        yield from earlier(getattr(trace, "around", None))
+        yield from trace.recorder.equations[-RECENT:]
+
+
+def key_of(equation: Equation, same: dict[Atom, Atom]) -> Hashable:
+    operands = [(x.dtype, x.value) if isinstance(x, Literal) else same.get(x, x) for x in equation.inputs]
+    return equation.primitive, tuple(operands), repr(equation.params)
