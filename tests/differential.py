@@ -12,6 +12,7 @@ import pytest
 from differences import direction, inner, moves
 from hypothesis import currently_in_test_context, note
 from loops_interpreter import run_loops
+from operations import count_operations
 from random_programs import Given
 from traced import trace
 
@@ -20,7 +21,6 @@ from jitad.ir.interpreter import evaluate
 from jitad.ir.program import Program
 from jitad.ir.verifier import verify
 from jitad.lower import fusion, halos, loop_order, nests, products, reads, regions, splitting, strips
-from jitad.lower.counting import count_operations
 from jitad.lower.loops import Accumulate, Loops, Nest
 from jitad.lower.lowering import lower
 from jitad.lower.verifier import verify_loops

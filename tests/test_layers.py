@@ -41,6 +41,14 @@ def test_imports_follow_the_layers(path):
             assert rest and (rest[0] == layer or rest[0] in ALLOWED[layer]), f"{layer} imports {module}"
 
 
+@pytest.mark.parametrize("folder", [
+    "ir", "primitives", "primitives/control", "frontend", "frontend/control", "transform", "optimize", "lower", "codegen"])
+def test_every_module_is_on_the_map_of_its_folder(folder):
+    text = ast.get_docstring(ast.parse((ROOT / folder / "__init__.py").read_text()))
+    names = sorted(path.stem for path in (ROOT / folder).iterdir() if not path.name.startswith("_") and (path.suffix == ".py" or path.is_dir()))
+    assert not [name for name in names if f"`{name}`" not in text]
+
+
 def test_only_codegen_imports_the_compilers():
     for path in ROOT.rglob("*.py"):
         if path.relative_to(ROOT).parts[0] not in ("codegen", "__main__.py"):

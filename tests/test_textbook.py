@@ -8,10 +8,10 @@ import re
 
 import numpy as np
 import pytest
+from operations import count_operations
 from scipy.optimize import rosen, rosen_der, rosen_hess
 
 import jitad
-from jitad.lower.counting import count_operations
 from jitad.pipeline import to_loops
 from jitad.transform.vjp import gradient
 

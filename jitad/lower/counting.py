@@ -1,6 +1,6 @@
-"""How many scalar operations loops execute: the measure in which reverse mode costs at most four times its function.
+"""How much there is to do: the operations of library calls, and the trips of loops.
 
-An operation is one arithmetic instruction or one elementary function; loads, stores, indices, conversions and choices are free.
+An operation is one arithmetic instruction.
 """
 
 from __future__ import annotations
@@ -8,43 +8,10 @@ from __future__ import annotations
 import math
 
 from jitad.ir.lowering import UNBOUNDED
-from jitad.lower.loops import Accumulate, Buffer, Call, Choice, Loops, Nest, Region, Repeat, Step
-from jitad.lower.walk import children, reachable, roots
-
-FREE = {"const", "zero", "load", "counter", "index", "in_range", "clamp", "index_div", "index_mod", "checked", "convert", "select",
-        "eq", "ne", "lt", "le", "gt", "ge", "and", "or", "not"}  # fmt: skip
-
+from jitad.lower.loops import Buffer, Call, Repeat
 
 TRIPS = 100  # of a loop of any number of trips
 FEW = 30  # the most trips of a loop that computes their number
-
-
-def count_operations(loops: Loops) -> int:
-    """Return the number of operations of one run."""
-    return sum(map(count_step, loops.steps))
-
-
-def count_step(step: Step) -> int:
-    """Count one run of a step: a choice as its dearest branch, a loop without a bound as one trip."""
-    if isinstance(step, Call):
-        return count_call(step)
-    if isinstance(step, Nest):
-        return count_nest(step)
-    inner = [sum(map(count_step, steps)) for steps in children(step)]
-    if isinstance(step, Choice):
-        return max(inner)
-    if not isinstance(step, Repeat):
-        return sum(inner)
-    return sum(inner) * (1 if step.counter.length == UNBOUNDED else step.counter.length)
-
-
-def count_nest(nest: Nest) -> int:
-    return sum(count_body(region) * math.prod(high - low + 1 for low, high in region.ranges) for region in nest.regions)
-
-
-def count_body(region: Region) -> int:
-    arithmetic = sum(expr.op not in FREE for expr in reachable(roots(region)))
-    return arithmetic + sum(len(s.parts) for s in region.statements if isinstance(s, Accumulate))
 
 
 def count_call(call: Call) -> int:

@@ -1,4 +1,4 @@
-"""The grammar of loop IR, and its printer.
+"""The grammar of loop IR.
 
     Loops     = inputs: Buffer*, outputs: Buffer*, steps: Step*
     Step      = Nest | Strips | Parallel | Call | Repeat | Choice

@@ -1,5 +1,14 @@
 """Control flow of the user's function: what `if`, `for` and `while` of rewritten code do.
 
 In: bodies as functions, in the order that the source has them. Out: their effects, if what decides is known while tracing; else
-equations `cond`, `loop`, `while` and new values of what the bodies change. `liveness` and `flow` rewrite the source, the rest runs.
+equations `cond`, `loop`, `while` and new values of what the bodies change.
+
+- the source: `flow` and `expressions` rewrite it, `constructs`, `liveness` and `assignment` answer what they ask, `recursion` makes loops;
+- statements: `branches`, `statements` (loops), `loops` (staged ones), `handlers` (`try`), `raising`, `comprehensions`, `blocks`;
+- a body that is traced: `bodies`, `state` (the places that it may change), `signals` (how it ends), `catching` (exceptions in it), `equations`;
+- what a loop carries: `carries`, `sharing` and `exchanges` (arrays with several names), `iterables` (what it runs over), `bounds` (of its counters);
+- what a branch gives: `choices` (arrays that may be the same), `names` (that only one arm binds), `likeness` (values of two structures);
+- values taken apart into atoms: `pictures`; values that are one of several: `trials`;
+- lists that grow: `appended`, `extension`, `columns`, `elements`, `growth`, `lists`, `unchangeable`; elements by a traced number: `lookups`;
+- functions of Python's and NumPy's that decide something: `comparisons`, `orders`, `elementwise`.
 """

@@ -6,6 +6,12 @@ Programs in the parameters.
 In: which body or how often, constants, carried values. Out: the carried values at the end. Rules rewrite the bodies with the passes themselves
 (`jitad.ir.passes`). Invariant: the inputs of a loop's body are the trip number, the constants, the carried values; its outputs are
 the carried values, of unchanged types. An array that a body updates (`scatter`) is carried; one that it reads is a constant.
+
+- the primitives: `loops`, `whiles`, `sweeps`, `branches`, `recomputation` (`checkpoint`), `replays`, `printing`, `undefined`;
+- `bodies`: what their rules have in common;
+- reverse mode: `lasting` (what can be read again after a loop), `confinement` (residuals that are zero in part), `reversal` (the transpose of
+  `sweeps`), `schedules` and `online` (snapshots);
+- versions of a loop that cost less: `delays`, `invariants`, `rows`; `affine` tells of places in arrays.
 """
 
 from jitad.primitives.control.branches import cond
