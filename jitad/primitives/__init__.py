@@ -3,7 +3,7 @@
 - elementwise: `comparisons`, `arithmetic`, `complexes`, `transcendental`, `powers`, `gamma`, and those that SciPy ships (`foreign`): `bessel`,
   `elliptic`, `special`;
 - moving elements: `shaping`, `boxes` and `updates` (places that are known), `windows` and `spans` (places that only the run tells), `indexing`;
-- sums and products: `reductions`, `recurrences`, `products`, `combinations`, `gathered`;
+- sums and products: `reductions`, `recurrences`, `products`, `combinations`, `gathered`, `selections`;
 - matrices: `matrices`, `linalg`, `cholesky`, `eigen`, `spectral`, `singular`; `fourier`; `sorting`;
 - control flow: `control`; `checks`, `custom` (rules of the user), `tables` (numbers that passes put in);
 - `declare` has the forms that most are declared in.

@@ -4,7 +4,8 @@ In: bodies as functions, in the order that the source has them. Out: their effec
 equations `cond`, `loop`, `while` and new values of what the bodies change.
 
 - the source: `flow` and `expressions` rewrite it, `constructs`, `liveness` and `assignment` answer what they ask, `recursion` makes loops;
-- statements: `branches`, `statements` (loops), `loops` (staged ones), `handlers` (`try`), `raising`, `comprehensions`, `blocks`;
+- statements: `branches`, `speculation` (arms that both run), `statements` (loops), `loops` (staged ones), `handlers` (`try`), `raising`,
+  `comprehensions`, `blocks`;
 - a body that is traced: `bodies`, `state` (the places that it may change), `signals` (how it ends), `catching` (exceptions in it), `equations`;
 - what a loop carries: `carries`, `sharing` and `exchanges` (arrays with several names), `iterables` (what it runs over), `bounds` (of its counters);
 - what a branch gives: `choices` (arrays that may be the same), `names` (that only one arm binds), `likeness` (values of two structures);
