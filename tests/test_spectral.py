@@ -87,8 +87,10 @@ def test_eig_is_that_of_numpy(dtype):
 
     for shape in ((1, 1), (5, 5), (2, 4, 4), (30, 30), (0, 0)):
         a = general(*shape, dtype=dtype)
-        for found, wanted in zip(jitad.jit(f)(a), f(a), strict=True):
+        for k, (found, wanted) in enumerate(zip(jitad.jit(f)(a), f(a), strict=True)):
             assert found.dtype == np.dtype(dtype.upper()) and found.shape == wanted.shape
+            if k == 1:  # NumPy's LAPACK need not be SciPy's, and the signs of the vectors are LAPACK's choice
+                found = found * np.sign(np.sum(found.conj() * wanted, -2, keepdims=True))
             np.testing.assert_allclose(found, wanted, atol=1e4 * np.finfo(dtype).eps, rtol=0)
     real = np.array([[2, 1], [0, 3]])
     np.testing.assert_allclose(jitad.jit(np.linalg.eigvals)(real), np.linalg.eigvals(real))

@@ -129,6 +129,14 @@ def value(series, arg):
     return of_polynomials(series._val)(of_polynomials(np.polynomial.polyutils.mapdomain)(arg, series.domain, series.window), series.coef)
 
 
+def polyroots(c):
+    """Roots in the order of ``numpy.polynomial.polynomial.polyroots``; NumPy 2.5 makes those real that are."""
+    c = np.atleast_1d(asarray(c)) + 0.0
+    if len(c) < 3:
+        return -c[:-1] / c[1:]
+    return np.sort(np.linalg.eigvals(of_polynomials(np.polynomial.polynomial.polycompanion)(c)))
+
+
 @functools.cache
 def exchange() -> None:
     """Enter what NumPy's code is to call. The package is imported with its first use, as NumPy does."""
@@ -136,6 +144,7 @@ def exchange() -> None:
 
     REDIRECTS[polyutils.trimseq], REDIRECTS[polyutils._fit], REDIRECTS[polyutils._div] = trimseq, fit, divide_series
     REDIRECTS[polynomial.polydiv], REDIRECTS[_polybase.ABCPolyBase.__call__] = divide, value
+    REDIRECTS[polynomial.polyroots] = polyroots
     for function in (polynomial.polyval2d, polynomial.polygrid2d):
         if hasattr(function, "__wrapped__"):
             implements(function)(in_scope(function.__wrapped__))

@@ -10,6 +10,7 @@ import math
 from collections.abc import Callable
 
 import numpy as np
+import scipy.interpolate
 
 from jitad.frontend.array import Array
 from jitad.frontend.numpy_api.operands import asarray
@@ -338,6 +339,8 @@ def splev(x, tck, der=0, ext=0):
 
 
 def read_polynomial(spline, x, nu=0, extrapolate=None):
+    if not isinstance(spline, scipy.interpolate.PPoly):
+        raise errors.NotImplementedError("scipy.interpolate.BPoly at traced places: jitad does not know it; write PPoly.from_bernstein_basis(b)(x)")
     return PiecewisePolynomial(spline.c, spline.x, spline.extrapolate, spline.axis)(x, nu, extrapolate)
 
 
@@ -376,7 +379,8 @@ def read_univariate(spline, x, nu=0, ext=None):
 FUNCTIONS: dict[str, Callable] = {
     "PPoly": PiecewisePolynomial, "CubicSpline": cubic_spline, "CubicHermiteSpline": cubic_hermite_spline, "PchipInterpolator": pchip,
     "Akima1DInterpolator": akima, "interp1d": Interpolator, "RegularGridInterpolator": GridInterpolator, "interpn": interpn, "BSpline": Spline,
-    "splev": splev, "_PPolyBase.__call__": read_polynomial, "BSpline.__call__": read_b_spline, "_Interpolator1D.__call__": read_interpolator,
+    "splev": splev, "BSpline.__call__": read_b_spline, "_Interpolator1D.__call__": read_interpolator,
+    scipy.interpolate.PPoly.__call__.__qualname__: read_polynomial, scipy.interpolate.BPoly.__call__.__qualname__: read_polynomial,
     "RegularGridInterpolator.__call__": read_grid, "UnivariateSpline.__call__": read_univariate,
     "pchip_interpolate": lambda xi, yi, x, der=0, axis=0: pchip(xi, yi, axis)(x, der),
 }  # fmt: skip

@@ -7,6 +7,7 @@ filter forth and one back for each pole.
 from __future__ import annotations
 
 import numpy as np
+import scipy
 
 from jitad.frontend.array import Array, to_atom, wrap
 from jitad.frontend.numpy_api.operands import asarray
@@ -19,6 +20,8 @@ POLES = {
     4: (np.sqrt(664.0 - np.sqrt(438976.0)) + np.sqrt(304.0) - 19.0, np.sqrt(664.0 + np.sqrt(438976.0)) - np.sqrt(304.0) - 19.0),
     5: (np.sqrt(67.5 - np.sqrt(4436.25)) + np.sqrt(26.25) - 6.5, np.sqrt(67.5 + np.sqrt(4436.25)) - np.sqrt(26.25) - 6.5),
 }
+
+ADDS_IN_PLACE = tuple(map(int, scipy.__version__.split(".")[:2])) < (1, 18)  # the sum at a reflecting end, which errs where samples are few
 
 
 def spline_coefficients(x: Array, order: int, axis: int, mode: str) -> Array:
@@ -45,9 +48,10 @@ def start(c: Array, pole: float, mode: str) -> Array:
         weights = np.concatenate([powers[:1], powers[1 : n - 1] + powers[n - 1] * powers[1 : n - 1][::-1], powers[n - 1 : n]])
         return weighted(c, weights / (1 - powers[n - 1] ** 2))
     if mode == "reflect":
-        weights = np.append(powers[: n - 1], 0) + powers[n] * np.append(0, powers[: n - 1][::-1])
-        weights = weights * (1 + powers[n - 1] * powers[n])  # SciPy adds up in place, and the last term is the sum
-        weights[-1] += powers[n - 1]
+        weights = powers[:n] + powers[n] * powers[:n][::-1]
+        if ADDS_IN_PLACE:  # its last term is the sum of those before
+            weights = np.append(powers[: n - 1], 0) + powers[n] * np.append(0, powers[: n - 1][::-1])
+            weights = weights * (1 + powers[n - 1] * powers[n]) + powers[n - 1] * np.eye(n)[-1]
         return weighted(c, weights) * (pole / (1 - powers[n] ** 2)) + c[0]
     weights = np.concatenate([powers[:1], powers[1:n][::-1]])
     return weighted(c, weights) / (1 - powers[n])
