@@ -74,6 +74,19 @@ def several_at_once(x):
     return np.sum(grid * other)
 
 
+def kept_in_a_tuple(x):
+    kept = []
+
+    def pair():
+        if not kept:
+            kept.append((np.zeros(3), np.arange(3.0)))
+        return kept[0]
+
+    a, _ = pair()
+    a[1:] = x
+    return np.sum(np.multiply(*pair()))
+
+
 def rotated_in_a_loop(x):
     u = np.linspace(0, 1, 8)
     following = np.zeros_like(u)
@@ -150,7 +163,7 @@ def mean_of_a_selection(x):
 PROGRAMS = [
     changed_by_a_helper, under_another_name, through_a_view, in_a_dictionary, in_lists, in_an_object, several_at_once, rotated_in_a_loop,
     seen_under_another_name_after_a_loop, rows_of_a_matrix, where_a_known_mask_holds, decides_before_it_is_changed, sorted_and_added_to,
-    counted, mean_of_a_selection,
+    counted, mean_of_a_selection, kept_in_a_tuple,
 ]  # fmt: skip
 
 

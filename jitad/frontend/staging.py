@@ -145,24 +145,17 @@ class Stage(Operators):
             resolved = branches.unless_raised(resolved)
         return spread(resolved) if has_variants() and not isinstance(base, CONTAINERS) and not reads_variants(resolved) else resolved
 
-    def made(self, value, kinds: str = "fc", holders: int = 0):
-        """Return what the function has made, arrays whose dtypes are of some kinds as ones to which traced values can be written.
+    def made(self, value):
+        """Return what the function has made, arrays of real and complex numbers as ones to which traced values can be written."""
+        return written(sys.getrefcount(value) <= UNSHARED, value, "fc")
 
-        Arrays to which more than the `holders` of `value` refer are somebody else's too, and stay what they are.
-        """
-        if type(value) is np.ndarray and active.captures is not None and sys.getrefcount(value) <= UNSHARED + holders:
-            return writable(value, kinds)
-        if type(value) is tuple and active.captures is not None and any(type(x) is np.ndarray for x in value):
-            return tuple([self.made(x, kinds, holders + 2) for x in value])
-        return value
+    def buffer(self, value):
+        """Return what the function has made and assigns elements to: arrays of integers and booleans also."""
+        return written(sys.getrefcount(value) <= UNSHARED, value, "fciub")
 
     def listed(self, value: list) -> list:
         """Return a list that the function makes as one that staged control flow can let grow."""
         return value if active.captures is None else Growable(value)
-
-    def buffer(self, value):
-        """Return what the function has made and assigns elements to: arrays of integers and booleans also."""
-        return self.made(value, "fciub", 1)
 
     def iterable(self, value):
         """Return what a loop runs over."""
@@ -324,12 +317,29 @@ def references(value) -> int:
     return sys.getrefcount(value)
 
 
-UNSHARED = references(np.empty(0))  # to an array that a function is given, and nobody else has
+# How many references there are, which versions of Python count differently, to an array that a function is given, to one in a tuple, and to one that
+# a view shows, where nobody else has it.
+VIEW = np.empty(2)[1:]
+UNSHARED, IN_TUPLE, SHOWN = references(np.empty(0)), [references(x) for x in (np.empty(0),)][0], sys.getrefcount(VIEW.base)
+
+
+def written(alone: bool, value, kinds: str):
+    """Return arrays whose dtypes are of some kinds as ones to which traced values can be written, if nobody else has them.
+
+    `alone` says so of `value`, and comes first: once a value is an argument, there is one reference more.
+    """
+    if not alone or active.captures is None:
+        return value
+    if type(value) is np.ndarray:
+        return writable(value, kinds)
+    if type(value) is tuple and any(type(x) is np.ndarray for x in value):
+        return tuple([written(references(x) <= IN_TUPLE, x, kinds) for x in value])
+    return value
 
 
 def writable(value: np.ndarray, kinds: str):
     """Return a traced array with what an array holds, if its dtype is of one of `kinds` and nothing else shares its memory."""
-    alone = value.base is None or sys.getrefcount(value.base) <= UNSHARED
+    alone = value.base is None or sys.getrefcount(value.base) <= SHOWN
     return captured(value).copy("K") if alone and value.dtype.kind in kinds else value
 
 
