@@ -1,169 +1,21 @@
-"""The public transformations: what they return, for which arguments, and that they nest in any order."""
+"""The public transformations: what they return, and for which arguments."""
 
 import dataclasses
 import functools
 import itertools
-import random
-from typing import NamedTuple
 
 import numpy as np
 import pytest
 from scipy.optimize import minimize, rosen, rosen_hess
-from trees_compared import close
+from trees_compared import Layer, Pair, close
 
 import jitad
-from jitad import custom_jvp, grad, hessian, hvp, jacfwd, jacobian, jacrev, jit, jvp, linearize, stop_gradient, value_and_grad, vjp, vmap
+from jitad import grad, hessian, hvp, jacfwd, jacobian, jacrev, jit, jvp, linearize, stop_gradient, value_and_grad, vjp, vmap
 
 X = np.array([0.3, 0.7, 1.1])
 
 
-# --- nesting in any order ------------------------------------------------------------------------------------------------------------
-
-
-def wave(x):
-    return np.sin(x) * x
-
-
-WAVES = [  # its derivatives
-    wave,
-    lambda x: np.sin(x) + x * np.cos(x),
-    lambda x: 2 * np.cos(x) - x * np.sin(x),
-    lambda x: -3 * np.sin(x) - x * np.cos(x),
-    lambda x: -4 * np.cos(x) + x * np.sin(x),
-    lambda x: 5 * np.sin(x) + x * np.cos(x),
-]
-DERIVATIVES = {
-    "grad": grad,
-    "value_and_grad": lambda f: lambda x: value_and_grad(f)(x)[1],
-    "jacfwd": jacfwd,
-    "jacrev": jacrev,
-    "jvp": lambda f: lambda x: jvp(f, (x,), (1.0,))[1],
-    "vjp": lambda f: lambda x: vjp(f, x)[1](1.0)[0],
-    "linearize": lambda f: lambda x: linearize(f, x)[1](1.0),
-}
-SECOND = {
-    "hessian": hessian,
-    "hvp": lambda f: lambda x: hvp(f, (x,), (1.0,)),
-}
-WRAPPERS = {
-    "jit": jit,
-    "vmap": lambda f: lambda x: vmap(f)(np.stack([x, x + 1]))[0],
-    "vmap to one": lambda f: lambda x: vmap(lambda a, b: f(a) + 0 * b, in_axes=(None, 0))(x, np.arange(2.0))[1],
-}
-
-
-@pytest.mark.parametrize("names", list(itertools.product(DERIVATIVES, repeat=2)), ids="-".join)
-def test_derivatives_nest_in_any_order(names):
-    choices = list(DERIVATIVES)
-    third = choices[sum(map(choices.index, names)) % len(choices)]
-    function = wave
-    for name in (*names, third):
-        function = DERIVATIVES[name](function)
-    np.testing.assert_allclose(function(0.7), WAVES[3](0.7), rtol=1e-13)
-
-
-def test_everything_nests_to_any_depth():
-    everything = DERIVATIVES | SECOND | WRAPPERS
-    choose = random.Random(0)
-    for _ in range(60):
-        names, order, function = [], 0, wave
-        while len(names) < 5:
-            name = choose.choice(list(everything))
-            order += (name in DERIVATIVES) + 2 * (name in SECOND)
-            if order > 4:
-                break
-            names.append(name)
-            function = everything[name](function)
-        order = sum((name in DERIVATIVES) + 2 * (name in SECOND) for name in names)
-        np.testing.assert_allclose(function(0.7), WAVES[order](0.7), rtol=1e-12, err_msg=" of ".join(reversed(names)))
-
-
-@custom_jvp
-def wave_with_rule(x):
-    return np.sin(x) * x
-
-
-wave_with_rule.defjvp(lambda primals, tangents: (
-    wave_with_rule(*primals), tangents[0] * (np.sin(primals[0]) + primals[0] * np.cos(primals[0]))))
-
-
-@jitad.custom_vjp
-def wave_with_adjoint(x):
-    return np.sin(x) * x
-
-
-wave_with_adjoint.defvjp(lambda x: (np.sin(x) * x, x), lambda x, ct: (ct * (np.sin(x) + x * np.cos(x)),))
-REVERSE = {name: DERIVATIVES[name] for name in ("grad", "value_and_grad", "jacrev", "vjp")}
-
-
-@pytest.mark.parametrize("function, derivatives", [(wave_with_rule, DERIVATIVES), (wave_with_adjoint, REVERSE)], ids=["jvp", "vjp"])
-def test_functions_with_rules_nest_too(function, derivatives):
-    choose, transformations = random.Random(1), derivatives | WRAPPERS
-    for _ in range(25):
-        names = choose.choices(list(transformations), k=4)
-        result = function
-        for name in names:
-            result = transformations[name](result)
-        order = sum(name in derivatives for name in names)
-        np.testing.assert_allclose(result(0.7), WAVES[order](0.7), rtol=1e-12, err_msg=" of ".join(reversed(names)))
-
-
-def test_fifth_derivative_of_an_array_function():
-    function = wave
-    for _ in range(5):
-        function = (lambda f: lambda x: grad(lambda x: np.sum(f(x)))(x))(function)
-    np.testing.assert_allclose(function(X), WAVES[5](X), rtol=1e-12)
-
-
-# --- perturbations of one derivative are not those of another ------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("inner", DERIVATIVES.values(), ids=DERIVATIVES)
-@pytest.mark.parametrize("outer", DERIVATIVES.values(), ids=DERIVATIVES)
-def test_no_perturbation_confusion(outer, inner):
-    assert outer(lambda x: x * inner(lambda y: x + y)(1.0))(1.0) == 1
-    assert outer(lambda x: x * inner(lambda y: x * y)(2.0))(3.0) == 6
-    assert outer(lambda x: inner(lambda y: x * y * y * x)(x))(3.0) == 54
-    assert outer(lambda x: inner(lambda y: inner(lambda z: x * y * z**2 + x)(y) * x)(x))(2.0) == 48
-
-
-def test_inner_derivatives_of_captured_arrays():
-    weights = np.array([1.0, 2.0, 3.0])
-
-    def outer(x):
-        inner = grad(lambda y: np.sum(weights * y * x * y))(x)  # 2 w x x
-        return np.sum(inner * weights)
-
-    np.testing.assert_allclose(grad(outer)(X), 4 * weights**2 * X)
-
-
-def test_nested_minimisation_step():
-    """The gradient through a gradient step of an inner problem, as in meta-learning."""
-
-    def inner(w, data):
-        return np.sum((w * data - 1) ** 2)
-
-    def outer(w, data):
-        return inner(w - 0.1 * grad(inner)(w, data), data)
-
-    w, data = 0.4, X
-    step = w - 0.1 * np.sum(2 * (w * data - 1) * data)
-    slope = 1 - 0.1 * np.sum(2 * data**2)
-    np.testing.assert_allclose(grad(outer)(w, data), np.sum(2 * (step * data - 1) * data) * slope)
-
-
 # --- containers in and out -----------------------------------------------------------------------------------------------------------
-
-
-class Pair(NamedTuple):
-    a: object
-    b: object
-
-
-@dataclasses.dataclass
-class Layer:
-    weights: object
-    bias: object = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -355,78 +207,6 @@ def test_hvp_of_several_arguments():
           {"a": 2 * np.sum(X**2), "b": 6 * X})
 
 
-# --- vmap ----------------------------------------------------------------------------------------------------------------------------
-
-
-def test_vmap_axes():
-    a = np.arange(24.0).reshape(2, 3, 4)
-    close(vmap(np.sum)(a), a.sum((1, 2)))
-    close(vmap(np.sum, in_axes=1)(a), a.sum((0, 2)))
-    close(vmap(np.sum, in_axes=-1)(a), a.sum((0, 1)))
-    close(vmap(lambda x: x.T, in_axes=2, out_axes=-1)(a), a.transpose(1, 0, 2))
-    close(vmap(lambda x, y: x @ y, in_axes=(0, None))(a, X[[0, 1, 2, 0]]), a @ X[[0, 1, 2, 0]])
-    close(vmap(lambda x, y: (x + y, y), in_axes=(None, 0), out_axes=(1, 0))(X, np.arange(2.0)),
-          (X[:, None] + np.arange(2.0), np.arange(2.0)))
-    close(vmap(lambda t: t["x"] * t["y"], in_axes=({"x": 0, "y": None},))({"x": a, "y": 2.0}), 2 * a)
-    close(vmap(lambda t, s: t["x"] * s, in_axes=(0, None))({"x": X}, 2.0), 2 * X)
-    close(vmap(lambda x: (x, 1.0, np.ones(2)))(X), (X, np.ones(3), np.ones((3, 2))))
-    close(vmap(vmap(np.dot, in_axes=(None, 0)), in_axes=(0, None))(np.eye(3), np.eye(3) * X), np.diag(X))
-
-
-def test_vmap_axes_of_containers():
-    close(vmap(lambda d: d.weights * d.bias, in_axes=(Layer(0, None),))(Layer(X, 2.0)), 2 * X)
-    close(vmap(lambda p: p.a * p.b, in_axes=(Pair(0, None),))(Pair(X, 2.0)), 2 * X)
-    close(vmap(lambda t: t["a"] * t["b"], in_axes=({"b": None, "a": 0},))({"a": X, "b": 2.0}), 2 * X)
-    close(vmap(lambda t: t["a"][0] * t["a"][1], in_axes=[{"a": 0}])({"a": (X, X)}), X**2)
-    close(vmap(lambda x: Layer(x, x * np.ones(2)), out_axes=Layer(0, 1))(X), Layer(X, np.stack([X, X])))
-    close(vmap(lambda x: Layer(x), out_axes=0)(X), Layer(X))
-
-
-def test_vmap_of_shared_results():
-    close(vmap(lambda x: (x, 5.0), out_axes=(0, None))(X), (X, np.float64(5)))
-    close(vmap(lambda x: {"x": x, "w": 2 * X}, out_axes={"x": 0, "w": None})(np.ones(2)), {"x": np.ones(2), "w": 2 * X})
-    close(vmap(lambda x, *, scale: x * scale)(X, scale=2.0), 2 * X)
-    close(vmap(np.sin)(X[:0]), X[:0])
-
-
-def test_vmap_of_derivatives_and_derivatives_of_vmap():
-    batch = np.stack([X, X + 1])
-    scalar = lambda x: np.sum(np.sin(x) * x[::-1])  # noqa: E731
-    members = np.stack([grad(scalar)(x) for x in batch])
-    close(vmap(grad(scalar))(batch), members)
-    close(grad(lambda b: np.sum(vmap(scalar)(b)))(batch), members)
-    close(vmap(hessian(scalar))(batch), np.stack([hessian(scalar)(x) for x in batch]))
-    close(np.einsum("ikil->ikl", hessian(lambda b: np.sum(vmap(scalar)(b)))(batch)), vmap(hessian(scalar))(batch))
-    close(jacrev(vmap(scalar))(batch), np.einsum("ij,ik->ijk", np.eye(2), members))
-    close(jacfwd(vmap(scalar))(batch), np.einsum("ij,ik->ijk", np.eye(2), members))
-    close(vmap(value_and_grad(scalar))(batch), (np.array([scalar(x) for x in batch]), members))
-    per_example = vmap(grad(lambda w, x, y: (np.dot(w, x) - y) ** 2), in_axes=(None, 0, 0))
-    y = np.array([1.0, 2.0])
-    close(per_example(X, batch, y), 2 * (batch @ X - y)[:, None] * batch)
-    close(vmap(lambda x, v: jvp(scalar, (x,), (v,))[1])(batch, batch), np.sum(members * batch, 1))
-    close(vmap(lambda x: vjp(np.sin, x)[1](x)[0])(batch), np.cos(batch) * batch)
-    close(vmap(lambda x: linearize(np.sin, x)[1](x))(batch), np.cos(batch) * batch)
-
-
-def test_vmap_of_indexing_solves_and_selections():
-    rng = np.random.default_rng(0)
-    a, b = rng.standard_normal((4, 3, 3)) + 3 * np.eye(3), rng.standard_normal((4, 3))
-    close(vmap(np.linalg.solve)(a, b), np.stack([np.linalg.solve(m, v) for m, v in zip(a, b)]), 1e-10)
-    places = np.array([[0, 2], [1, 1], [2, 0], [0, 0]])
-    close(vmap(lambda x, i: x[i])(b, places), np.take_along_axis(b, places, 1))
-    close(vmap(lambda x: np.where(x > 0, x, 0 * x).max())(b), np.where(b > 0, b, 0).max(1))
-
-    def scatter(x, i):
-        y = np.zeros(3) * x[0]
-        np.add.at(y, i, x[:2])
-        return y
-
-    expected = np.zeros((4, 3))
-    for k in range(4):
-        np.add.at(expected[k], places[k], b[k, :2])
-    close(vmap(scatter)(b, places), expected)
-
-
 # --- pullbacks and linearizations ----------------------------------------------------------------------------------------------------
 
 
@@ -451,17 +231,6 @@ def test_pullback_keeps_its_point():
     x[:] = 0
     close(pullback(np.ones(3)), (2 * X,))
     close(push(np.ones(3)), 2 * X)
-
-
-def test_pullback_within_other_traces():
-    _, pullback = vjp(wave, 0.7)
-    _, push = linearize(wave, 0.7)
-    slope = WAVES[1](0.7)
-    assert grad(lambda c: pullback(c * c)[0])(2.0) == pytest.approx(4 * slope)
-    assert grad(lambda c: push(c * c))(2.0) == pytest.approx(4 * slope)
-    close(vmap(lambda c: pullback(c)[0])(X), slope * X)
-    close(jit(lambda c: push(c) + c)(2.0), np.float64(2 * slope + 2))
-    close(jacfwd(lambda x: vjp(np.sin, x)[1](x)[0])(X), np.diag(np.cos(X) - X * np.sin(X)))
 
 
 def test_pullback_of_containers():

@@ -1,7 +1,6 @@
 """Bad input gets a clear error: of the right class, jitad's and Python's at once, with the user's line and what to write instead."""
 
 import builtins
-import inspect
 import linecache
 import pickle
 import random
@@ -10,6 +9,7 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
+from refused import check
 from scipy import linalg, special
 
 import jitad
@@ -17,22 +17,6 @@ from jitad import custom_jvp, custom_vjp, grad, hessian, hvp, jacfwd, jacrev, ji
 from jitad.ir import errors
 
 X = np.array([0.3, 0.7, 1.1])
-
-
-def check(kind, message, function, *args, line=None):
-    """Call a function that raises; the message names the line of this file that holds the text `line` (default: the call's own)."""
-    with pytest.raises(jitad.JitadError, match=message) as caught:
-        function(*args)
-    error = caught.value
-    assert isinstance(error, kind), type(error)
-    text = str(error)
-    place = re.search(rf"\n  at {re.escape(__file__)}:(\d+): (.*)$", text)
-    assert place, text
-    if line is not None:
-        assert line in place[2], text
-    assert inspect.getsource(inspect.getmodule(check)).splitlines()[int(place[1]) - 1].strip() == place[2]
-    assert "jitad/" not in text.replace(__file__, "") and "Traceback" not in text
-    return error
 
 
 # --- what is differentiated ---------------------------------------------------------------------------------------------------------
@@ -392,57 +376,6 @@ def test_arguments_that_are_no_keys():
     check(TypeError, "a static argument is part of a key and must be hashable, which a list is not; pass a tuple",
           lambda: jit(lambda x, s: x, static_argnums=1)(X, [1]))
     assert jit(lambda x, s: x * len(s) * s[0])(1.0, [2.0, 3.0]) == 4
-
-
-# --- what only the kernel finds out -------------------------------------------------------------------------------------------------
-
-
-def at_places(x, i):
-    return np.sum(
-        x[i] ** 2)  # the indexing
-
-
-def test_indices_out_of_range_name_their_line():
-    function = value_and_grad(at_places)
-    function(X, np.array([0, 2]))
-    message = "index out of bounds for axis 0 with size 3"
-    for places in (np.array([0, 3]), np.array([-4, 0])):
-        check(IndexError, message, function, X, places, line="x[i] ** 2)  # the indexing")
-        check(IndexError, message, vmap(at_places, in_axes=(None, 0)), X, np.stack([places, places]), line="the indexing")
-    np.testing.assert_allclose(function(X, np.array([0, -1]))[0], 0.3**2 + 1.1**2)
-
-    def store(x, i):
-        y = np.zeros(3) * x[0]
-        y[i] = x
-        return y
-
-    check(IndexError, "out of bounds for axis 0 with size 3", jit(store), X, np.array([0, 1, 7]), line="y[i] = x")
-    check(IndexError, "out of bounds", lambda: jit(np.take)(X, np.array([7])))
-
-
-def test_singular_matrices_name_their_line():
-    check(np.linalg.LinAlgError, "Singular matrix", jit(lambda a: np.linalg.inv(a)), np.zeros((2, 2)), line="np.linalg.inv(a)")
-    check(ValueError, "Singular matrix", grad(lambda a: np.sum(np.linalg.solve(a, np.ones(2)))), np.ones((2, 2)), line="linalg.solve")
-    check(np.linalg.LinAlgError, "not positive definite", jit(lambda a: np.linalg.cholesky(a)), -np.eye(2), line="cholesky")
-
-    def repeated(a, n):
-        x = np.ones(2)
-        for _ in range(n):
-            x = np.linalg.solve(a, x)  # in a staged loop
-        return x
-
-    check(np.linalg.LinAlgError, "Singular matrix", jit(repeated), np.zeros((2, 2)), 30, line="in a staged loop")
-
-
-def test_nan_checks():
-    function = jit(lambda x: np.log(x))
-    assert np.isnan(function(-1.0))
-    try:
-        jitad.config.check_nan = True
-        check(FloatingPointError, "returned NaN", lambda: function(-1.0), line="function(-1.0)")
-        assert function(1.0) == 0
-    finally:
-        jitad.config.check_nan = False
 
 
 # --- the classes themselves ---------------------------------------------------------------------------------------------------------

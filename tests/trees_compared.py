@@ -1,5 +1,7 @@
 """Results held against expected ones, containers and all: a helper of the tests."""
 
+import dataclasses
+from typing import NamedTuple
 
 import numpy as np
 
@@ -15,3 +17,14 @@ def close(found, expected, rtol=1e-12):
         assert not isinstance(x, float | int | complex) or isinstance(x, np.generic), "results are NumPy's"
         np.testing.assert_allclose(x, y, rtol=rtol, atol=1e-13)
         assert np.shape(x) == np.shape(y) and np.asarray(x).dtype == np.asarray(y).dtype
+
+
+class Pair(NamedTuple):
+    a: object
+    b: object
+
+
+@dataclasses.dataclass
+class Layer:
+    weights: object
+    bias: object = None
