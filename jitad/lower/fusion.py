@@ -5,7 +5,8 @@ other Vars are *inlined*: computed again, in registers, wherever they are used. 
 nearly the same, and those that read one another do so only at the same index of the same box.
 
 The cost model: an inlined value is recomputed in each *context*, that is each (nest, index map) pair it is reached through. A value
-whose recomputation would cost more than `STORE` additions per element over computing it once, and reading it in each, is made a root.
+whose recomputation would cost more than `STORE` additions per element over computing it once, and reading it in each, is made a root; one that
+is written into a stored array anyway, and can be read there, if it costs more than `REREAD` additions.
 """
 
 from __future__ import annotations
@@ -20,9 +21,10 @@ from jitad.lower.levels import earliest_levels, latest_levels
 from jitad.lower.order import values_to_keep
 from jitad.lower.products import blas_operands
 from jitad.lower.reads import SHORT, Reads, iteration_box, kind_of, terms_of
-from jitad.lower.rereading import reread
+from jitad.lower.rereading import reread, written_parts
 
 STORE = 9.0
+REREAD = 2.0
 LOAD = 1.0
 COLUMN = 3.0  # what it costs to read an element of a column of an array
 MOST = 1e4
@@ -83,7 +85,7 @@ def settle(program: Program, reads: Reads, roots: set[Var], groups: list[Group] 
     """Store more values until the groups give no reason to store another."""
     while True:
         before = len(roots)
-        promote(program, reads, roots, inline_costs(program, roots), groups)
+        promote(program, reads, roots, groups)
         if groups is not None and len(roots) == before:
             return roots, assign_groups(program, reads, roots)
         groups = assign_groups(program, reads, roots)
@@ -202,17 +204,19 @@ def is_column(equation: Equation) -> bool:
     return x.ndim == result.ndim > 1 and result.shape[-1] == 1 < min(x.shape[-1], result.type.size)
 
 
-def promote(program: Program, reads: Reads, roots: set[Var], costs: dict[Var, float], groups: list[Group] | None) -> None:
+def promote(program: Program, reads: Reads, roots: set[Var], groups: list[Group] | None) -> None:
     """Add to `roots` the Vars that are cheaper to store than to recompute in each of their contexts."""
     nest_of = {var: number for number, group in enumerate(groups or []) for var in group.roots}
     contexts: dict[Var, dict[tuple, int]] = defaultdict(dict)
     users = Counter(x for equation in program.equations for x in equation.inputs if isinstance(x, Var))
     added = {equation.inputs[1] for equation in program.equations if adds_up(equation)}
+    written = written_parts(program, roots, reads).keys()
+    costs = inline_costs(program, roots | written)
     for equation in reversed(program.equations):
         for var in equation.outputs:
             own = contexts.pop(var, {})
             if var not in roots and own and not stays_inlined(equation, roots):
-                if expensive(var, own, costs[var]):
+                if expensive(var, own, costs[var], REREAD if var in written else STORE):
                     roots.add(shared_source(var, own, roots, users))
                 elif var in added and costs[var] > STORE:
                     roots.add(var)
@@ -234,9 +238,9 @@ def stays_inlined(equation: Equation, roots: set[Var]) -> bool:
     return is_alias(equation) and (equation.inputs[0] in roots or equation.inputs[0].equation is None)
 
 
-def expensive(var: Var, contexts: dict[tuple, int], cost: float) -> bool:
+def expensive(var: Var, contexts: dict[tuple, int], cost: float, least: float) -> bool:
     more = repeats(var, contexts)
-    return cost * more - LOAD * (more + 1) > STORE or (len(contexts) > CONTEXTS and cost > 0 <= more)
+    return cost * more - LOAD * (more + 1) > least or (len(contexts) > CONTEXTS and cost > 0 <= more)
 
 
 def repeats(var: Var, contexts: dict[tuple, int]) -> float:

@@ -15,12 +15,7 @@ from jitad.lower.reads import Reads, kind_of
 
 def reread(program: Program, roots: Collection[Var], reads: Reads) -> Program | None:
     """Return the Program that reads written values where they are written, None if no stored values are written."""
-    found: dict[Var, Equation] = {}
-    for equation in program.equations:
-        if equation.primitive.reread is not None and equation.outputs[0] in roots:
-            part = equation.inputs[1]
-            if part in roots and part not in program.outputs and kind_of(part.equation) == "inline" and reads.shares_frame(equation, part):
-                found.setdefault(part, equation)
+    found = {part: equation for part, equation in written_parts(program, roots, reads).items() if part in roots}
     if not found:
         return None
     env = Env({var: var for var in program.inputs})
@@ -32,3 +27,15 @@ def reread(program: Program, roots: Collection[Var], reads: Reads) -> Program | 
             if found.get(part) is equation:
                 env[part] = equation.primitive.reread(env[equation.outputs[0]], part.type, **equation.params)
     return Program(program.inputs, recorder.equations, env.read_all(program.outputs))
+
+
+def written_parts(program: Program, roots: Collection[Var], reads: Reads) -> dict[Var, Equation]:
+    """Return the values that could be read in the stored array they are written into, each with the equation that first writes it."""
+    found: dict[Var, Equation] = {}
+    for equation in program.equations:
+        if equation.primitive.reread is not None and equation.outputs[0] in roots:
+            part = equation.inputs[1]
+            inlined = isinstance(part, Var) and part.equation is not None and kind_of(part.equation) == "inline"
+            if inlined and part not in program.outputs and reads.shares_frame(equation, part):
+                found.setdefault(part, equation)
+    return found
