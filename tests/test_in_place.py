@@ -280,3 +280,16 @@ def test_small_parts_are_written_where_neighbours_are_read():
     numerical = (waves(u + 1e-6 * ways[0], sources + 1e-6 * ways[1]) - waves(u - 1e-6 * ways[0], sources - 1e-6 * ways[1])) / 2e-6
     assert np.vdot(slopes[0], ways[0]) + np.vdot(slopes[1], ways[1]) == pytest.approx(numerical, rel=1e-7)
     assert "clamp" not in jitad.show(waves, u, sources, stage="loops")
+
+
+def test_many_assignments_to_one_array():
+    x = np.sin(np.arange(20.0))
+
+    @jitad.jit
+    def f(x):
+        a = np.zeros(200)
+        for k in jitad.unroll(range(200)):
+            a[k] = x[k % 20] * k
+        return a.sum()
+
+    assert abs(f(x) - sum(x[k % 20] * k for k in range(200))) < 1e-9
