@@ -319,8 +319,6 @@ def test_random_numbers():
     for draw in (lambda: np.random.rand(3), lambda: np.random.normal(size=3), lambda: generator.normal(size=3), random.random,  # noqa: NPY002
                  lambda: random.gauss(0, 1)):
         check(TypeError, message, lambda: jit(lambda x: x + draw())(X))  # noqa: B023
-    seeded = jit(lambda x: x + np.random.default_rng(1).normal(size=3))
-    np.testing.assert_array_equal(seeded(X), X + np.random.default_rng(1).normal(size=3))
 
 
 # --- values that are no arrays ------------------------------------------------------------------------------------------------------

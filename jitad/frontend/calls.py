@@ -32,6 +32,7 @@ from jitad.frontend.own_code import FORMS
 from jitad.frontend.printing import method_of_stream
 from jitad.frontend.promotion import contains_traced
 from jitad.frontend.scipy_api import of_scipy, of_solver
+from jitad.frontend.seeds import SHARED, of_seeded, seeding
 from jitad.frontend.sources import NoSource
 from jitad.frontend.trace import home_trace
 from jitad.ir import errors
@@ -45,7 +46,6 @@ KINDS = {
     "an asynchronous generator": inspect.isasyncgenfunction,
 }  # fmt: skip
 GENERATORS = (np.random.Generator, np.random.RandomState, random.Random)
-SHARED = (np.random.rand.__self__, random.random.__self__)
 OBSERVERS = frozenset([bool, complex, float, int, len])
 FUNCTIONS = (types.FunctionType, types.BuiltinFunctionType, types.MethodType, functools.partial)
 
@@ -135,19 +135,33 @@ def builtin(captures: Captures, function):
     found = method_of_stream(function) or of_solver(function)
     if found is not None:
         return found
-    check_deterministic(captures, function)
+    drawing = drawn(captures, function)
+    if drawing is not None:
+        return drawing
     if isinstance(function.__self__, np.ufunc):
         return reading_lists(function)
     return replacement(captures, function)
 
 
-def check_deterministic(captures: Captures, function) -> None:
-    """Refuse to draw from a random number generator that lives longer than the trace, which would draw once for all calls."""
+def drawn(captures: Captures, function) -> Callable | None:
+    """Return what is called in the place of a method of a shared random number generator that the function has given a seed.
+
+    To draw from a generator that lives longer than the trace, which would draw once for all calls, is refused.
+    """
     source = function.__self__
     check_running(source)
-    if isinstance(source, GENERATORS) and (source in SHARED or id(source) in captures.watched):
+    if not isinstance(source, GENERATORS):
+        return None
+    found = of_seeded(captures, function) if source in SHARED else None
+    if found is None and (source in SHARED or id(source) in captures.watched):
         raise errors.TypeError(f"{function.__name__} draws random numbers while the function is traced: once, and not at each call; pass "
-                               "the numbers as an argument, or make a generator with a seed inside the function")
+                               "the numbers as an argument, or give the seed, or make a generator with one, inside the function")
+    return found
+
+
+def extension(captures: Captures, function):
+    """A function that was compiled by Cython."""
+    return seeding(captures, np.random.rand.__self__) if function is np.random.seed else callable_object(captures, function)
 
 
 def ufunc(captures: Captures, function: np.ufunc):
@@ -160,7 +174,9 @@ def dispatched(captures: Captures, function):
 
 
 def method(captures: Captures, bound: types.MethodType):
-    check_deterministic(captures, bound)
+    drawing = drawn(captures, bound)
+    if drawing is not None:
+        return drawing
     function = resolve(captures, bound.__func__)
     return bound if function is bound.__func__ else types.MethodType(function, bound.__self__)
 
@@ -225,6 +241,7 @@ def callable_object(captures: Captures, function):
 INTROSPECTION = {next: advanced, type: type_of, isinstance: instance_of, getattr: attribute_reader(resolve), hasattr: has_attribute}
 RULES = {
     types.FunctionType: python_function,
+    type(np.random.seed): extension,
     types.MethodType: method,
     functools.partial: partial,
     type(functools.lru_cache(lambda: None)): memoized,

@@ -51,6 +51,8 @@ class Captures:
         The outermost trace.
     unread
         Codes whose source could not be read, and why.
+    seeded
+        Generators that have the seeds which the function gave to shared ones, with the traces that it did it in.
     """
 
     def __init__(self):
@@ -60,13 +62,14 @@ class Captures:
         self.functions: dict[tuple, tuple] = {}
         self.unread: dict[types.CodeType, str] = {}
         self.copies: dict[int, tuple] = {}
+        self.seeded: dict[object, tuple] = {}
         self.around: Captures | None = None
         self.trace: Trace | None = None
 
     def __enter__(self) -> Captures:
         around = self.around = active.captures
         if around is not None:
-            for shared in ("watched", "arrays", "functions", "unread", "copies"):
+            for shared in ("watched", "arrays", "functions", "unread", "copies", "seeded"):
                 setattr(self, shared, getattr(around, shared))
         active.captures = self
         return self

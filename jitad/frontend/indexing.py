@@ -22,7 +22,7 @@ from jitad.frontend.extents import Extent, extent_of
 from jitad.frontend.masks import Selected, mask_of_places, packed, unpacked
 from jitad.frontend.memory_order import UNKNOWN, long_axes
 from jitad.frontend.open_slices import assign, get, is_open, put
-from jitad.frontend.promotion import as_operand, cast, to_atom
+from jitad.frontend.promotion import as_operand, cast, to_atom, whole
 from jitad.frontend.ragged import Ragged, agreed, parts
 from jitad.frontend.trace import pin
 from jitad.frontend.variants import settled
@@ -96,13 +96,13 @@ def picked(result: View, a: View, index: Index) -> View:
 
 
 def settled_key(key):
-    """Return a key in which what is one of several is what alone is possible here."""
-    return tuple(map(settled, key)) if type(key) is tuple else settled(key)
+    """Return a key in which what is one of several is what alone is possible here, and lists in arrays are arrays."""
+    return tuple(whole(settled(item)) for item in key) if type(key) is tuple else whole(settled(key))
 
 
 def setitem(a: View, key, value) -> None:
     """Perform ``a[key] = value``."""
-    key = settled_key(key)
+    key, value = settled_key(key), whole(value)
     if a.scalar:
         raise errors.TypeError("a scalar does not support item assignment")
     if type(key) is tuple:

@@ -15,12 +15,11 @@ from jitad.frontend.concrete import known
 from jitad.frontend.extents import Extent, at_least_zero, clipped, extent_of, from_end, opaque, quotient
 from jitad.frontend.masks import Selected, packed
 from jitad.frontend.promotion import cast, to_atom
-from jitad.frontend.ragged import Extents, Ragged, agreed, made, parts, refused
+from jitad.frontend.ragged import Extents, Ragged, agreed, parts
 from jitad.frontend.views import Box, Window
 from jitad.ir import errors
-from jitad.ir.program import Atom, literal
+from jitad.ir.program import Atom
 from jitad.ir.source import user_source
-from jitad.ir.types import INT
 from jitad.primitives.boxes import embed, slice_
 from jitad.primitives.checks import require
 from jitad.primitives.comparisons import ge, lt
@@ -52,6 +51,8 @@ def get(values: View, extents: Extents, key):
     if isinstance(key, Ragged) and key.dtype == bool:
         return values[mask_below(values, extents, key)]
     if any(isinstance(item, Ragged) for item in (key if type(key) is tuple else (key,))):
+        from jitad.frontend.open_places import gathered
+
         return gathered(values, extents, key)
     view, found, scalar = selected(values, extents, key)
     if any(extent.terms for extent in found):
@@ -66,7 +67,9 @@ def put(values: View, extents: Extents, key, value) -> None:
         values[mask_below(values, extents, key)] = value
         return
     if any(isinstance(item, Ragged) for item in (key if type(key) is tuple else (key,))):
-        put_at_indices(values, extents, key, value)
+        from jitad.frontend.open_places import change
+
+        change(values, extents, key, value)
         return
     view, found, _ = selected(values, extents, key)
     if not same_place(view, value):
@@ -210,55 +213,3 @@ def resolved(item: slice, extent: Extent, most: int) -> tuple[Extent, int, Exten
         limit = count.const
         start = start if limit else Extent(0)
     return start, step, count, limit
-
-
-def gathered(values: View, extents: Extents, key):
-    """Return the elements at indices that are a slice themselves."""
-    from jitad.frontend.indexing import getitem
-
-    items = list(key) if type(key) is tuple else [key]
-    places = [k for k, item in enumerate(items) if isinstance(item, Ragged)]
-    if len(places) > 1 or items[places[0]].dtype.kind not in "iu":
-        raise refused("an index by several arrays or masks")
-    (place,) = places
-    if any(extent.terms for extent in extents):
-        if any(item != slice(None) for item in items if not isinstance(item, Ragged)):
-            raise refused("an index by an array together with others")
-        index = counted_from_start(items[place], extents[place], place)
-        result = np.take(values, index.filled(0), axis=place)
-        return Ragged(result, (*extents[:place], *index.extents, *extents[place + 1:]))
-    if any(not (type(item) is int or isinstance(item, slice) or isinstance(item, View) and not item.ndim) for item in items[:place]):
-        raise refused("an index by arrays, None or Ellipsis")
-    before = sum(isinstance(item, slice) for item in items[:place])
-    index: Ragged = items[place]
-    items[place] = index.filled(0)
-    result = getitem(values, tuple(items))
-    shape = tuple(map(Extent, result.shape))
-    return made(result, (*shape[:before], *index.extents, *shape[before + index.ndim:]))
-
-
-def counted_from_start(index: Ragged, extent: Extent, axis: int) -> Ragged:
-    """Return indices of an axis counted from its start, checked."""
-    count = wrap(extent.atom())
-    valid = np.all((index >= -count) & (index < count))
-    count = wrap(require(to_atom(count), to_atom(valid), message=f"index out of bounds for axis {axis} of a slice", error="index"))
-    return Ragged(np.where(index.values < 0, index.values + count, index.values), index.extents)
-
-
-def put_at_indices(values: View, extents: Extents, index, value) -> None:
-    """Perform an assignment at indices that are a slice themselves: where they do not count, they lead to a row behind the others."""
-    if not isinstance(index, Ragged) or any(extent.terms for extent in extents) or index.ndim != 1 or index.dtype.kind not in "iu":
-        raise refused("an assignment by several arrays of indices, or by masks")
-    rows = values.shape[0]
-    valid = np.all((index >= -rows) & (index < rows))
-    last = require(literal(rows, INT), to_atom(valid), message=f"index is out of bounds for axis 0 with size {rows}", error="index")
-    places = Ragged(np.where(index.values < 0, index.values + rows, index.values), index.extents).filled(0)
-    places = np.where(wrap(index.mask(), scalar=False), places, wrap(last))
-    array, own = parts(value)
-    if len(own) == values.ndim and own[0].number != 1:
-        agreed(own[0], index.extents[0], f"the assignment at {user_source().short}")
-        atom = to_atom(array)
-        array = wrap(resized(atom, (index.values.shape[0], *atom.shape[1:])), scalar=False)
-    longer = np.concatenate([values, np.zeros((1, *values.shape[1:]), values.dtype)])
-    longer[places] = array
-    values[...] = longer[:rows]

@@ -112,6 +112,10 @@ class Ragged(NDArrayOperatorsMixin):
             result = UFUNCS[ufunc](*inputs, **kwargs)
         elif method == "__call__" and ufunc.signature is None:
             result = elementwise(ufunc, inputs, kwargs)
+        elif method == "at":
+            from jitad.frontend.ufunc_methods import at
+
+            return at(ufunc, *inputs)
         elif (ufunc, method) in METHODS:
             result = METHODS[ufunc, method](*inputs, **kwargs)
         else:

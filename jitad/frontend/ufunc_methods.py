@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import functools
 import math
 
 import numpy as np
 
 from jitad.frontend.cells import View, wrap
-from jitad.frontend.indexing import add_at, axis_number
+from jitad.frontend.extents import Extent
+from jitad.frontend.indexing import add_at, axis_number, settled_key
 from jitad.frontend.memory_order import UNKNOWN
+from jitad.frontend.open_places import change
+from jitad.frontend.open_slices import is_open, packed_key
 from jitad.frontend.promotion import as_operand, kind_of, to_atom
+from jitad.frontend.ragged import Ragged, refused
 from jitad.frontend.sequential import accumulate_in_order, change_in_order
 from jitad.frontend.ufuncs import call, plan_of, unknown, writable
 from jitad.ir import errors
@@ -90,6 +95,12 @@ def outer(ufunc: np.ufunc, x, y, **options):
 
 
 def at(ufunc: np.ufunc, a, indices, values=None) -> None:
+    indices = settled_key(indices)
+    if is_open(indices) or isinstance(values, Ragged):
+        if not isinstance(a, View) or ufunc.nin != 2:
+            raise refused(f"np.{ufunc.__name__}.at")
+        change(a, tuple(map(Extent, a.shape)), packed_key(indices), values, functools.partial(at, ufunc))
+        return
     if ufunc.nout != 1 or ufunc.nin > 2:
         raise unknown(ufunc, ".at")
     if ufunc not in (np.add, np.subtract) or writable(a).dtype.kind == "b":

@@ -245,11 +245,14 @@ class Appended(Growable):
     def __contains__(self, value) -> bool:
         return bool(np.any(self.as_array() == value))
 
+    def count(self, value) -> Array:
+        return np.sum(self.as_array() == value)
+
     def unreadable(self, *args, **kwargs):
         raise errors.ControlFlowError("a list that a staged loop or branch appends to is asked for something that jitad does not know; "
                                       "make an array of it, np.array(...)")
 
-    __eq__ = __ne__ = __lt__ = __le__ = __gt__ = __ge__ = __mul__ = __rmul__ = index = count = unreadable
+    __eq__ = __ne__ = __lt__ = __le__ = __gt__ = __ge__ = __mul__ = __rmul__ = index = unreadable
     __hash__ = None
 
 

@@ -8,7 +8,8 @@ from jitad.frontend.array import Array, is_traced, promote, wrap
 from jitad.frontend.numpy_api.operands import along, asarray, flat_unless, rearranged
 from jitad.frontend.numpy_api.reductions import truth
 from jitad.frontend.numpy_api.table import implements, named
-from jitad.frontend.promotion import contains_traced, to_atom
+from jitad.frontend.promotion import contains_traced, to_atom, whole
+from jitad.frontend.ragged import Ragged
 from jitad.ir import errors
 from jitad.ir.types import broadcast_shapes
 from jitad.primitives.selections import select_terms
@@ -79,8 +80,8 @@ for function in named("unique_all", "unique_counts", "unique_inverse", "unique_v
 @implements(np.take)
 def take(a, indices, axis=None, out=None, mode="raise"):
     a, axis = flat_unless(a, axis)
-    extent = a.shape[axis]
-    if not contains_traced(indices):
+    extent, indices = a.shape[axis], whole(indices)
+    if not isinstance(indices, Ragged) and not contains_traced(indices):
         indices = np.asarray(indices)
     if mode == "wrap":
         indices = indices % extent
@@ -88,7 +89,9 @@ def take(a, indices, axis=None, out=None, mode="raise"):
         indices = np.clip(indices, 0, extent - 1)
     elif mode != "raise":
         raise errors.ValueError(f"clipmode must be one of 'clip', 'raise', or 'wrap' (got '{mode}')")
-    if is_traced(indices) or indices.ndim != 1 or not len(indices) or indices.min() < -extent or indices.max() >= extent:
+    if is_traced(indices) or isinstance(indices, Ragged):
+        return a[along(axis, indices)]
+    if indices.ndim != 1 or not len(indices) or indices.min() < -extent or indices.max() >= extent:
         return a[along(axis, indices)]
     return rearranged(a, indices % extent, axis)
 
