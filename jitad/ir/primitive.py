@@ -102,6 +102,12 @@ class Primitive:
         Whether the result is zero beyond extents that are only known when the kernel runs.
     guard : ``(inputs, **params) -> (atom, inputs, exception)``
         For an operation that may fail: when it does not, operands with which it never does, and what is raised otherwise.
+    places : ``(inputs, **params) -> [(number, extent, safe)]``
+        For an operation at computed places: the operands that tell them, each with the extent of the axis that it is checked for, None if what
+        it holds is known to be right, and with a number for which it is right in any case.
+    idle : ``(active, inputs, **params) -> outputs``
+        For an operation with bodies: records a version in which nothing fails where `active`, a boolean scalar, does not hold; its results are
+        then anything.
     fails
         The exception that it may raise when the kernel runs, because of what its operands hold.
     effect
@@ -152,6 +158,8 @@ class Primitive:
     expand: Callable | None = None
     confines: Callable = lambda equation: False
     guard: Callable | None = None
+    places: Callable | None = None
+    idle: Callable | None = None
     fails: str = ""
     effect: bool = False
     pointwise: bool = False

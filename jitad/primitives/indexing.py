@@ -281,5 +281,8 @@ def simplify_scatter_add(inputs, unique=False):
 
 scatter_add.add_into = add_scattered
 scatter_add.simplify = simplify_scatter_add
+gather.places = lambda inputs: [(k, extent, 0) for k, extent in zip(range(1, len(inputs)), inputs[0].shape, strict=False)]
+scatter.places = scatter_add.places = lambda inputs, unique=False: [
+    (k, extent, 0) for k, extent in zip(range(2, len(inputs)), inputs[0].shape, strict=False)]
 for primitive in (gather, scatter, scatter_add):
     primitive.fails = "IndexError"

@@ -88,6 +88,14 @@ def place(b, index, x: ArrayType, scalars, spans: Spans, certain: bool):
     return tuple(found)
 
 
+def open_operands(spans: Spans, shape, first: int) -> list[tuple[int, int | None, int]]:
+    """Return the `places` slot of an operation whose operands from `first` on are the starts and counts of spans of an array."""
+    starts = [(extent if is_index(span) else None, 0 if span.step > 0 else -span.step * (span.extent - 1))
+              for span, extent in zip(spans, shape, strict=True) if span.start is None]
+    counts = [(None, 0) for span in spans if span.counted]
+    return [(number, *place) for number, place in enumerate((*starts, *counts), first)]
+
+
 def counts_of(b, scalars, spans: Spans) -> list:
     return [None if count is None else b.as_index(count(())) for count in open_places(spans, scalars)[1]]
 

@@ -35,6 +35,7 @@ from jitad.primitives.spans import (
     extents,
     is_index,
     numbers,
+    open_operands,
     open_places,
     place,
     unit,
@@ -359,3 +360,6 @@ window_place = linear(Primitive(
 window_add = write("window_add", "add", scatter_add, transpose=transpose_window_add, masks=masks_of_add, add_into=add_windowed, selecting=True,
                    dtypes="dfDl")
 window_update = write("window_update", "set", scatter, transpose=transpose_window_update, masks=masks_of_update, selecting=True, dtypes=ANY)
+window.places = window_part.places = lambda inputs, spans: open_operands(spans, inputs[0].shape, 1)
+window_place.places = lambda inputs, spans, shape: open_operands(spans, shape, 1)
+window_add.places = window_update.places = lambda inputs, spans: open_operands(spans, inputs[0].shape, 2)

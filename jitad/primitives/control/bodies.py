@@ -9,12 +9,14 @@ from collections.abc import Callable, Sequence
 
 from jitad.ir.dataflow import leading_to
 from jitad.ir.facts import is_undefined
+from jitad.ir.lowering import UNBOUNDED
 from jitad.ir.passes import PASSES
 from jitad.ir.program import Atom, Equation, Program, Var
 from jitad.ir.recorder import Recorder, build, inline
 from jitad.ir.symbolic import Zero, is_zero
 from jitad.ir.types import COUNTER, ArrayType
 from jitad.primitives.comparisons import lt, select
+from jitad.primitives.control.idle import idling
 from jitad.primitives.declare import instantiate, to_front
 from jitad.primitives.shaping import broadcast, reshape
 
@@ -193,14 +195,14 @@ def first_tangent(x: Atom, tangent: Atom | Zero) -> Atom:
     return x.equation.primitive(**x.equation.params) if is_zero(tangent) and is_undefined(x) else instantiate(tangent)
 
 
-def limited(body: Program, carries: int) -> Program:
-    """Return a body with a further constant, the number of trips, that leaves what it carries as it is in trips from there on."""
+def limited(body: Program, carries: int, length: int) -> Program:
+    """Return a body with a further constant, the number of trips, that leaves what it carries as it is in trips from there on, at most `length`."""
     count = Var(COUNTER)
     with Recorder() as recorder:
-        recorder.equations += body.equations
         runs = lt(body.inputs[0], count)
-        carried = zip(body.outputs[:carries], body.inputs[len(body.inputs) - carries :], strict=True)
-        outputs = [*[where(runs, new, old) for new, old in carried], *body.outputs[carries:]]
+        found = idling(body, body.inputs, runs, {} if length == UNBOUNDED else {body.inputs[0]: (0, max(length - 1, 0))})
+        carried = zip(found[:carries], body.inputs[len(body.inputs) - carries :], strict=True)
+        outputs = [*[where(runs, new, old) for new, old in carried], *found[carries:]]
     return Program([body.inputs[0], count, *body.inputs[1:]], recorder.equations, outputs)
 
 

@@ -18,6 +18,7 @@ from jitad.ir.symbolic import Zero, is_zero
 from jitad.ir.types import BOOL, INT, ArrayType
 from jitad.primitives.comparisons import select
 from jitad.primitives.control.bodies import batched_body, chosen, distinct, moved_body, needed, reduced, unite, widen_mask
+from jitad.primitives.control.idle import idle_body, may_fail
 from jitad.primitives.control.printing import one_by_one
 from jitad.primitives.declare import full, instantiate, is_linear, sample, to_front
 
@@ -118,6 +119,18 @@ def transpose_cond(cotangents, inputs, sums, branches):
     return [None, *[next(results) if moves else None for moves in flags]]
 
 
+def is_taken(index: Atom, number: int, last: int) -> Atom:
+    """Return whether a branch is the one that is taken; indices before the first and after the last are those."""
+    if index.dtype == BOOL:
+        return index if number else ~index
+    return index < 1 if number == 0 else index >= last if number == last else (index >= number) & (index < number + 1)
+
+
+def idle_cond(active, inputs, branches):
+    index, *operands = inputs
+    return cond(index if index.dtype == BOOL else select(active, index, 0), active, *operands, branches=tuple(map(idle_body, branches)))
+
+
 def batch_cond(size, inputs, axes, branches):
     """With one choice for all members the branches are batched; with a choice for each, all branches run and members select."""
     (index, *operands), (choice, *where) = inputs, axes
@@ -130,7 +143,13 @@ def batch_cond(size, inputs, axes, branches):
     if any(map(has_effects, branches)):
         return one_by_one(cond, size, inputs, axes, {"branches": branches})
     everywhere = [True] * len(branches[0].outputs)
-    found = [inline(batched_body(branch, size, batched, everywhere)[0], operands) for branch in branches]
+    found = []
+    for number, branch in enumerate(branches):
+        if may_fail(branch, {}):
+            program, _ = batched_body(idle_body(branch), size, [True, *batched], everywhere)
+            found.append(inline(program, [is_taken(index, number, len(branches) - 1), *operands]))
+        else:
+            found.append(inline(batched_body(branch, size, batched, everywhere)[0], operands))
     outputs = found[0]
     for number, results in enumerate(found[1:], 1):
         mask = index if index.dtype == BOOL else index >= number
@@ -170,3 +189,4 @@ cond = Primitive(
     samples=cond_samples,
     multiple=True,
 )
+cond.idle = idle_cond

@@ -33,6 +33,7 @@ from jitad.primitives.control.bodies import (
 )
 from jitad.primitives.control.confinement import at_hand_in, confined, counts_in, reading_part, stored_part
 from jitad.primitives.control.delays import advance, advanced_body, delayed_body
+from jitad.primitives.control.idle import no_trips
 from jitad.primitives.control.invariants import recorded_before, without
 from jitad.primitives.control.lasting import Lasting, lasting, loop_level
 from jitad.primitives.control.printing import one_by_one
@@ -210,7 +211,7 @@ def batch_loop(size, inputs, axes, body, length, consts, reverse):
         if has_effects(body):
             return one_by_one(loop, size, [count, *inputs], [several, *axes],
                               {"body": body, "length": length, "consts": consts, "reverse": reverse})
-        body, consts, inputs, axes = limited(body, len(body.outputs)), consts + 1, [count, *inputs], [several, *axes]
+        body, consts, inputs, axes = limited(body, len(body.outputs), length), consts + 1, [count, *inputs], [several, *axes]
         count = reduce_max(count, axes=(0,))
     held = [axis is not None for axis in axes[:consts]]
     carry = fixpoint([axis is not None for axis in axes[consts:]], lambda flags: batched_body(body, size, [False, *held, *flags], None)[1])
@@ -283,3 +284,4 @@ loop = Primitive(
     samples=loop_samples,
     multiple=True,
 )
+loop.idle = no_trips(loop)

@@ -16,6 +16,7 @@ from jitad.ir.recorder import Recorder, build, inline
 from jitad.ir.symbolic import Zero, is_zero
 from jitad.ir.types import ArrayType
 from jitad.primitives.control.bodies import batched_body, chosen, close, moved_body, needed, reduced
+from jitad.primitives.control.idle import idle_body
 from jitad.primitives.declare import is_linear, sample, to_front
 
 
@@ -95,6 +96,7 @@ def keeping(name: str, **slots) -> Primitive:
         jvp=jvp,
         accumulate=transpose_checkpoint,
         batch=batch,
+        idle=lambda active, inputs, program: primitive(active, *inputs, program=idle_body(program)),
         depends=depends,
         split=split,
         prune=prune,

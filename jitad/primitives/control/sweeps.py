@@ -36,6 +36,7 @@ from jitad.primitives.control.bodies import (
     reduced,
     unite,
 )
+from jitad.primitives.control.idle import no_trips
 from jitad.primitives.declare import instantiate, sample
 from jitad.primitives.reductions import reduce_max
 
@@ -172,7 +173,7 @@ def batch_sweeps(size, inputs, axes, bodies, consts, reverse, length):
     """All members run as many trips as the one that runs most; a member keeps its values in trips that are not its own."""
     (count, *inputs), (several, *axes) = inputs, axes
     if several is not None:
-        bodies = tuple([limited(sweep.body, sweep.carries) for sweep in arranged(bodies, consts)])
+        bodies = tuple([limited(sweep.body, sweep.carries, length) for sweep in arranged(bodies, consts)])
         consts, inputs, axes = consts + 1, [count, *inputs], [several, *axes]
         count = reduce_max(count, axes=(0,))
     batched = [axis is not None for axis in axes]
@@ -235,3 +236,4 @@ sweeps = Primitive(
     samples=sweeps_samples,
     multiple=True,
 )
+sweeps.idle = no_trips(sweeps)

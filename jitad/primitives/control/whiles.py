@@ -32,6 +32,7 @@ from jitad.primitives.control.bodies import (
     widened,
     with_tangents,
 )
+from jitad.primitives.control.idle import idling, may_fail, no_trips
 from jitad.primitives.control.invariants import recorded_before, without
 from jitad.primitives.control.printing import one_by_one
 from jitad.primitives.control.sweeps import sweeps
@@ -106,6 +107,7 @@ def batch_while(size, inputs, axes, test, body, length, consts):
     apart = decides(carry)
     operands = batched_operands(inputs, axes, [*held, *carry], size)
     if apart:
+        body = idle_when_finished(body, test)
         test, body, carry = counting(test, consts), counted(body, consts), [True, *carry]
         operands.insert(consts, batched_operands([literal(0, INT)], [None], [True], size)[0])
     decide, _ = batched_body(test, size, [False, *held, *carry], None)
@@ -120,6 +122,13 @@ def batch_while(size, inputs, axes, test, body, length, consts):
     if apart:
         return outputs[1:], [0 if moves else None for moves in carry]
     return outputs, [None, *[0 if moves else None for moves in carry]]
+
+
+def idle_when_finished(body: Program, test: Program) -> Program:
+    """Return a body in which nothing fails where the test does not hold."""
+    if not may_fail(body, {}):
+        return body
+    return build(lambda *inputs: idling(body, inputs, inline(test, inputs)[0]), body.input_types)
 
 
 def below(test: Program) -> Program:
@@ -193,3 +202,4 @@ while_ = Primitive(
     samples=while_samples,
     multiple=True,
 )
+while_.idle = no_trips(while_)
