@@ -48,7 +48,7 @@ def budgeted(memory: Memory, derivative: Callable, bytes_of: Callable = lambda c
 
 
 def decorator(transformation: Callable) -> Callable:
-    """Let a transformation be used bare, ``@grad``, and with options, ``@grad(argnums=1)``."""
+    """Let a transformation be used bare, ``@grad``, and with options, ``@grad(argnums=1)``; what it gives remembers how it was made."""
 
     @functools.wraps(transformation)
     def transform(function: Callable | None = None, *args, **options):
@@ -56,7 +56,9 @@ def decorator(transformation: Callable) -> Callable:
             return lambda f: transform(f, **options)
         if not callable(function):
             raise errors.TypeError(f"{transformation.__name__} takes a function, not {function!r}, which is a {type(function).__name__}")
-        return transformation(function, *args, **options)
+        result = transformation(function, *args, **options)
+        result.recipe = functools.partial(transform, **options), (function, *args)
+        return result
 
     return transform
 

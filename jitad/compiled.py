@@ -8,6 +8,7 @@ captured arrays as they are now.
 from __future__ import annotations
 
 import functools
+import sys
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -128,6 +129,7 @@ class Compiled:
     """A function that is traced and compiled at its first call with each signature.
 
     ``body(args, kwargs)`` is run within a trace. `shortcuts` are those of calls without keywords, `named_shortcuts` those of calls with some.
+    `recipe` is a function and arguments with which it makes this one anew. Other processes get this one by its name, or else by its recipe.
     """
 
     def __init__(self, body: Callable, wrapped: Callable | None = None, static_argnums=(), static_argnames=()):
@@ -138,11 +140,26 @@ class Compiled:
         self.shortcuts: tuple[Callable, ...] = ()
         self.named_shortcuts: tuple[Callable, ...] = ()
         self.lock = threading.RLock()
+        self.recipe: tuple[Callable, tuple] | None = None
         if wrapped is not None:
             functools.update_wrapper(self, wrapped, updated=())
 
     def __repr__(self) -> str:
         return f"<compiled {getattr(self, '__qualname__', self.body)}>"
+
+    def __reduce__(self):
+        name = getattr(self, "__qualname__", None)
+        if name is not None and found_by_name(self.__module__, name) is self and not (self.__module__ == "__main__" and sent_by_value()):
+            return name
+        if self.recipe is None:
+            raise errors.TypeError(f"{self!r} cannot be pickled, since it is not found under its name; define it in a module, outside of functions")
+        return self.recipe
+
+    def __copy__(self) -> Compiled:
+        return self
+
+    def __deepcopy__(self, memo) -> Compiled:
+        return self
 
     def __get__(self, instance, owner=None):
         return self if instance is None else functools.partial(self, instance)
@@ -271,6 +288,22 @@ class Compiled:
         written = [array for array, _ in captures.written()]
         inputs = [(number, leaf.type.dtype) for number, leaf in enumerate(specs) if isinstance(leaf, Leaf)]
         return Entry(traced, structures[0], inputs, list(changed), in_rows, written, captures.checker(traced.pinned))
+
+
+def found_by_name(module: str, name: str):
+    """Return what a module has under a dotted name, None if there is nothing."""
+    found = sys.modules.get(module)
+    for part in name.split("."):
+        found = getattr(found, part, None)
+    return found
+
+
+def sent_by_value() -> bool:
+    """Return whether cloudpickle is asking, which sends what the main script defines by value: its processes do not run that script."""
+    frame = sys._getframe(1)
+    while frame is not None and not frame.f_globals.get("__name__", "").endswith("cloudpickle"):
+        frame = frame.f_back
+    return frame is not None
 
 
 class Plan:

@@ -8,6 +8,7 @@ In: which body or how often, constants, carried values. Out: the carried values 
 the carried values, of unchanged types. An array that a body updates (`scatter`) is carried; one that it reads is a constant.
 
 - the primitives: `loops`, `whiles`, `sweeps`, `branches`, `recomputation` (`checkpoint`), `replays`, `printing`, `undefined`;
+- members of a batch that have nothing to do: `idle`;
 - `bodies`: what their rules have in common;
 - reverse mode: `lasting` (what can be read again after a loop), `confinement` (residuals that are zero in part), `reversal` (the transpose of
   `sweeps`), `schedules` and `online` (snapshots);
