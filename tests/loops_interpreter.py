@@ -163,7 +163,7 @@ def run_repeat(repeat, memory):
 
 def run_call(call, memory):
     if call.routine == "gemm":
-        results = [product(call, memory)]
+        results = [product(call, memory, right) for right in call.inputs[1:]]
     else:
         primitive = REGISTRY[call.routine]
         arrays = [memory.array(buffer, type) for buffer, type in zip(call.inputs, call.input_types, strict=True)]
@@ -173,14 +173,15 @@ def run_call(call, memory):
         memory.store(buffer, array)
 
 
-def product(call, memory):
+def product(call, memory, right):
     def matrices(m, buffer):
         flat = memory.array(buffer).reshape(-1)
         strides = [k * flat.itemsize for k in (m.batch_stride, m.row_stride, m.column_stride)]
         assert (m.batch - 1) * m.batch_stride + (m.rows - 1) * m.row_stride + (m.columns - 1) * m.column_stride < flat.size
         return as_strided(flat, (m.batch, m.rows, m.columns), strides)
 
-    return matrices(call.params["x"], call.inputs[0]) @ matrices(call.params["y"], call.inputs[1])
+    result = matrices(call.params["x"], call.inputs[0]) @ matrices(call.params["y"], right)
+    return result.swapaxes(1, 2) if call.params["turned"] else result
 
 
 def run_nest(nest, memory, rows=None, cut=0):

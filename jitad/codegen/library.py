@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 
 from llvmlite import ir
 
-from jitad.codegen import blas, eigenvalues, fourier, inner_products, printing
+from jitad.codegen import blas, eigenvalues, fourier, inner_products, matrix_vector, printing
 from jitad.codegen.emission import copy_bytes, room
 from jitad.codegen.failures import call_number
 from jitad.codegen.loop import Loop
@@ -31,7 +31,7 @@ from jitad.codegen.stacks import (
 )
 from jitad.ir.types import INT
 from jitad.lower.loops import Call
-from jitad.lower.products import Matrix
+from jitad.lower.products import Matrix, is_applied
 
 Share = Callable[[int, Sequence[ir.Value], Callable], ir.Value]
 
@@ -57,22 +57,32 @@ def emit_gemm(builder, call: Call, pointer: Pointer) -> None:
 
 
 def emit_matrix(builder, call: Call, pointers: Sequence[ir.Value], k: ir.Value) -> None:
-    """The product of the k-th matrices of two stacks."""
+    """The product of the k-th matrices of two stacks, or of the first with several."""
     x, y = call.params["x"], call.params["y"]
     dtype = call.outputs[0].type.dtype
-    strides = x.batch_stride, y.batch_stride, x.rows * y.columns
-    left, right, out = (
-        offset(builder, base, builder.mul(k, ir.Constant(I64, stride)), dtype) for base, stride in zip(pointers, strides, strict=True)
-    )
-    if is_inline(call):
-        inner_products.emit_product(builder, dtype, x, y, left, right, out)
-    else:
-        product(builder, dtype, x, y, left, right, out)
+    count = len(call.outputs)
+    strides = [x.batch_stride, *[y.batch_stride] * count, *[x.rows * y.columns] * count]
+    left, *others = [offset(builder, base, builder.mul(k, ir.Constant(I64, stride)), dtype) for base, stride in zip(pointers, strides, strict=True)]
+    if is_applied(x, y, dtype):
+        apart = (x.rows, 1) if call.params["turned"] else (1, y.columns)
+        factors = matrix_vector.vectors(builder, dtype, others[:count], y.columns, y.column_stride, y.row_stride)
+        results = matrix_vector.vectors(builder, dtype, others[count:], y.columns, *apart)
+        matrix_vector.emit_products(builder, dtype, x, left, factors, results)
+        return
+    right, out = others
+    if call.params["turned"]:
+        x, y, left, right = y.transposed, x.transposed, right, left
+    emit = inner_products.emit_product if is_inline(call) else product
+    emit(builder, dtype, x, y, left, right, out)
 
 
 def is_inline(call: Call) -> bool:
     """Whether a call is of products that BLAS is not asked for, which has threads of its own."""
-    return call.routine == "gemm" and call.outputs[0].type.dtype.kind == "f" and bool(inner_products.tile(call.params["x"], call.params["y"]))
+    dtype = call.outputs[0].type.dtype
+    if call.routine != "gemm" or dtype.kind != "f":
+        return False
+    x, y = call.params["x"], call.params["y"]
+    return is_applied(x, y, dtype) or bool(inner_products.tile(x, y))
 
 
 def product(builder, dtype, x: Matrix, y: Matrix, left, right, out) -> None:

@@ -27,7 +27,7 @@ def count_call(call: Call) -> int:
 def count_linear_algebra(call: Call, shape: tuple[int, ...]) -> int:
     if call.routine == "gemm":
         x, y = call.params["x"], call.params["y"]
-        return 2 * x.batch * x.rows * x.columns * y.columns
+        return 2 * x.batch * x.rows * x.columns * y.columns * len(call.outputs)
     n, stack = shape[-1], math.prod(shape[:-2])
     if call.routine in ("lu", "cholesky", "definite"):
         return stack * (2 if call.routine == "lu" else 1) * n**3 // 3

@@ -11,6 +11,7 @@ from __future__ import annotations
 from jitad.ir.program import Program
 from jitad.lower.blocks import lower_block
 from jitad.lower.bodies import Context
+from jitad.lower.common_matrices import join_products
 from jitad.lower.effort import spend_effort
 from jitad.lower.layout import turn_inputs, turn_work
 from jitad.lower.loop_order import order_loops
@@ -37,6 +38,7 @@ def lower(program: Program) -> Loops:
     turn_work(steps, used_whole(steps).union(outputs))
     steps = turn_inputs(steps, inputs)
     steps = pad_rows(steps, inputs, outputs)
+    steps = join_products(steps)
     spend_effort(steps)
     reorder_sums(steps)
     steps = share_out(stream_out(steps))

@@ -20,7 +20,7 @@ from jitad.lower.index import Index, Range, loop_variable, structure
 from jitad.lower.index import linear as linear_position
 from jitad.lower.joining import joined
 from jitad.lower.loops import Accumulate, Buffer, Call, Nest, Reduction, Region, ScatterStore, Store
-from jitad.lower.products import blas_matrices
+from jitad.lower.products import blas_matrices, product_of
 from jitad.lower.reads import SHORT, iteration_box, kind_of, loop_axes, places, reduced_box
 from jitad.lower.regions import Ranges, pieces_at, regions, tiles
 from jitad.lower.scalars import Builder, Complex, Expr
@@ -232,8 +232,8 @@ def build_call(context: Context, group: Group) -> list[Call]:
     equation = group.roots[0].equation
     matrices = blas_matrices(equation) if isinstance(equation.primitive.lower, Reduce) else None
     routine = "gemm" if matrices else equation.primitive.lower.routine
-    operands = [matrices[0].base, matrices[1].base] if matrices else equation.inputs
-    params = {"x": matrices[0], "y": matrices[1]} if matrices else equation.params
+    params = product_of(*matrices, equation.outputs[0].dtype) if matrices else equation.params
+    operands = [params["x"].base, params["y"].base] if matrices else equation.inputs
     numbers = {x: context.new_buffer(x.type) for x in operands if isinstance(x, Literal) or x in context.counters}
     inputs = [numbers[x] if x in numbers else context.buffer_of(x) for x in operands]
     outputs = [context.buffers[x] for x in equation.outputs]

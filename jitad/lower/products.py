@@ -1,4 +1,4 @@
-"""Matrix products: which go to BLAS, and how their operands lie in memory.
+"""Matrix products: which are calls, of BLAS or of what is emitted here, and how their operands lie in memory.
 
 In: an equation of the `dot` family (a `Reduce` whose parameters are `contract` and `batch` axes). Out: the operands that BLAS
 reads, with transposes looked through, and the strides of the matrices. Invariant: no operand is copied to transpose it unless neither
@@ -10,12 +10,17 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+import numpy as np
+
 from jitad.ir.program import Atom, Equation, Literal, Var
 
-SMALL_MATRIX = 1024
-SMALL_PRODUCT = 4096
+SMALL_MATRIX = 256  # elements, the least of a matrix for which its product with a vector is a step of its own
+SMALL_PRODUCT = 2048  # multiplications, the least of a product of a matrix with few vectors; twice that of others
 SHORT = 16
 SMALL_OPERAND = 128  # elements of a matrix whose products are spelled out
+FEW_VECTORS, LARGE_MATRIX = 8, 2**16  # the most vectors, and elements of a matrix, for a product that is not left to BLAS
+LARGER = 16  # how many times more elements a matrix may have for several vectors
+GATHERED = 4096  # elements of vectors that may be copied for that
 
 
 @dataclass(frozen=True)
@@ -34,6 +39,10 @@ class Matrix:
     def direct(self) -> bool:
         """Whether BLAS can read it: one of the matrix axes is contiguous."""
         return self.row_stride == 1 or self.column_stride == 1
+
+    @property
+    def transposed(self) -> Matrix:
+        return Matrix(self.base, self.batch, self.columns, self.rows, self.column_stride, self.row_stride, self.batch_stride)
 
 
 def look_through(atom: Atom) -> tuple[Atom, tuple[int, ...]]:
@@ -93,7 +102,7 @@ def dot_axes(equation: Equation) -> tuple[Side, Side]:
 
 
 def worthwhile(equation: Equation) -> bool:
-    """Whether an equation is a product large enough for a BLAS call."""
+    """Whether an equation is a product large enough for a call."""
     if "contract" not in equation.params or equation.outputs[0].dtype.kind not in "fc":
         return False
     x, y = equation.inputs
@@ -104,7 +113,8 @@ def worthwhile(equation: Equation) -> bool:
     k = math.prod(x.shape[i] for i in left.contract)
     if k == 1 or m == n == 1 or (k <= SHORT and min(m, n) <= SHORT and k * min(m, n) <= SMALL_OPERAND):
         return False
-    return m * n * k >= SMALL_PRODUCT if m > 1 and n > 1 else max(m * k, n * k) >= SMALL_MATRIX
+    least = SMALL_MATRIX if min(m, n) == 1 else SMALL_PRODUCT if min(m, n) <= FEW_VECTORS else 2 * SMALL_PRODUCT
+    return m * n * k >= least
 
 
 def is_confined(x: Atom, depth: int = 4) -> bool:
@@ -118,7 +128,7 @@ def is_confined(x: Atom, depth: int = 4) -> bool:
 
 
 def blas_matrices(equation: Equation) -> tuple[Matrix, Matrix] | None:
-    """Return the operands of a product that is worth a BLAS call, x as rows x contracted and y as contracted x columns."""
+    """Return the operands of a product that is worth a call, x as rows x contracted and y as contracted x columns."""
     if not worthwhile(equation):
         return None
     (x, y), (left, right) = equation.inputs, dot_axes(equation)
@@ -130,3 +140,16 @@ def blas_operands(equation: Equation) -> tuple[Atom, Atom] | None:
     """Return the Vars that a BLAS call would read, or None where the product stays a loop nest."""
     matrices = blas_matrices(equation)
     return matrices and (matrices[0].base, matrices[1].base)
+
+
+def is_applied(x: Matrix, y: Matrix, dtype: np.dtype) -> bool:
+    """Whether the product is that of a matrix with a few vectors, and is computed without BLAS, which packs operands."""
+    within_reach = x.row_stride == 1 or (x.column_stride == 1 and (y.row_stride == 1 or y.rows * y.columns <= GATHERED))
+    most = LARGE_MATRIX if y.columns == 1 else LARGER * LARGE_MATRIX
+    return dtype.kind == "f" and y.columns <= FEW_VECTORS and within_reach and x.rows * x.columns <= most
+
+
+def product_of(x: Matrix, y: Matrix, dtype: np.dtype) -> dict:
+    """Return the parameters of a call that computes a product; it is that of the transposes, `turned`, if the second one is a matrix for few rows."""
+    turned = x.rows < y.columns and is_applied(y.transposed, x.transposed, dtype)
+    return {"x": y.transposed, "y": x.transposed, "turned": True} if turned else {"x": x, "y": y, "turned": False}

@@ -77,7 +77,7 @@ def stack_pays(call: Call, least: int) -> bool:
     if len(factors) != 2 or factors[0].batch < 2:
         return False
     x, y = factors
-    return (LOAD + PRODUCT) * x.batch * x.rows * x.columns * y.columns >= least
+    return (LOAD + PRODUCT) * x.batch * x.rows * x.columns * y.columns * len(call.outputs) >= least
 
 
 def block_of(step: Nest | Strips, nests: Sequence[Nest], cost: int, dim: int) -> int:
