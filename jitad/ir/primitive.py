@@ -44,6 +44,9 @@ class Primitive:
     reach : ``(mask, which, inputs, **params) -> mask``
         For a linear primitive that is neither pointwise nor structural: the elements of operand `which` on which results depend where the
         boolean atom `mask` is true; `inputs` as for `transpose`.
+    taken : ``(equation) -> list``
+        For a choice between bodies: for each operand a function that records a boolean scalar, without which it receives no cotangent; None if it
+        always may.
     masks : ``(mask, inputs, **params) -> list of masks``
         For a structural primitive: the elements of each linear operand on which the results depend that are in the boolean atom `mask` (None:
         all), as boolean atoms (None: all of them). Without it, they are found by moving ones and zeros.
@@ -133,6 +136,7 @@ class Primitive:
     transpose: Callable | None = None
     accumulate: Callable | None = None
     reach: Callable | None = None
+    taken: Callable | None = None
     masks: Callable | None = None
     batch: Callable | None = None
     depends: Callable | None = None

@@ -22,7 +22,7 @@ from jitad.ir.types import BOOL, ArrayType
 from jitad.primitives.comparisons import ne, select
 from jitad.primitives.declare import full, instantiate
 from jitad.primitives.reductions import reduce_sum
-from jitad.primitives.shaping import reshape
+from jitad.primitives.shaping import broadcast, reshape
 from jitad.transform.linearize import LinearMap
 from jitad.transform.partition import partition
 
@@ -125,9 +125,23 @@ def transpose_into(equation: Equation, cts: dict[Var, Cotangent], moving: set[Va
     inputs = [Linear(atom.type) if atom in moving else atom for atom in equation.inputs]
     found = [cts.pop(var, None) for var in equation.outputs]
     cotangents = [instantiate(Zero(var.type)) if ct is None else ct.settle() for var, ct in zip(equation.outputs, found, strict=True)]
-    sums = [ct.settle() if atom in moving and (ct := cts.pop(atom, None)) is not None else None for atom in equation.inputs]
+    before = [cts.pop(atom, None) if atom in moving else None for atom in equation.inputs]
+    sums = [None if ct is None else ct.settle() for ct in before]
     results = equation.primitive.accumulate(cotangents, inputs, sums, **equation.params)
-    return [None if skip(result, x) else Cotangent(result) for result, x in zip(results, inputs, strict=True)]
+    taken = equation.primitive.taken(equation) if equation.primitive.taken is not None else [None] * len(inputs)
+    return [None if skip(result, x) else joined(result, ct, mask) for result, x, ct, mask in zip(results, inputs, before, taken, strict=True)]
+
+
+def joined(value: Atom, before: Cotangent | None, taken: Callable[[], Atom] | None) -> Cotangent:
+    """Return the sum of an exact cotangent and of what is zero unless ``taken()``, a scalar, holds."""
+    if taken is None or before is not None and before.mask is None:
+        return Cotangent(value)
+
+    def mask() -> Atom:
+        found = broadcast(taken(), shape=value.shape) if value.shape else taken()
+        return found if before is None else found | before.mask()
+
+    return Cotangent(value, once(mask))
 
 
 def transpose_expansion(equation: Equation, cts: dict[Var, Cotangent], moving: set[Var]) -> list[Cotangent | None]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import operator
 from collections.abc import Sequence
 
 import numpy as np
@@ -119,6 +121,19 @@ def transpose_cond(cotangents, inputs, sums, branches):
     return [None, *[next(results) if moves else None for moves in flags]]
 
 
+def taken_cond(equation: Equation) -> list:
+    """An operand receives something where a branch is taken whose results depend on it."""
+    index, branches = equation.inputs[0], equation.params["branches"]
+    reading = zip(*[needed(branch, [True] * len(branch.outputs)) for branch in branches], strict=True)
+    return [None, *[None if all(reads) else functools.partial(any_taken, index, reads) for reads in reading]]
+
+
+def any_taken(index: Atom, branches: Sequence[bool]) -> Atom:
+    """Return whether one of some branches is taken."""
+    found = [is_taken(index, number, len(branches) - 1) for number, reads in enumerate(branches) if reads]
+    return functools.reduce(operator.or_, found) if found else full(False, ArrayType(BOOL))
+
+
 def is_taken(index: Atom, number: int, last: int) -> Atom:
     """Return whether a branch is the one that is taken; indices before the first and after the last are those."""
     if index.dtype == BOOL:
@@ -190,3 +205,4 @@ cond = Primitive(
     multiple=True,
 )
 cond.idle = idle_cond
+cond.taken = taken_cond
