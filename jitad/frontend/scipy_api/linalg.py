@@ -8,6 +8,7 @@ from jitad.frontend.array import to_atom, wrap
 from jitad.frontend.numpy_api.linalg import inexact, square
 from jitad.frontend.numpy_api.operands import asarray
 from jitad.frontend.own_code import traced_as_users
+from jitad.frontend.scipy_api.banded import solve_banded, solveh_banded
 from jitad.frontend.scipy_api.options import refuse
 from jitad.ir import errors
 from jitad.ir.types import real_dtype
@@ -271,4 +272,4 @@ def solve_discrete_lyapunov(a, q, method=None):
 FUNCTIONS = {function.__name__: function for function in (
     solve_triangular, cholesky, cho_factor, cho_solve, solve, inv, det, norm, block_diag, toeplitz, circulant, hankel, companion, solve_toeplitz,
     matmul_toeplitz, solve_circulant, khatri_rao, lu_factor, lu_solve, svd, svdvals, qr, eigh, eigvalsh, eig, eigvals, pinv, pinvh, lstsq, expm,
-    solve_sylvester, solve_continuous_lyapunov, solve_discrete_lyapunov)}
+    solve_sylvester, solve_continuous_lyapunov, solve_discrete_lyapunov, solve_banded, solveh_banded)}
