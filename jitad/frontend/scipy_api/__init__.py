@@ -5,8 +5,11 @@ They are found by their names and modules, so that SciPy is not imported for the
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import importlib
+import io
+import sys
 import types
 from collections.abc import Callable
 from numbers import Real
@@ -38,11 +41,17 @@ def of_scipy(function: Callable) -> Callable | None:
         args, kwargs = [read(x) for x in args], {name: read(x) for name, x in kwargs.items()}
         traced = contains_traced(args) or contains_traced(list(kwargs.values()))
         if not traced and args and isinstance(args[0], types.FunctionType | types.MethodType | functools.partial):
+            written = io.StringIO()  # SciPy's solvers in C report what they do not pass on
             try:
-                return function(*args, **kwargs)
+                with contextlib.redirect_stderr(written):
+                    result = function(*args, **kwargs)
             except Exception as error:
                 if not asks_for_values(error):
+                    sys.stderr.write(written.getvalue())
                     raise
+            else:
+                sys.stderr.write(written.getvalue())
+                return result
             traced = True  # the function takes traced values from elsewhere
         return uncertain(known(*args, **kwargs)) if traced else function(*args, **kwargs)
 
@@ -59,7 +68,9 @@ def uncertain(result):
 
 def asks_for_values(error: BaseException | None) -> bool:
     """Return whether an exception comes of asking a traced array for its values."""
-    return error is not None and (isinstance(error, errors.ConcreteValueError) or asks_for_values(error.__cause__ or error.__context__))
+    if error is None or isinstance(error, errors.ConcreteValueError) or type(error).__module__ == "_minpack":
+        return error is not None
+    return asks_for_values(error.__cause__ or error.__context__)
 
 
 def read(x):

@@ -1,7 +1,7 @@
 """``scipy.optimize``: roots of functions of one number that take traced values.
 
 The root is found by iteration, of which no derivative is taken; two steps of Newton's method from there give the derivatives up to the third order,
-by the implicit function theorem.
+by the implicit function theorem. For systems see `systems`.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from jitad.frontend.array import to_atom, wrap
 from jitad.frontend.numpy_api.operands import asarray
 from jitad.frontend.own_code import TANGENTS, traced_as_users
 from jitad.frontend.scipy_api.options import refuse
+from jitad.frontend.scipy_api.systems import fsolve, root
 from jitad.ir import errors
 from jitad.primitives.custom import stop_gradient
 
@@ -152,5 +153,6 @@ def refusing(name: str):
     return refused
 
 
-REFUSED = ("fsolve", "root", "least_squares", "minimize", "minimize_scalar", "curve_fit", "fixed_point")
-FUNCTIONS = {**{name: refusing(name) for name in REFUSED}, **dict.fromkeys(BRACKETING, between), "newton": newton, "root_scalar": root_scalar}
+REFUSED = ("least_squares", "minimize", "minimize_scalar", "curve_fit", "fixed_point")
+FUNCTIONS = {**{name: refusing(name) for name in REFUSED}, **dict.fromkeys(BRACKETING, between), "newton": newton, "root_scalar": root_scalar,
+             "fsolve": fsolve, "root": root}
