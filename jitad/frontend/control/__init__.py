@@ -8,7 +8,7 @@ equations `cond`, `loop`, `while` and new values of what the bodies change.
   `comprehensions`, `blocks`;
 - a body that is traced: `bodies`, `state` (the places that it may change), `signals` (how it ends), `catching` (exceptions in it), `equations`;
 - what a loop carries: `carries`, `sharing` and `exchanges` (arrays with several names), `iterables` (what it runs over), `bounds` (of its counters);
-- what a branch gives: `choices` (arrays that may be the same), `names` (that only one arm binds), `likeness` (values of two structures);
+- what a branch gives: `merging`, `choices` (arrays that may be the same), `names` (that only one arm binds), `likeness` (values of two structures);
 - values taken apart into atoms: `pictures`; values that are one of several: `trials`;
 - lists that grow: `appended`, `extension`, `columns`, `elements`, `growth`, `lists`, `unchangeable`; elements by a traced number: `lookups`;
 - functions of Python's and NumPy's that decide something: `comparisons`, `orders`, `elementwise`.

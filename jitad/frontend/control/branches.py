@@ -9,43 +9,25 @@ from __future__ import annotations
 
 import contextlib
 import functools
-from collections.abc import Callable, Iterable, Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
 
 from jitad.frontend.array import Array, to_atom, wrap
 from jitad.frontend.cells import is_traced
 from jitad.frontend.control.appended import Appended
-from jitad.frontend.control.bodies import Pass, State, choice, commit_all
+from jitad.frontend.control.bodies import Pass, State
 from jitad.frontend.control.catching import NONE_RAISED, Unwound, attempts, caught, is_raised, resumed
-from jitad.frontend.control.choices import Choices, is_whole, unchangeable_choice
-from jitad.frontend.control.growth import longest, settle, with_room
-from jitad.frontend.control.likeness import Template, common, fitted, placed, template
-from jitad.frontend.control.names import bind_partly, is_partial
-from jitad.frontend.control.pictures import (
-    Picture,
-    ShapesDiffer,
-    StructuresDiffer,
-    converted,
-    joined,
-    kind_of_leaf,
-    placeholders,
-)
+from jitad.frontend.control.growth import with_room
+from jitad.frontend.control.merging import Merger
 from jitad.frontend.control.raising import raise_where
-from jitad.frontend.control.signals import NONE, NOTHING, RAISE, RAISED, RETURN, Signal, codes, is_none, returning
-from jitad.frontend.control.state import LENGTH, UNSET, NameSlot, Site
-from jitad.frontend.extents import extent_of
-from jitad.frontend.guards import same as same_value
-from jitad.frontend.programs import Leaf
+from jitad.frontend.control.signals import NONE, NOTHING, RAISE, RAISED, RETURN, Signal, is_none, returning
+from jitad.frontend.control.state import Site
 from jitad.frontend.promotion import cast
 from jitad.frontend.trace import Trace, current_trace
-from jitad.frontend.trees import OBJECTS, flatten
-from jitad.frontend.undefined import Undefined
 from jitad.frontend.variants import Variant, settled
 from jitad.frontend.views import reshaped
 from jitad.ir import errors
-from jitad.ir.program import Atom, literal
-from jitad.ir.source import user_source
-from jitad.ir.types import BOOL, INT
+from jitad.ir.program import Atom
+from jitad.ir.types import BOOL
 from jitad.primitives.comparisons import eq
 
 NO_SITE = Site(())
@@ -108,7 +90,7 @@ def chosen_arm(test: Atom, arms: Sequence[Callable], state: State) -> Signal | N
                 raise_where(test if taken else ~test, error)
                 assume(test, not taken, current_trace())
                 return arms[not taken]()
-        return merged(test, passes, state, saved)
+        return Merger(test, passes, state, saved).run()
 
     signal = with_room(construct, state)
     if signal is not None and signal.known and signal.code == RAISE:
@@ -126,159 +108,6 @@ def refuse_globals(site: Site) -> None:
         raise errors.ControlFlowError(
             f"the global name {site.outermost[0]} is set in control flow that is decided when the compiled function runs; return the value "
             "from the function instead")
-
-
-def merged(test: Atom, arms: list[Pass], state: State, saved) -> Signal | None:
-    """Record the choice between two traced arms, and give names, entries and cells their new values."""
-    settle(longest(arms))
-    groups: list[tuple] = []
-    columns: tuple[list[Atom], list[Atom]] = [], []
-
-    def add(pictures: list[Picture], label: str) -> tuple:
-        try:
-            kinds = joined(*pictures)
-        except (ShapesDiffer, StructuresDiffer) as error:
-            raise errors.ControlFlowError(
-                f"{label} is not of one kind in both arms of the branch: {error.args[0]}; whether the branch is taken is only known when "
-                "the compiled function runs, so both arms must give values of one shape and structure") from None
-        start = len(columns[0])
-        for arm, column, p in zip(arms, columns, pictures, strict=True):
-            with arm.trace.recorder:
-                column += converted(p, kinds)
-        return pictures[0].treedef, kinds, slice(start, len(columns[0]))
-
-    for slot in state.slots:
-        values = [arm.values[slot] if slot in arm.values else saved.values[slot] for arm in arms]
-        if values[0] is values[1] or (not is_traced(values[0]) and same_value(*values)):
-            slot.set(values[0])
-        elif slot.label == LENGTH and (added := same_length(slot, arms, saved)) is not None:
-            slot.set(saved.values[slot] + added)
-        elif isinstance(slot, NameSlot) and is_partial(values) and not can_stand(slot, values, state):
-            if bind_partly(slot, arms, values):
-                groups.append((slot, *add([arm.picture_of(slot) for arm in arms], slot.label)))
-            else:
-                slot.set(Undefined(slot.label, user_source().short))
-        elif any(value is UNSET for value in values) and not can_stand(slot, values, state):
-            slot.set(Undefined(slot.label, user_source().short))
-        else:
-            for arm, value in zip(arms, values, strict=True):
-                arm.values[slot] = value
-            if all(value is not UNSET for value in values):
-                make_alike(arms, slot)
-            groups.append((slot, *add(both([None if arm.values[slot] is UNSET else arm.picture_of(slot) for arm in arms], arms), slot.label)))
-    cells = list(dict.fromkeys(cell for arm in arms for cell in arm.trace.written))
-    start = len(columns[0])
-    for arm, column in zip(arms, columns, strict=True):
-        column += [arm.trace.end(cell) for cell in cells]
-    cell_places = slice(start, len(columns[0]))
-    finish = merge_signals(test, arms, add, columns, saved)
-    choices = Choices(test)
-    given = [[arm.values[slot] for arm in arms] for slot, *_ in groups]
-    returned = [UNSET if arm.signal is None or arm.signal.value is NOTHING else arm.signal.value for arm in arms]
-    for values in (*given, returned):
-        choices.add(values)
-    choices.relate(columns)
-    outputs = choice(test, arms, columns)
-    commit_all([arm.trace for arm in arms], cells, outputs[cell_places])
-    for (slot, treedef, kinds, places), values in zip(groups, given, strict=True):
-        slot.set(unchangeable_choice(Picture(treedef, kinds, []).rebuilt(outputs[places]), values, saved.containers.others(slot)))
-    signal = finish(outputs)
-    results = [*(slot.get() for slot, *_ in groups), UNSET if signal is None or signal.value is NOTHING else signal.value]
-    choices.finish(results, outputs)
-    note_images(test, zip(results, [*given, returned], strict=True))
-    return signal
-
-
-def note_images(test: Atom, chosen: Iterable[tuple[Any, list]]) -> None:
-    """Note which arrays those are that a branch in the body of a loop gives, each with what it is in the two arms."""
-    images = current_trace().images
-    for x, values in chosen if images is not None else ():
-        if all(map(is_whole, (x, *values))):
-            images[x.cell] = test, *[y.cell for y in values]
-
-
-def make_alike(arms: list[Pass], slot) -> None:
-    """Give the values of a place at the ends of both arms one structure, if they have different ones."""
-    t = common_template([arm.picture_of(slot) for arm in arms])
-    for arm in arms if t is not None else ():
-        arm.fit(slot, t)
-
-
-def alike_results(arms: list[Pass]) -> list[Signal]:
-    """Do the same to the returned values, and return the signals."""
-    t = common_template([arm.result for arm in arms])
-    for arm in arms if t is not None else ():
-        with arm.trace.recorder:
-            arm.result = fitted(arm.result, t)
-        arm.signal = arm.signal._replace(value=placed(arm.signal.value, t))
-    return [arm.signal for arm in arms]
-
-
-def common_template(pictures: list[Picture]) -> Template | None:
-    """Return what is to be the structure of two values, None if they have one, or cannot have one."""
-    try:
-        joined(*pictures)
-    except ShapesDiffer:
-        return None
-    except StructuresDiffer:
-        with contextlib.suppress(ShapesDiffer, StructuresDiffer):
-            return common(*map(template, pictures))
-    return None
-
-
-def same_length(slot, arms: Sequence[Pass], saved) -> int | None:
-    """Return by how much the length of a list grows in both arms, None if that differs or is not known."""
-    before = extent_of(saved.values[slot])
-    added = {(extent_of(arm.picture_of(slot).atoms[0]) - before).number if slot in arm.values else 0 for arm in arms}
-    return added.pop() if len(added) == 1 else None
-
-
-def merge_signals(test: Atom, arms: list[Pass], add: Callable, columns, saved) -> Callable[[list[Atom]], Signal | None]:
-    """Add what the arms' signals hold to the choice; return the function that makes the signal of its outputs."""
-    signals = [arm.signal for arm in arms]
-    possible = codes(signals[0]) | codes(signals[1])
-    if signals == [None, None]:
-        return lambda outputs: None
-    if all(p is not None for p in (arm.result for arm in arms)):
-        signals = alike_results(arms)
-    results = [arm.result for arm in arms]
-    group = add(both(results, arms), "the returned value") if any(p is not None for p in results) else None
-    place = len(columns[0])
-    for signal, column in zip(signals, columns, strict=True):
-        if len(possible) > 1:
-            column.append(literal(NONE, INT) if signal is None else signal.atom)
-
-    def finish(outputs: list[Atom]) -> Signal:
-        value = NOTHING
-        if group is not None:
-            given = [signal.value for signal in signals if signal is not None and signal.value is not NOTHING]
-            value = unchangeable_choice(Picture(group[0], group[1], []).rebuilt(outputs[group[2]]), given, saved.containers.others(None))
-        code = next(iter(possible)) if len(possible) == 1 else outputs[place]
-        return Signal(code, value, possible)
-
-    return finish
-
-
-def can_stand(slot, values: list, state: State) -> bool:
-    """Return whether zeros can stand for the value of a name in the arm that gives it none, since nothing reads it from there."""
-    return isinstance(slot, NameSlot) and slot.label in state.assured and all(
-        isinstance(kind_of_leaf(leaf), Leaf) for value in values if value is not UNSET for leaf in flatten(value, OBJECTS)[0])
-
-
-def both(pictures: list[Picture | None], arms: list[Pass]) -> list[Picture]:
-    """Return the pictures, with zeros in the place of one that is not there."""
-    (known, *_) = [p for p in pictures if p is not None]
-    result = []
-    for p, arm in zip(pictures, arms, strict=True):
-        with arm.trace.recorder:
-            result.append(absent(known) if p is None else p)
-    return result
-
-
-def absent(p: Picture) -> Picture:
-    """Return zeros in the place of a value that is not there."""
-    atoms = iter(placeholders(p.kinds))
-    return Picture(p.treedef, p.kinds, [None if atom is None else next(atoms) for atom in p.atoms])
 
 
 def after(signal: Signal | None, rest: Callable, site: tuple) -> Signal | None:
