@@ -18,6 +18,7 @@ from jitad.primitives.spans import open_places
 from jitad.primitives.windows import window
 
 FEW = 16  # operations
+MOST = 24  # what they may cost, in additions
 RECENT = 100  # equations of each trace among which reads are looked for
 READS = (gather, window, slice_)
 
@@ -27,6 +28,8 @@ def is_cheap(equations: Sequence[Equation], trace: Trace) -> bool:
     reads = [equation for equation in equations if equation.primitive in READS]
     others = [equation for equation in equations if equation not in reads and equation.primitive is not reshape]
     if len(others) > FEW or not all(equation.primitive.pointwise for equation in others) or not all(map(of_numbers, equations)):
+        return False
+    if sum(equation.primitive.lower.cost for equation in others) > MOST:
         return False
     known = counters()
     unsure = [equation for equation in reads if not is_there(equation, known)]
