@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 
 from jitad.codegen.kernel import Kernel, compile_loops, text_of
 from jitad.codegen.tapes import block_bytes
+from jitad.ir import passes
 from jitad.ir.lowering import UNBOUNDED
 from jitad.ir.program import Program
 from jitad.ir.verifier import verify
@@ -24,6 +25,7 @@ from jitad.optimize.contraction import contract
 from jitad.optimize.dce import eliminate_dead_code
 from jitad.optimize.distribution import distribute
 from jitad.optimize.expand import expand
+from jitad.optimize.grids import on_grids
 from jitad.optimize.invariants import hoist
 from jitad.optimize.lanes import side_by_side
 from jitad.optimize.registers import sum_in_registers
@@ -48,16 +50,22 @@ def bodies(program: Program) -> Program:
     return optimize_bodies(program, optimize)
 
 
+def grids(program: Program) -> Program:
+    """Turn loops into operations on whole arrays."""
+    return on_grids(program, in_order=config.strict)
+
+
+passes.PASSES["grids"] = grids
 PASSES: list[Callable[[Program], Program]] = [
-    eliminate_dead_code, expand, prune, eliminate_dead_code, simplify, eliminate_dead_code, side_by_side, sum_operands, bodies, contract, hoist,
-    prune, eliminate_dead_code, settle, add_in_branches, prune, eliminate_dead_code, delay, write_in_place, write_first, choose_written,
-    eliminate_dead_code,
+    eliminate_dead_code, expand, prune, eliminate_dead_code, simplify, eliminate_dead_code, grids, side_by_side, sum_operands, bodies,
+    contract, hoist, prune, eliminate_dead_code, settle, add_in_branches, prune, eliminate_dead_code, delay, write_in_place, write_first,
+    choose_written, eliminate_dead_code,
 ]  # fmt: skip
 
 
 def to_loops(program: Program) -> Loops:
     """Return the loop nests of a Program, verified if ``config.verify``."""
-    loops = lower(distribute(sum_in_registers(optimize(program))))
+    loops = lower(distribute(sum_in_registers(optimize(program), in_order=config.strict)))
     return verify_loops(loops) if config.verify else loops
 
 

@@ -74,7 +74,7 @@ def in_a_branch(x):
     for i in range(N):
         if x[i] > 0.5:
             for j in range(30):
-                u[j] = u[j] * x[i]
+                u[j] = 0.5 * u[j + 1] + u[j] * x[i]
         elif x[i] > 0.2:
             u[i] = 0.0
     return np.sum(u)

@@ -94,3 +94,46 @@ def test_the_adjoint_of_a_factorisation_adds_to_one_element_in_a_trip():
 def test_values_and_gradients(function):
     np.testing.assert_allclose(jitad.jit(function)(X), function(X), rtol=1e-13)
     check_grads(lambda x: np.sum(function(x) ** 2), (X,))
+
+
+def forces(x):
+    """What is only added to may be reached by others."""
+    f = np.zeros((N, 2))
+    for i in range(N):
+        for j in range(i):
+            push = np.sin(x[i, 0] - x[j, 1])
+            f[i, 0] += push
+            f[j, 0] -= push
+            f[i, 1] += push * x[j, 2]
+            f[i, 0] += 0.5 * x[i, j]
+    return f
+
+
+def looked_at(x):
+    """What is read between is what it is by then."""
+    f = np.zeros(N)
+    for i in range(N):
+        for j in range(i):
+            f[i] += x[i, j]
+            f[j] -= x[j, i] * f[i]
+    return f
+
+
+def test_sums_of_what_others_reach_are_added_after_the_loop():
+    steps = [step for step in to_loops(jitad.trace(forces)(X)).steps if isinstance(step, Repeat)]
+    assert len(list(stores(steps))) == 1
+    *_, sweep = [step for step in to_loops(jitad.trace(jitad.grad(lambda x: np.sum(forces(x) ** 2)))(X)).steps if isinstance(step, Repeat)]
+    assert len(list(stores([sweep]))) == 3
+
+
+@pytest.mark.parametrize("function", [forces, looked_at])
+def test_values_and_gradients_of_what_others_reach(function):
+    np.testing.assert_allclose(jitad.jit(function)(X), function(X), rtol=1e-13)
+    check_grads(function, (X,))
+
+
+def test_the_order_is_kept_if_strict(monkeypatch):
+    monkeypatch.setattr(jitad.config, "strict", True)
+    np.testing.assert_array_equal(jitad.jit(forces)(X)[:, 1], forces(X)[:, 1])
+    steps = [step for step in to_loops(jitad.trace(forces)(X)).steps if isinstance(step, Repeat)]
+    assert len(list(stores(steps))) == 3

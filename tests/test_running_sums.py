@@ -12,21 +12,22 @@ from jitad.testing import check_grads
 
 RNG = np.random.default_rng(0)
 X, Y = RNG.uniform(-1, 1, 500), RNG.uniform(0.5, 1, 500)
+ORDER = RNG.permutation(500)  # what is read at such places is read by loops
 
 
 def weighted(x, y):
     total = 0.0
     for i in range(len(x)):
-        total += math.exp(x[i]) * y[i]
+        total += math.exp(x[ORDER[i] % len(x)]) * y[ORDER[i] % len(y)]
     return total
 
 
 def several(x, y):
     total, difference, turned = 0.0, 1.0, 0j
     for i in range(len(x)):
-        total = total + x[i] + math.sin(y[i])
-        difference -= x[i] * y[i]
-        turned += np.exp(1j * x[i]) * y[i]
+        total = total + x[ORDER[i] % len(x)] + math.sin(y[ORDER[i] % len(y)])
+        difference -= x[ORDER[i] % len(x)] * y[ORDER[i] % len(y)]
+        turned += np.exp(1j * x[ORDER[i] % len(x)]) * y[ORDER[i] % len(y)]
     return total * difference + abs(turned)
 
 
@@ -35,7 +36,7 @@ def nested(x, y):
     for k in range(5):
         inner = 0.0
         for i in range(len(x)):
-            inner += math.log(y[i] + k)
+            inner += math.log(y[ORDER[i] % len(y)] + k)
         total += inner**2
     return total
 

@@ -22,6 +22,7 @@ from jitad.frontend.programs import Leaf, Traced, check_results, describe, trace
 from jitad.frontend.ragged import counts_among, zeros_beyond
 from jitad.frontend.trees import LEAF, TreeDef, flatten, leaf_paths, unflatten
 from jitad.ir import errors
+from jitad.ir.passes import PASSES
 from jitad.ir.program import Atom, Program
 from jitad.ir.source import Source
 from jitad.optimize.invariants import hoist
@@ -93,13 +94,13 @@ def present(atom: Atom, leaf: Leaf):
 def trace_inner(function: Callable, tree: Any) -> Inner:
     """Trace ``function(tree)``, whose leaves are the arguments of interest and become the inputs of its Program.
 
-    What does not change in a loop is computed before it: so is then what the chain rule makes of it. Trips run side by side unless members of
-    a batch do.
+    What does not change in a loop is computed before it: so is then what the chain rule makes of it. Loops of independent trips
+    become operations on whole arrays, or their trips run side by side, unless members of a batch do.
     """
     leaves, treedef = flatten((tree,))
     traced, prints = trace_printing(function, [describe(x) for x in leaves], treedef)
     program = hoist(traced.program)
-    return Inner(replace(traced, program=program if _batched.get() else side_by_side(program)), list(map(to_atom, leaves)), prints)
+    return Inner(replace(traced, program=program if _batched.get() else side_by_side(PASSES["grids"](program))), list(map(to_atom, leaves)), prints)
 
 
 @contextmanager

@@ -3,5 +3,6 @@
 - less to compute: `dce`, `simplify`, `bodies` (what loops and branches need not carry), `sums`, `invariants`;
 - what differentiation has left over: `expand`, `additions`, `contraction`;
 - which memory is read and written: `writes`, `registers`;
-- what processors run side by side: `lanes`, of loops that `independence` finds to be so, and `distribution`.
+- what processors run side by side: `grids` (loops that are operations on whole arrays), `lanes`, of loops that `independence` finds to be so, and
+  `distribution`.
 """
