@@ -17,6 +17,7 @@ import numpy as np
 from llvmlite import ir
 
 from jitad.codegen import tapes, team
+from jitad.codegen.elementary import align_stack
 from jitad.codegen.emission import external, room
 from jitad.codegen.scalars import I8, I32, I64, POINTER, memory_type
 from jitad.ir.types import SUPPORTED, ArrayType
@@ -103,6 +104,7 @@ class EntryEmitter:
     def __init__(self, body: ir.Function, name: str, inputs: Sequence[ArrayType], outputs: Sequence[ArrayType], work_bytes: int):
         self.body, self.inputs, self.outputs, self.work_bytes = body, inputs, outputs, work_bytes
         self.function = ir.Function(body.module, ir.FunctionType(POINTER, [POINTER, POINTER, I64]), name)
+        align_stack(self.function)
         self.table, self.arguments, self.count = self.function.args
         self.builder = ir.IRBuilder(self.function.append_basic_block("entry"))
         self.mismatch = self.function.append_basic_block("mismatch")

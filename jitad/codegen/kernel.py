@@ -28,7 +28,7 @@ class Code:
     Attributes
     ----------
     name
-        The symbol of its entry; `body_name` is that of its body. No other code in the process has it.
+        The symbol of its entry; `body_name` is that by which its body is called from other code. No other code in the process has it.
     content
         The object code.
     routines
@@ -51,14 +51,15 @@ class Code:
 
 
 def body_name(name: str) -> str:
-    return f"{name}.body"
+    return f"{name}.body.entered"
 
 
 def to_module(loops: Loops, name: str, strict: bool) -> ir.Module:
     """Return the LLVM module of a kernel."""
     module = (elementary.LoopModule if any(takes_functions(loops.steps)) else elementary.ScalarModule)(name)
-    body = emit_body(module, loops, body_name(name), strict)
-    body.linkage = "external"
+    elementary.lay_stack(module)
+    body = emit_body(module, loops, f"{name}.body", strict)
+    elementary.entered(body, body_name(name), "external")
     inputs, outputs = ([buffer.type for buffer in buffers] for buffers in (loops.inputs, loops.outputs))
     entry.emit_entry(body, name, inputs, outputs, loops.work_bytes, is_shared(loops.steps))
     return module

@@ -14,7 +14,7 @@ import llvmlite
 import llvmlite.binding as llvm
 from llvmlite import ir
 
-from jitad.codegen.elementary import settle
+from jitad.codegen.elementary import LoopModule, ScalarModule, settle
 
 _lock = threading.RLock()
 _addresses: dict[str, int] = {}
@@ -42,8 +42,13 @@ def target() -> tuple[str, ...]:
 
 
 @functools.cache
-def target_machine() -> llvm.TargetMachine:
+def target_machine(kernels: bool = False) -> llvm.TargetMachine:
+    """Return the target; that of `kernels` apart, since LLVM keeps how the stack of the first module is aligned."""
     return create_target_machine()
+
+
+def machine_of(module: ir.Module | str) -> llvm.TargetMachine:
+    return target_machine(isinstance(module, LoopModule | ScalarModule))
 
 
 @functools.cache
@@ -62,7 +67,7 @@ def verified(module: ir.Module | str) -> llvm.ModuleRef:
 
 def optimized(module: ir.Module | str) -> llvm.ModuleRef:
     """Return a module, or the text of one, after LLVM's passes."""
-    machine, parsed = target_machine(), verified(module)
+    machine, parsed = machine_of(module), verified(module)
     options = llvm.create_pipeline_tuning_options(speed_level=3)
     builder = llvm.create_pass_builder(machine, options)
     builder.getModulePassManager().run(parsed, builder)
@@ -72,7 +77,7 @@ def optimized(module: ir.Module | str) -> llvm.ModuleRef:
 
 def object_code(module: ir.Module | str) -> bytes:
     with _lock:
-        return target_machine().emit_object(optimized(module))
+        return machine_of(module).emit_object(optimized(module))
 
 
 def direct_object_code(text: str) -> bytes:
@@ -104,7 +109,7 @@ def llvm_text(module: ir.Module) -> str:
 
 def assembly_text(module: ir.Module) -> str:
     with _lock:
-        return target_machine().emit_assembly(optimized(module))
+        return machine_of(module).emit_assembly(optimized(module))
 
 
 def load(code: bytes, names: list[str]) -> list[int]:

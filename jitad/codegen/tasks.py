@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from llvmlite import ir
 
 from jitad.codegen import team
+from jitad.codegen.elementary import entered
 from jitad.codegen.emission import room
 from jitad.codegen.loop import Loop
 from jitad.codegen.memory import Places
@@ -96,7 +97,7 @@ def emit_run(b: ir.IRBuilder, task: ir.Function, words: Sequence[ir.Value], piec
         b.store(word, b.gep(context, [ir.Constant(I64, k)], source_etype=POINTER))
     with b.if_else(b.icmp_signed(">", threads, ir.Constant(I32, 1))) as (together, alone):
         with together:
-            shared = team.call(b, team.SHARE, task, context, ir.Constant(I32, pieces), threads)
+            shared = team.call(b, team.SHARE, entered(task, f"{task.name}.entered"), context, ir.Constant(I32, pieces), threads)
             one = b.block
         with alone:
             direct = b.call(task, [context, ir.Constant(I64, 0), ir.Constant(I64, pieces), ir.Constant(POINTER, None)])

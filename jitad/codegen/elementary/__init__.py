@@ -24,9 +24,9 @@ from jitad.codegen.elementary import (
 )
 from jitad.codegen.elementary.arithmetic import Scalar
 from jitad.codegen.elementary.routine import Routine
-from jitad.codegen.elementary.variants import LoopModule, ScalarModule, settle
+from jitad.codegen.elementary.variants import STACK, LoopModule, ScalarModule, align_stack, entered, lay_stack, settle
 
-__all__ = ["TABLE", "LoopModule", "ScalarModule", "call", "settle"]
+__all__ = ["STACK", "TABLE", "LoopModule", "ScalarModule", "align_stack", "call", "entered", "lay_stack", "settle"]
 
 FAMILIES = (exponential, logarithm, power, trigonometric, inverse, hyperbolic, special, gamma)
 TABLE: dict[str, Callable[..., Scalar]] = {name: emit for family in FAMILIES for name, emit in family.TABLE.items()}

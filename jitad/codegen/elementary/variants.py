@@ -13,10 +13,13 @@ from functools import cache
 
 from llvmlite import binding, ir
 
-POINTER = ir.PointerType()
+I32, POINTER = ir.IntType(32), ir.PointerType()
 # A convention that preserves half of the vector registers, so that a loop keeps its constants where they are. LLVM 20 does not vectorise
 # calls with another convention than C's.
 CONVENTION = "intel_ocl_bicc" if platform.machine() in ("x86_64", "AMD64") and binding.llvm_version_info >= (22,) else ""
+# With AVX-512 LLVM takes the frame pointer for clobbered by this convention, saves it around each call, and then miscounts where the variables of
+# the function are (llvm-project#114941). Functions of kernels have no frame pointer if the stack they are given is aligned as vectors are.
+STACK = 64 if CONVENTION and binding.get_host_cpu_features().get("avx512f", False) else None
 PURE = ("nounwind", "willreturn", "readnone")
 
 
@@ -39,6 +42,33 @@ class LoopModule(ir.Module):
         super().__init__(name)
         self.held: list[str] = []
         self.late: set[str] = set()
+
+
+def lay_stack(module: ir.Module) -> None:
+    """Have all functions of a module find and leave the stack aligned to `STACK`; those that others call must be `enter`-ed."""
+    if STACK is not None:
+        module.add_named_metadata("llvm.module.flags", [ir.Constant(I32, 1), "override-stack-alignment", ir.Constant(I32, STACK)])
+
+
+def align_stack(function: ir.Function) -> None:
+    """Let a function be called from outside of the module. It may not call elementary functions itself."""
+    if STACK is not None:
+        mark(function, '"stackrealign"')
+
+
+def entered(function: ir.Function, name: str, linkage: str = "internal") -> ir.Function:
+    """Return the function of this name by which code outside of the module calls `function`."""
+    known = function.module.globals.get(name)
+    if known is not None:
+        return known
+    mark(function, "noinline")
+    outer = ir.Function(function.module, function.function_type, name)
+    outer.linkage = linkage
+    mark(outer, "nounwind")
+    align_stack(outer)
+    builder = ir.IRBuilder(outer.append_basic_block("entry"))
+    builder.ret(builder.call(function, outer.args))
+    return outer
 
 
 def settle(module: ir.Module | str, optimized: binding.ModuleRef, builder: binding.PassBuilder) -> None:
