@@ -13,13 +13,14 @@ from dataclasses import dataclass
 
 from llvmlite import ir
 
-from jitad.codegen.memory import allocate
+from jitad.codegen.emission import room
 from jitad.codegen.scalars import constant, register_type
 from jitad.ir.types import real_dtype
 from jitad.lower.loops import Nest, Reduction
 
 COMBINE = {"add": "add", "mul": "mul", "max": "maximum", "min": "minimum", "and": "and", "or": "or"}
 CHUNK = 2048  # terms that are summed up at a time
+LEAST_CHUNK = 64
 VECTORS = 256  # bytes of the vectors in which LLVM sums up, four at a time
 FEW = 3  # terms that may be added one by one
 
@@ -74,14 +75,14 @@ class Accumulators:
     def registers(self, reduction: Reduction, copy: Copy) -> list[ir.Value]:
         key = reduction, *copy.number[: self.depths[reduction]]
         if key not in self.slots:
-            self.slots[key] = [allocate(self.builder, register(reduction), name="sum") for _ in range(reduction.width)]
+            self.slots[key] = [room(self.builder, register(reduction), name="sum") for _ in range(reduction.width)]
         return self.slots[key]
 
     def errors(self, reduction: Reduction, copy: Copy) -> list[tuple[ir.Value, ir.Value]]:
         """Return where the totals of folded sums are, and what these lack."""
         key = reduction, *copy.number[: self.depths[reduction]]
         if key not in self.totals and reduction in self.folded:
-            pairs = [[allocate(self.builder, register(reduction), name=name) for name in ("total", "error")] for _ in range(reduction.width)]
+            pairs = [[room(self.builder, register(reduction), name=name) for name in ("total", "error")] for _ in range(reduction.width)]
             self.totals[key] = list(map(tuple, pairs))
         return self.totals.get(key, [])
 
@@ -202,3 +203,10 @@ class Accumulators:
 
 def register(reduction: Reduction) -> ir.Type:
     return register_type(real_dtype(reduction.buffer.type.dtype))
+
+
+def chunks(trips: Sequence[int]) -> tuple[int, int]:
+    """Return after which loop sums are folded, and the number of trips after which that is done; 0 if it is all of them."""
+    level = max([place for place in range(len(trips)) if math.prod(trips[place:]) >= LEAST_CHUNK], default=0)
+    inside = math.prod(trips[level + 1 :])
+    return level, 0 if trips[level] * inside <= 2 * CHUNK else max(1, CHUNK // inside)

@@ -13,10 +13,10 @@ from llvmlite import ir
 from jitad.codegen.scalars import I1, I32, I64, POINTER
 
 
-def room(builder: ir.IRBuilder, type: ir.Type, count: int = 1, align: int | None = None) -> ir.Value:
+def room(builder: ir.IRBuilder, type: ir.Type, count: int = 1, align: int | None = None, name: str = "") -> ir.Value:
     """Return a pointer to room for `count` values on the stack."""
     with builder.goto_entry_block():
-        slot = builder.alloca(type, size=ir.Constant(I32, count))
+        slot = builder.alloca(type, size=ir.Constant(I32, count), name=name)
     slot.align = align
     return slot
 

@@ -83,16 +83,6 @@ def parts(buffer: Buffer) -> int:
     return buffer.type.size * (2 if buffer.type.dtype.kind == "c" else 1)
 
 
-def allocate(builder: ir.IRBuilder, type: ir.Type, count: int = 1, name: str = "") -> ir.Value:
-    """Return room on the stack, made once when the function is entered."""
-    entry = builder.function.entry_basic_block
-    if builder.block is entry:
-        return builder.alloca(type, size=count, name=name)
-    with builder.goto_block(entry):
-        builder.position_at_start(entry)
-        return builder.alloca(type, size=count, name=name)
-
-
 def apart(buffers: Iterable[Buffer], exchanged: Iterable[set[Buffer]]) -> list[list[Buffer]]:
     """Group work buffers so that different groups never share a byte."""
     groups: list[list[Buffer]] = []

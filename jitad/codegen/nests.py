@@ -15,7 +15,7 @@ from contextlib import nullcontext
 from llvmlite import ir
 
 from jitad.codegen import special_functions
-from jitad.codegen.accumulators import CHUNK, Accumulators, Copy, identity
+from jitad.codegen.accumulators import Accumulators, Copy, chunks, identity
 from jitad.codegen.elementary.arithmetic import Arithmetic, Scalar
 from jitad.codegen.elementary.division import Divisor
 from jitad.codegen.loop import Loop
@@ -32,7 +32,6 @@ from jitad.lower.walk import buffers, counters, expressions, reachable, roots, t
 
 FEW, MANY = 4, 64  # trips of an innermost loop that LLVM would unroll completely, but that is long enough to be vectorised
 FLAT = 256  # iterations of loops that LLVM may unroll all of
-LEAST_CHUNK = 64
 LONG = 16  # trips of a loop in which numbers are divided by one that is the same for all
 MOST_POINTERS = 32
 AHEAD = 2  # rows
@@ -400,10 +399,3 @@ def trips_of(nest: Nest, group: Sequence[Region]) -> list[int]:
     """Return the numbers of trips of the loops of regions side by side."""
     spans = [[region.ranges[dim] for region in group] for dim in nest.loops]
     return [max(highs) - min(lows) + 1 for lows, highs in (zip(*ends, strict=True) for ends in spans)]
-
-
-def chunks(trips: Sequence[int]) -> tuple[int, int]:
-    """Return after which loop sums are folded, and the number of trips after which that is done; 0 if it is all of them."""
-    level = max([place for place in range(len(trips)) if math.prod(trips[place:]) >= LEAST_CHUNK], default=0)
-    inside = math.prod(trips[level + 1 :])
-    return level, 0 if trips[level] * inside <= 2 * CHUNK else max(1, CHUNK // inside)

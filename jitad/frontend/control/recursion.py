@@ -24,7 +24,6 @@ from jitad.ir.source import Source
 STAGED = str(Path(__file__).with_name("bodies.py"))  # whose functions run while a branch or a loop is staged
 DEEPEST = 10  # branches within branches, each of which decides about a call
 TOTAL, WEIGHT, PENDING = "<total>", "<weight>", "<pending>"
-STATEMENTS = (ast.Assign, ast.AnnAssign, ast.AugAssign, ast.Pass, ast.Raise, ast.Assert, ast.Expr)
 
 
 class Recursed(BaseException):
