@@ -161,3 +161,34 @@ def test_loops_in_loops_that_run_again(depths):
     assert choices
     _, found = runner(to_kernel(gradient(replayed(program, choices), [True])))(x)
     assert_same_bits(found, jitad.grad(settling)(x))
+
+
+def spread(u, c):
+    return np.sin(u) + c * c * u * (np.roll(u, 1) - 2 * u + np.roll(u, -1))
+
+
+def in_stretches(keep, count):
+    """A few stretches, each a loop that multiplies by what is the same in all of them."""
+
+    def stretch(u, c):
+        for _ in range(20):
+            u = spread(u, c)
+        return u
+
+    def run(u, c):
+        factor = 0.5 + np.tanh(c)
+        for _ in range(count):
+            u = keep(stretch)(u, c * factor)
+        return np.sum(u**2)
+
+    return run
+
+
+@pytest.mark.parametrize("count", [3, 5])
+def test_what_checkpoints_in_loops_have_in_common(count):
+    """Cotangents of what no trip changes are added up before the chain rule goes on, whether it is computed inside of a checkpoint or not."""
+    u, c = np.random.default_rng(7).normal(size=37), np.linspace(0.1, 0.2, 37)
+    stored = jitad.grad(in_stretches(lambda function: function, count), (0, 1))
+    again = jitad.grad(in_stretches(jitad.checkpoint, count), (0, 1))
+    assert_same_bits(again(u, c), stored(u, c))
+    jitad.testing.check_grads(in_stretches(jitad.checkpoint, count), (u, c), order=1)

@@ -85,8 +85,9 @@ class Primitive:
     reread : ``(result, type, **params) -> atom``
         For a write of values of a type to an array: the values, read from what the array is then.
     hoist : ``(inputs, choose, **params) -> outputs | None``
-        For a loop: records a version before which those values of its body are computed that ``choose(body, held, certain)`` gives; `held` are
-        the inputs of the body that are the same in every trip, `certain` says that there is one. None if there are no such values.
+        For a loop, or what runs a Program once: records a version before which those values of its body are computed that
+        ``choose(body, held, certain)`` gives, with the body to take them from; `held` are the inputs of the body that are the same in every
+        trip, `certain` says that there is one. None if there are no such values.
     delay : ``(inputs, used, **params) -> outputs | None``
         For a loop: records a version that computes at the beginning of a trip what this one computes at the end of the trip before and
         carries, None if there is nothing of the kind; results that are not in `used` may be anything.

@@ -13,7 +13,7 @@ from collections.abc import Iterable
 
 from jitad.ir.lowering import Control, Library, Pointwise, Pull, Reduce, Undefined
 from jitad.ir.program import Atom, Equation, Literal, Program, Var
-from jitad.ir.recorder import rewrite
+from jitad.ir.recorder import current, rewrite
 from jitad.optimize.bodies import has_bodies, optimize_bodies, prune
 
 READ = 6.0  # what reading an element of an array costs, in additions
@@ -28,15 +28,56 @@ def hoist(program: Program) -> Program:
     program = optimize_bodies(program, hoist)
 
     def rule(equation: Equation, inputs: list[Atom]):
-        if equation.primitive.hoist is None or equation.params["length"] < LEAST_TRIPS:
+        if equation.primitive.hoist is None or is_block(equation) or equation.params["length"] < LEAST_TRIPS:
             return None
         return equation.primitive.hoist(inputs, choose, **equation.params)
 
     return prune(rewrite(program, rule))
 
 
-def choose(body: Program, held: set[Var], certain: bool) -> list[Var]:
-    """Return the values of `body` to compute before the loop, given its inputs in `held`; `certain` says that it runs a trip at least."""
+def choose(body: Program, held: set[Var], certain: bool) -> tuple[Program, list[Var]]:
+    """Return a body and those of its values to compute before the loop, given its inputs in `held`; `certain` says that it runs a trip at least.
+
+    Values within blocks of the body are computed before these blocks if they can be computed before the loop then.
+    """
+    opened, taken = lifted(body, held)
+    values = invariant(opened, held, certain)
+    return (opened, values) if taken <= set(values) else (body, invariant(body, held, certain))
+
+
+def lifted(body: Program, held: set[Var]) -> tuple[Program, set[Var]]:
+    """Return a body the blocks of which take from outside what they make of inputs in `held` at some cost, and these values."""
+    known, taken = set(held), set()
+
+    def rule(equation: Equation, inputs: list[Atom]):
+        equations = current().equations
+        if is_block(equation):
+            def inside(program: Program, all_inputs: set[Var], certain: bool) -> tuple[Program, list[Var]]:
+                same = {x for x, operand in zip(program.inputs, inputs, strict=True) if operand in known}
+                return program, invariant(program, same, certain)
+
+            start = len(equations)
+            outputs = equation.primitive.hoist(inputs, inside, **equation.params)
+            if outputs is not None:
+                *before, block = equations[start:]
+                taken.update({x for one in before for x in one.outputs}.intersection(block.inputs))
+            return outputs
+        if not all(isinstance(x, Literal) or x in known for x in inputs) or not movable(equation, True):
+            return None
+        outputs = current().repeat(equation, inputs)
+        known.update(outputs)
+        return outputs
+
+    return (rewrite(body, rule), taken) if any(map(is_block, body.equations)) else (body, taken)
+
+
+def is_block(equation: Equation) -> bool:
+    """Whether an equation runs a Program once, so that its values may come from outside."""
+    return equation.primitive.hoist is not None and "length" not in equation.params
+
+
+def invariant(body: Program, held: set[Var], certain: bool) -> list[Var]:
+    """Return the values of `body` that are worth computing before it, given its inputs in `held`."""
     costs: dict[Atom, float] = dict.fromkeys(held, 0.0)
     moving: set[Var] = set()
     cheap: dict[Var, Equation] = {}
@@ -83,7 +124,7 @@ def uses(body: Program, costs: dict[Atom, float], cheap: dict[Var, Equation]) ->
             x = whole(x, cheap)
             if x not in costs or x.type.size == 1:
                 continue
-            if isinstance(record, Control | Library) and costs[x]:
+            if (isinstance(record, Control | Library) or is_block(equation)) and costs[x]:
                 written.append(x)
             elif isinstance(record, Pointwise | Reduce) or not costs[x]:
                 met.add(x)

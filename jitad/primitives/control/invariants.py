@@ -1,4 +1,4 @@
-"""Bodies of loops without what is the same in every trip.
+"""Bodies of loops, and of blocks in them, without what is the same in every trip.
 
 In: a body, the operands that its constant inputs stand for, and a choice of its values. Out: the operands to add, recorded before the loop,
 and bodies that take them as further constants.
@@ -21,11 +21,11 @@ def recorded_before(body: Program, values: Sequence[Var], operands: dict[Var, At
     return env.read_all(values)
 
 
-def without(body: Program, values: Sequence[Var]) -> Program:
-    """Return the body that takes `values` as inputs, after its first."""
+def without(body: Program, values: Sequence[Var], first: int = 1) -> Program:
+    """Return the body that takes `values` as inputs, after its `first` ones."""
     fresh = {x: Var(x.type) for x in values}
     env = Env({x: x for x in body.inputs} | fresh)
     with Recorder() as recorder:
         for equation in leading_to(body.equations, body.outputs, fresh):
             env.repeat(equation, recorder)
-    return Program([body.inputs[0], *fresh.values(), *body.inputs[1:]], recorder.equations, env.read_all(body.outputs))
+    return Program([*body.inputs[:first], *fresh.values(), *body.inputs[first:]], recorder.equations, env.read_all(body.outputs))

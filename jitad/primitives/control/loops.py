@@ -253,7 +253,7 @@ def delay_in_loop(inputs, used, body, length, consts, reverse):
 
 def hoist_from_loop(inputs, choose, body, length, consts, reverse):
     held = dict(zip(body.inputs[1 : 1 + consts], inputs[1 : 1 + consts], strict=True))
-    values = choose(body, set(held), isinstance(inputs[0], Literal))
+    body, values = choose(body, set(held), isinstance(inputs[0], Literal))
     if not values:
         return None
     before = recorded_before(body, values, held)

@@ -17,6 +17,7 @@ from jitad.ir.symbolic import Zero, is_zero
 from jitad.ir.types import ArrayType
 from jitad.primitives.control.bodies import batched_body, chosen, close, moved_body, needed, reduced
 from jitad.primitives.control.idle import idle_body
+from jitad.primitives.control.invariants import recorded_before, without
 from jitad.primitives.declare import is_linear, sample, to_front
 
 
@@ -113,5 +114,13 @@ def samples(rng, dtype):
     return [([x, sample(rng, dtype)], {"program": program})]
 
 
-checkpoint = keeping("checkpoint", expand=lambda inputs, program: inline(program, inputs))
+def hoist_from_checkpoint(inputs, choose, program):
+    _, values = choose(program, set(program.inputs), True)
+    if not values:
+        return None
+    before = recorded_before(program, values, dict(zip(program.inputs, inputs, strict=True)))
+    return checkpoint(*before, *inputs, program=without(program, values, 0))
+
+
+checkpoint = keeping("checkpoint", hoist=hoist_from_checkpoint, expand=lambda inputs, program: inline(program, inputs))
 recompute = keeping("recompute", lower=Control("block"))

@@ -179,7 +179,7 @@ def while_samples(rng, dtype):
 def hoist_from_while(inputs, choose, test, body, length, consts):
     """What the test computes stays: it is run once more than the body."""
     held = dict(zip(body.inputs[1 : 1 + consts], inputs[1 : 1 + consts], strict=True))
-    values = choose(body, set(held), False)
+    body, values = choose(body, set(held), False)
     if not values:
         return None
     before, body = recorded_before(body, values, held), without(body, values)
