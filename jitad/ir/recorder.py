@@ -114,7 +114,7 @@ def rewrite(program: Program, rule: Callable[[Equation, list[Atom]], Sequence[At
             outputs = rule(equation, operands)
             if outputs is None:
                 outputs = recorder.repeat(equation, operands)
-            env.define(equation, outputs)
+            env.update(zip(equation.outputs, outputs, strict=True))
     return Program(inputs, recorder.equations, env.read_all(program.outputs))
 
 

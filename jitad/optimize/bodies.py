@@ -15,6 +15,8 @@ def optimize_bodies(program: Program, optimize: Callable[[Program], Program]) ->
     """Return `program` with every Program in its parameters optimized."""
 
     def rule(equation: Equation, inputs: list[Atom]):
+        if not has_bodies(equation):
+            return None
         params = with_bodies(equation.params, optimize)
         return None if bodies(params) == bodies(equation.params) else current().record(equation.primitive, inputs, params)
 
