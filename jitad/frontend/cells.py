@@ -195,6 +195,11 @@ class View:
         view.kind = view.type.dtype
         return view
 
+    def show(self, base: View, step) -> None:
+        """Let this new view of a whole cell become a step from another view, of the same type."""
+        self.cell, self.base, self.step = base.cell, base, step
+        self.permuted, self._version = True, -1
+
     def shown(self, show: Callable[[Atom], Atom]) -> View:
         """Return a read-only view through ``show(atom) -> atom``."""
         atom = show(self.atom)

@@ -7,15 +7,17 @@ Equal steps from one view show the same elements.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from jitad.frontend.memory_order import reshaped_strides
+from jitad.frontend.trace import Trace
 from jitad.ir import errors
 from jitad.ir.program import Atom
 from jitad.ir.types import ArrayType, real_dtype
 from jitad.primitives.arithmetic import add, sub
 from jitad.primitives.boxes import slice_
+from jitad.primitives.comparisons import select
 from jitad.primitives.complexes import complex_, imag, real
 from jitad.primitives.indexing import gather, scatter, scatter_add
 from jitad.primitives.shaping import broadcast, inverse_permutation, reshape, transpose
@@ -207,6 +209,57 @@ class Part(NamedTuple):
 
     def strides(self, base: ArrayType, strides: tuple[int, ...]) -> tuple[int, ...]:
         return strides
+
+
+class Either(NamedTuple):
+    """One of two parts of the same type, each a chain of steps, the first where `test`, a value of a `trace`, does not hold."""
+
+    test: Atom
+    chains: tuple[tuple, tuple]
+    trace: Trace
+
+    def type(self, base: ArrayType) -> ArrayType:
+        return chain_types(self.chains[0], base)[-1]
+
+    def read(self, x: Atom) -> Atom:
+        return self.chosen(*[read_through(chain, x)[-1] for chain in self.chains])
+
+    def write(self, base: Atom, new: Atom) -> Atom:
+        for k, chain in enumerate(self.chains):
+            seen = read_through(chain, base)
+            new_here = self.chosen(seen[-1], new) if k else self.chosen(new, seen[-1])
+            for step, before in zip(reversed(chain), reversed(seen[:-1]), strict=True):
+                new_here = step.write(before, new_here)
+            base = new_here
+        return base
+
+    def chosen(self, first: Atom, second: Atom) -> Atom:
+        return select(broadcast(self.test, shape=first.shape) if first.shape else self.test, second, first)
+
+    def strides(self, base: ArrayType, strides: tuple[int, ...]) -> tuple[int, ...] | None:
+        return chain_strides(self.chains[0], base, strides)
+
+
+def chain_types(chain: Sequence, base: ArrayType) -> list[ArrayType]:
+    """Return what each step of a chain shows, after the base."""
+    types = [base]
+    for step in chain:
+        types.append(step.type(types[-1]))
+    return types
+
+
+def chain_strides(chain: Sequence, base: ArrayType, strides: tuple[int, ...] | None) -> tuple[int, ...] | None:
+    for step, type in zip(chain, chain_types(chain, base), strict=False):
+        strides = None if strides is None else step.strides(type, strides)
+    return strides
+
+
+def read_through(chain: Sequence, x: Atom) -> list[Atom]:
+    """Return what each step of a chain shows, after the base."""
+    seen = [x]
+    for step in chain:
+        seen.append(step.read(seen[-1]))
+    return seen
 
 
 class ReadOnly:

@@ -18,7 +18,9 @@ from jitad.frontend.cells import Cell, entangle
 from jitad.frontend.control.state import UNSET
 from jitad.frontend.control.unchangeable import unchangeable
 from jitad.frontend.lists import Growable
+from jitad.frontend.trace import current_trace
 from jitad.frontend.trees import OBJECTS, flatten
+from jitad.frontend.views import Box, Either, Part, Permutation, Reshape
 from jitad.ir.program import Atom, literal
 from jitad.ir.types import BOOL
 
@@ -54,12 +56,14 @@ class Choices:
     def relate(self, columns: Sequence[list[Atom]]) -> None:
         """Find what may be the same memory; what the arms tell of that is added to their outputs."""
         self.relations: list[Relation] = []
-        for k, pair in enumerate(self.arms):
+        self.parts = {k: found for k, pair in enumerate(self.arms) if (found := part_of_one(self.test, *pair)) is not None}
+        others = [(k, pair) for k, pair in enumerate(self.arms) if k not in self.parts]
+        for k, pair in others:
             found = [cell for x in pair if x is not None for cell in (x.cell, *x.cell.twins) if cell.trace.alive]
             for cell in dict.fromkeys(found):
                 self.add_relation(k, cell, [relation(x, cell, True) for x in pair], columns)
-        for (k, pair), (j, others) in itertools.combinations(enumerate(self.arms), 2):
-            tests = [False if y is None else relation(x, y.cell, is_whole(y)) for x, y in zip(pair, others, strict=True)]
+        for (k, pair), (j, second) in itertools.combinations(others, 2):
+            tests = [False if y is None else relation(x, y.cell, is_whole(y)) for x, y in zip(pair, second, strict=True)]
             self.add_relation(k, j, tests, columns)
 
     def add_relation(self, one: int, other: int | Cell, tests: list, columns: Sequence[list[Atom]]) -> None:
@@ -80,10 +84,33 @@ class Choices:
     def finish(self, results: Iterable, outputs: Sequence[Atom]) -> None:
         """Note what was found, given the values that the branch gives."""
         chosen = [x for result in results if result is not UNSET for x in flatten(result, OBJECTS)[0]]
+        for k, (root, step) in self.parts.items():
+            if isinstance(chosen[k], Array):
+                chosen[k].show(root, step)
         for one, other, same in self.relations:
             x, y = chosen[one], chosen[other] if isinstance(other, int) else other
             if isinstance(x, Array) and isinstance(y, Array | Cell):
                 entangle(x.cell, y.cell if isinstance(y, Array) else y, outputs[same] if isinstance(same, int) else same)
+
+
+def part_of_one(test: Atom, one: Array | None, other: Array | None) -> tuple[Array, Either] | None:
+    """Return what shows one of two parts of the same array, and of what, if their places are known and they lie alike."""
+    if one is None or other is None or one.cell is not other.cell or not one.cell.trace.alive or one.base is other.base is None:
+        return None
+    (root, first), (_, second) = map(steps_of, (one, other))
+    known = all(isinstance(step, Box | Permutation | Reshape | Part) or isinstance(step, Either) and step.trace.alive for step in (*first, *second))
+    if not known or one.type != other.type or one.strides is None or one.strides != other.strides:
+        return None
+    return root, Either(test, (first, second), current_trace())
+
+
+def steps_of(x: Array) -> tuple[Array, tuple]:
+    """Return the view of the whole cell, and the steps from it to a view."""
+    steps: list = []
+    while x.base is not None:
+        steps.insert(0, x.step)
+        x = x.base
+    return x, tuple(steps)
 
 
 def is_whole(x) -> bool:
