@@ -25,7 +25,15 @@ def conditions(x):
     return sum(large), len(large), upper, sorted(v for v in x if v < 1)[0], sorted(x, reverse=True)[2]
 
 
-@pytest.mark.parametrize("function", [comprehensions, conditions])
+def filters(x):
+    large = 0.0
+    for v in filter(lambda v: v > 1, x):
+        large += v * v
+    even = filter(lambda i: i % 2 == 0, range(10))
+    return large, sum(filter(lambda v: v < 1, x)), len(list(filter(lambda v: v > 1, x))), max(filter(None, x)), x[next(even)] + x[next(even)]
+
+
+@pytest.mark.parametrize("function", [comprehensions, conditions, filters])
 def test_comprehensions(function):
     check(function, X, rtol=1e-11)
 

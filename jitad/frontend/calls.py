@@ -21,6 +21,7 @@ from jitad.frontend.captures import CONTAINERS, Captures, active
 from jitad.frontend.classes import instance_of, type_of
 from jitad.frontend.control.bodies import check_running
 from jitad.frontend.control.catching import attempts
+from jitad.frontend.control.comprehensions import filtered
 from jitad.frontend.control.elementwise import on_elements
 from jitad.frontend.functions import is_rewritten, rewritten, rewritten_code
 from jitad.frontend.introspection import attribute_reader, has_attribute
@@ -238,7 +239,7 @@ def callable_object(captures: Captures, function):
     return function
 
 
-INTROSPECTION = {next: advanced, type: type_of, isinstance: instance_of, getattr: attribute_reader(resolve), hasattr: has_attribute}
+INTROSPECTION = {next: advanced, filter: filtered, type: type_of, isinstance: instance_of, getattr: attribute_reader(resolve), hasattr: has_attribute}
 RULES = {
     types.FunctionType: python_function,
     type(np.random.seed): extension,

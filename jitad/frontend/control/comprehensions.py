@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 
 from jitad.frontend.cells import is_traced
+from jitad.frontend.control.appended import Appended
 from jitad.frontend.control.branches import branch
 from jitad.frontend.control.iterables import Sequence, Unroll, sequence_of
 from jitad.frontend.control.state import Site
@@ -41,6 +42,18 @@ def each(iterable: Iterable, names: tuple | None, function: Callable) -> None:
     else:
         for item in iterable:
             body(item)
+
+
+def filtered(function: Callable | None, iterable: Iterable) -> Iterable:
+    """``filter``: of elements of which it is only known when the compiled function runs whether they are taken, the list."""
+    if current_trace() is None or not hasattr(iterable, "__len__"):
+        return filter(function, iterable)
+
+    def pick(result: list, item) -> None:
+        when(item if function is None else function(item), lambda: collect(result, item))
+
+    found = collected(lambda result: each(iterable, None, lambda item: pick(result, item)))
+    return found if isinstance(found, Appended) else iter(found)
 
 
 def is_long(sequence: Sequence, body: Callable, function: Callable) -> bool:
