@@ -211,10 +211,12 @@ class Pass:
         The lists in arrays that were appended to, with their greatest lengths before and after it.
     grown
         Other lists that were appended to, with pictures of what they got; they are only there if the body is run as often as it `appends`.
+
+    Dicts and objects may have `more` entries than before.
     """
 
     def __init__(self, function: Callable[[], Any], state: State, saved: Saved, prepare: Callable[[Body], None] = lambda body: None,
-                 appends: bool = False):
+                 appends: bool = False, more: bool = False):
         self.trace = Body(saved.containers)
         self.values: dict = {}
         self.pictures: dict = {}
@@ -222,13 +224,13 @@ class Pass:
             with self.trace:
                 prepare(self.trace)
                 self.signal = function()
-                self.found = saved.containers.changes()
+                self.found = saved.containers.changes(more)
                 self.longer = saved.containers.longer()
                 self.grown = [grown_list(*grown, appends) for grown in saved.containers.grown]
                 self.check_appended()
                 for key, (slot, _) in self.found.items():
                     if state.add_entry(key, slot):
-                        saved.values[slot] = saved.containers.held[key[0]][1][key[1]]
+                        saved.values[slot] = saved.containers.held[key[0]][1].get(key[1], UNSET)
                 for slot in state.slots:
                     self.look(slot, saved.values[slot])
                 self.result = self.look_at_signal()

@@ -83,7 +83,7 @@ def chosen_arm(test: Atom, arms: Sequence[Callable], state: State) -> Signal | N
         passes = []
         for taken, arm in enumerate(arms):
             try:
-                passes.append(Pass(functools.partial(caught, arm), state, saved, functools.partial(assume, test, bool(taken))))
+                passes.append(Pass(functools.partial(caught, arm), state, saved, functools.partial(assume, test, bool(taken)), more=True))
             except Exception as error:
                 if not is_raised(error):
                     raise

@@ -18,7 +18,7 @@ from jitad.frontend.control.likeness import Template, common, fitted, placed, te
 from jitad.frontend.control.names import bind_partly, is_partial
 from jitad.frontend.control.pictures import Picture, ShapesDiffer, StructuresDiffer, converted, joined, kind_of_leaf, placeholders
 from jitad.frontend.control.signals import NONE, NOTHING, Signal, codes
-from jitad.frontend.control.state import LENGTH, UNSET, NameSlot
+from jitad.frontend.control.state import LENGTH, UNSET, NameSlot, refused_growth
 from jitad.frontend.extents import extent_of
 from jitad.frontend.guards import same
 from jitad.frontend.programs import Leaf
@@ -62,6 +62,7 @@ class Merger:
         """Record the choice, and give names, entries and cells their new values."""
         arms, columns = self.arms, self.columns
         settle(longest(arms))
+        check_entries(arms, self.saved)
         for slot in self.state.slots:
             self.add_slot(slot)
         cells = list(dict.fromkeys(cell for arm in arms for cell in arm.trace.written))
@@ -152,6 +153,14 @@ class Merger:
 
 def returned_value(signal: Signal | None):
     return UNSET if signal is None or signal.value is NOTHING else signal.value
+
+
+def check_entries(arms: Sequence[Pass], saved: Saved) -> None:
+    """Refuse dicts and objects that have got other entries in one arm than in the other, or in another order."""
+    held = saved.containers.held
+    one, other = [{key: slot for key, (slot, _) in arm.found.items() if key[1] not in held[key[0]][1]} for arm in arms]
+    if list(one) != list(other):
+        raise refused_growth(next(iter((one | other).values())).container)
 
 
 def note_images(test: Atom, chosen: Iterable[tuple[Any, list]]) -> None:

@@ -181,8 +181,8 @@ class Containers:
             self.held[id(cell)] = cell, found
             self.reach(found[name])
 
-    def changes(self) -> dict[tuple[int, Any], tuple[EntrySlot, Any]]:
-        """Return the entries that are other objects than they were, with their present values; raise if there are more or fewer.
+    def changes(self, more: bool = False) -> dict[tuple[int, Any], tuple[EntrySlot, Any]]:
+        """Return the entries that are other objects than they were, with their present values; raise if there are fewer, or `more` and may not be.
 
         Lists that have other lengths are in `grown`, with the elements they had and have.
         """
@@ -194,10 +194,10 @@ class Containers:
             now = entries(x, next(iter(before), ""))
             if isinstance(x, list) and len(now) != len(before):
                 self.grown.append((x, list(before.values()), list(now.values())))
-            elif now.keys() != before.keys():
+            elif now.keys() != before.keys() and not (more and before.keys() < now.keys() and not isinstance(x, set | deque)):
                 raise refused_growth(x)
             else:
-                found.update({(id(x), key): (EntrySlot(x, key), value) for key, value in now.items() if value is not before[key]})
+                found.update({(id(x), key): (EntrySlot(x, key), value) for key, value in now.items() if value is not before.get(key, UNSET)})
         return found
 
     def others(self, slot) -> Iterator:
@@ -252,8 +252,8 @@ def replace(state, old, new) -> bool:
 def refused_growth(x) -> errors.ControlFlowError:
     return errors.ControlFlowError(
         f"a {type(x).__name__} gets or loses entries in control flow that is decided when the compiled function runs; "
-        "assign to the elements of an array made before, append to a list that the function makes by [] or list(...), or use jitad.unroll for a "
-        "loop of known length")
+        "give a dict or an object the same entries in both arms of a branch, or all of them before; assign to the elements of an array made before, "
+        "append to a list that the function makes by [] or list(...), or use jitad.unroll for a loop of known length")
 
 
 def unchanged(now: dict, before: dict) -> bool:

@@ -68,7 +68,7 @@ def uncertain(result):
 
 def asks_for_values(error: BaseException | None) -> bool:
     """Return whether an exception comes of asking a traced array for its values."""
-    if error is None or isinstance(error, errors.ConcreteValueError) or type(error).__module__ == "_minpack":
+    if error is None or isinstance(error, errors.ConcreteValueError | errors.AttributeError) or type(error).__module__ == "_minpack":
         return error is not None
     return asks_for_values(error.__cause__ or error.__context__)
 
