@@ -132,9 +132,20 @@ class BodyEmitter:
             self.return_failure(status if self.loops.checks else None)
 
     def emit_strips(self, step: Strips) -> None:
-        with blocks(self.builder, step, ir.Constant(I64, 0), ir.Constant(I64, step.rows - 1)) as rows:
-            for nest in step.steps:
-                self.emit_nest(nest, rows)
+        if not step.apart:
+            self.emit_blocks(step)
+            return
+        with self.builder.if_else(self.builder.icmp_signed(">", self.threads, ir.Constant(I32, 1))) as (together, alone):
+            with together:
+                self.emit_steps(step.apart)
+            with alone:
+                self.emit_blocks(step)
+
+    def emit_blocks(self, step: Strips) -> None:
+        b, lags = self.builder, step.lags or (0,) * len(step.steps)
+        with blocks(b, step, ir.Constant(I64, 0), ir.Constant(I64, step.rows - 1 + max(lags))) as rows:
+            for nest, lag in zip(step.steps, lags, strict=True):
+                self.emit_nest(nest, tuple([b.sub(row, ir.Constant(I64, lag)) for row in rows] if lag else rows))
 
     def return_failure(self, status: ir.Value | None) -> None:
         if status is not None:

@@ -7,8 +7,8 @@ In: an optimized Program. Out: `Loops`, whose grammar is in `loops`. In the orde
 - the steps: `blocks`, `nests`, `bodies`, of scalar expressions (`scalars`, `folding`, `complexes`) and indices (`index`, `regions`, `joining`,
   `splitting`);
 - which buffers share memory: `reuse`, `lifetimes`;
-- how loops and products run: `loop_order`, `strips`, `common_matrices`, `jamming`, `running_sums`, `streams`, `threads`, as far as `effort` finds
-  them worth it (`counting`);
+- how loops and products run: `loop_order`, `strips`, `common_matrices`, `jamming`, `running_sums`, `streams`, `trailing`, `threads`, as far as
+  `effort` finds them worth it (`counting`);
 - where buffers lie: `layout`, `padding`, `alignment`, `workspace`.
 
 `walk` goes through loops, `printer` shows them, `verifier` checks them, `likeness` compares them, `filled` says what they take before there are any.

@@ -6,7 +6,7 @@
     Region    = ranges: (low, high)*, statements: Statement*     # perfect loops in row-major order, both ends included
                                                                  # (and limits of theirs that are computed: see `regions.Ranges`)
     Statement = Store(buffer, position, value) | Accumulate(reduction, value) | ScatterStore(buffer, position, value, combine)
-    Strips    = rows, block, Nest*                               # nests over the same rows, block by block
+    Strips    = rows, block, Nest*, lags                         # nests over the same rows, block by block, or some rows behind one another
     Parallel  = rows, block, (Nest | Strips)*                    # the same where threads share out the blocks
     Call      = routine(buffers)                                 # a library routine
     Repeat    = count, test: Step*, steps: Step*, moves, copies  # a sequential loop: a number of trips, or while a test holds
@@ -206,11 +206,17 @@ class Nest:
 
 @dataclass(eq=False)
 class Strips:
-    """Nests whose outermost dimensions run over the same `rows`, one nest after another for each `block` of them."""
+    """Nests whose outermost dimensions run over the same `rows`, one nest after another for each `block` of them.
+
+    With `lags` each is so many rows behind, and there are as many more rows, of which the first and the last ones are none of some nests.
+    Where there are several threads they run the steps `apart` in place of all that, if there are any.
+    """
 
     rows: int
     block: int
     steps: list[Nest]
+    lags: tuple[int, ...] = ()
+    apart: list[Step] = field(default_factory=list)
 
 
 @dataclass(eq=False)

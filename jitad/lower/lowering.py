@@ -1,6 +1,7 @@
 """From a Program to `Loops`.
 
-Prepare, schedule, build, share memory, order loops, run nests block by block, lay out arrays, share out loops, plan the workspace.
+Prepare, schedule, build, share memory, order loops, run nests block by block, lay out arrays, let nests trail, share out loops, plan the
+workspace.
 
 In: a Program. Out: `Loops`, whose input and output buffers are those of the Program, in order. Invariant: every output has a buffer of
 its own, which no input shares.
@@ -23,6 +24,7 @@ from jitad.lower.running_sums import reorder_sums
 from jitad.lower.streams import stream_out
 from jitad.lower.strips import strip_mine, used_whole
 from jitad.lower.threads import share_out
+from jitad.lower.trailing import trail
 from jitad.lower.workspace import plan_workspace
 
 
@@ -41,7 +43,7 @@ def lower(program: Program) -> Loops:
     steps = join_products(steps)
     spend_effort(steps)
     reorder_sums(steps)
-    steps = share_out(stream_out(steps))
+    steps = share_out(trail(stream_out(steps)))
     loops = Loops(inputs, outputs, steps, checks=list(context.checks.values()))
     loops.work_bytes = plan_workspace(steps)
     return loops

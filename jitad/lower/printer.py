@@ -52,11 +52,12 @@ def print_steps(steps: list[Step]) -> list[str]:
 def print_strips(step: Strips, rows: str = "") -> list[str]:
     """Accumulators are filled once; loops over rows run over those of a block."""
     fills, body = [], []
-    for nest in step.steps:
-        lines = print_nest(nest, "rows")
+    for nest, lag in zip(step.steps, step.lags or [0] * len(step.steps), strict=True):
+        lines = print_nest(nest, f"(rows - {lag})" if lag else "rows")
         fills += [line for line in lines if "[:] = " in line]
         body += [line for line in lines if "[:] = " not in line]
-    return [*fills, f"for rows in blocks({rows or step.rows}, {step.block}):", *indented(body)]
+    rows = rows or str(step.rows + max(step.lags, default=0))
+    return [*fills, f"for rows in blocks({rows}, {step.block}):", *indented(body)]
 
 
 def print_repeat(step: Repeat) -> list[str]:

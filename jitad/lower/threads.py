@@ -55,7 +55,11 @@ def share_out(steps: Sequence[Step], in_loop: bool = False) -> list[Step]:
 
 
 def shared(step: Nest | Strips, least: int) -> list[Step]:
-    """Return what runs a step: itself, or a parallel step and what combines the results of its pieces."""
+    """Return what runs a step: itself, or a parallel step and what combines the results of its pieces. Nests that trail are shared out apart."""
+    if isinstance(step, Strips) and step.lags:
+        apart = [part for nest in step.steps for part in shared(nest, least)]
+        step.apart = apart if any(isinstance(part, Parallel) for part in apart) else []
+        return [step]
     nests = list(leaves([step]))
     cost = sum(map(work, nests))
     if cost < least or not cost or not nests[0].box:

@@ -114,7 +114,9 @@ def leaves(steps: Iterable[Step]) -> Iterator[Nest | Call]:
 
 def is_shared(steps: Iterable[Step]) -> bool:
     """Whether threads share out any of the steps, however deep."""
-    return any(isinstance(step, Parallel) or (isinstance(step, Call) and step.shared) or any(map(is_shared, children(step))) for step in steps)
+    return any(
+        isinstance(step, Parallel) or (isinstance(step, Call) and step.shared) or any(map(is_shared, children(step)))
+        or (isinstance(step, Strips) and is_shared(step.apart)) for step in steps)
 
 
 def tapes(steps: Iterable[Step]) -> Iterator[Tape]:
