@@ -217,3 +217,17 @@ def changed(x, i):
     y = x.copy()
     y[i] = 0.0
     return y
+
+
+def test_they_are_what_they_stand_for():
+    def classes(x):
+        chosen, appended = x[x > 0.5], []
+        for value in x:
+            if value > 0.5:
+                appended.append(value)
+        array = np.array(appended)
+        found = [isinstance(y, np.ndarray) and not isinstance(y, list | float) for y in (chosen, array, np.flatnonzero(x > 0.5))]
+        found += [type(chosen) is type(x), type(array) is np.ndarray, type(appended) is list, isinstance(appended, list), type([x]) is list]
+        return [*found, not np.iscomplexobj(array), np.isrealobj(chosen), np.ndim(array) == 1]
+
+    assert all(classes(np.linspace(0, 1, 30))) and all(jitad.jit(classes)(np.linspace(0, 1, 30)))

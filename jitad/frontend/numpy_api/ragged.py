@@ -248,6 +248,16 @@ def shape(x):
     return x.shape
 
 
+@implements(np.iscomplexobj)
+def iscomplexobj(x) -> bool:
+    return x.dtype.kind == "c"
+
+
+@implements(np.isrealobj)
+def isrealobj(x) -> bool:
+    return x.dtype.kind != "c"
+
+
 @implements(np.ndim)
 def ndim(x):
     return x.ndim
