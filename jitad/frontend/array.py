@@ -16,7 +16,8 @@ import numpy as np
 
 from jitad.frontend.cells import View, entangle, is_traced, rely_on_rows, wrap
 from jitad.frontend.concrete import value, value_needed, values
-from jitad.frontend.indexing import axis_number, fitted, getitem, setitem
+from jitad.frontend.indexing import fitted, getitem, setitem
+from jitad.frontend.keys import axis_number
 from jitad.frontend.memory_order import UNKNOWN, is_contiguous, reading_order, reshaped_strides, unknown_order
 from jitad.frontend.printing import can_be_marked, marked
 from jitad.frontend.promotion import cast, promote, to_atom

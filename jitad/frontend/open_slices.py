@@ -13,6 +13,7 @@ import numpy as np
 from jitad.frontend.cells import View, wrap
 from jitad.frontend.concrete import known
 from jitad.frontend.extents import Extent, at_least_zero, clipped, extent_of, from_end, opaque, quotient
+from jitad.frontend.keys import classify, consumed, expand
 from jitad.frontend.masks import Selected, packed
 from jitad.frontend.promotion import cast, to_atom
 from jitad.frontend.ragged import Extents, Ragged, agreed, parts
@@ -135,8 +136,6 @@ def resized(atom: Atom, shape: tuple[int, ...]) -> Atom:
 
 def selected(values: View, extents: Extents, key) -> tuple[View, Extents, bool]:
     """Return the view that a key of integers, slices, None and Ellipsis selects, its extents, and whether it is a scalar."""
-    from jitad.frontend.indexing import classify, consumed, expand
-
     items = [classify(item) for item in key] if type(key) is tuple else [classify(key)]
     for item in items:
         if isinstance(item, np.ndarray) or isinstance(item, View) and item.ndim:

@@ -9,7 +9,8 @@ import numpy as np
 
 from jitad.frontend.cells import View, wrap
 from jitad.frontend.extents import Extent
-from jitad.frontend.indexing import add_at, axis_number, settled_key
+from jitad.frontend.indexing import add_at, settled_key
+from jitad.frontend.keys import axis_number
 from jitad.frontend.memory_order import UNKNOWN
 from jitad.frontend.open_places import change
 from jitad.frontend.open_slices import is_open, packed_key
