@@ -124,6 +124,15 @@ def functions(v):
     return y + factor * g(v[2])
 
 
+def arrays_of_tuples(v):
+    """np.array of what is None until there is a tuple."""
+    best, pair = np.inf, None
+    for k in range(30):
+        if v[k % 4] * k < best:
+            best, pair = v[k % 4] * k, (k, v[k % 4])
+    return np.array(pair) @ np.asarray(pair, float) + best
+
+
 def functions_of_a_loop(v):
     """Functions that each trip defines anew, one of which is called after the loop."""
     t, x = 0.0, v[0]
@@ -155,7 +164,7 @@ def constants(v):
     return total + layers[k].time(way)
 
 
-PROGRAMS = [least_positive, of_helper, bracket, entries, defaults, states, functions, functions_of_a_loop, constants]
+PROGRAMS = [least_positive, of_helper, bracket, entries, defaults, states, functions, arrays_of_tuples, functions_of_a_loop, constants]
 POINTS = [np.array([0.57, -1.2, 2.0, 0.3, -0.7]), np.array([-2.9, -1.25, -2.0, -0.3, -0.7]), np.array([0.21, 0.93, 0.4, -0.8, 0.1])]
 
 

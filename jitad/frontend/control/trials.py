@@ -9,6 +9,8 @@ from __future__ import annotations
 import operator
 from collections.abc import Callable
 
+import numpy as np
+
 from jitad.frontend.array import Array, wrap
 from jitad.frontend.control.bodies import State
 from jitad.frontend.control.branches import chosen_arm, condition, decided
@@ -58,7 +60,10 @@ def tried(variant: Variant, possible: list[int], function: Callable):
 def failing(function: Callable, value):
     """Call a function with an alternative; what Python raises is raised where it is the value."""
     try:
-        return function(value)
+        result = function(value)
+        if isinstance(result, np.ndarray) and result.dtype == object:
+            raise TypeError(f"an array of {value}, which has no numbers")
+        return result
     except Exception as error:
         if is_users(error) or value is None and isinstance(error, TypeError) and not isinstance(error, errors.ControlFlowError):
             current_trace().home.passed.append(error)
