@@ -135,3 +135,53 @@ def test_elements_that_may_not_be_there_are_read_if_they_are():
     k = np.arange(len(X)) + 3
     assert len(choices(jitad.trace(f)(X, k))) == 2
     np.testing.assert_allclose(jitad.jit(f)(X, k), f(X, k), rtol=1e-13)
+
+
+def limited(x):
+    slope, kind, grid = np.zeros(30), np.zeros(30, dtype=int), np.empty((30, 2))
+    for i in range(1, 29):
+        a, b = x[i] - x[i - 1], x[i + 1] - x[i]
+        if a * b <= 0:
+            slope[i] = 0.0
+        elif abs(a) < abs(b):
+            slope[i] = a
+        else:
+            slope[i] = b
+        if a > 0:
+            kind[i] = 2
+            grid[i, 0] = a * b
+        else:
+            kind[i] = i
+            grid[i, 0] = -1.0
+        grid[i, 1] = slope[i] * kind[i]
+    return slope, kind, grid[1:-1]
+
+
+def test_elements_that_are_written_in_any_case():
+    assert not choices(jitad.trace(limited)(X))
+    for got, wanted in zip(jitad.jit(limited)(X), limited(X), strict=True):
+        np.testing.assert_allclose(got, wanted, rtol=1e-14)
+    check_grads(lambda x: limited(x)[::2], (X,))
+
+
+def test_elements_that_are_written_in_some_cases():
+    def f(x, k):
+        y = np.zeros(20)
+        for i in range(len(x) // 2):
+            if x[i] < 0:
+                y[k[i]] += x[i]
+            if x[i] > 0.5:
+                y[i] = x[i]
+            else:
+                y[i - 1] = x[i]
+            if x[i] < 0.2:
+                y[i // 2] = x[i]
+                y[i // 3] = y[i // 2] * 2
+            else:
+                y[i // 3] = 0.0
+        return y
+
+    k = np.arange(20)[::-1].copy()
+    assert len(choices(jitad.trace(f)(X, k))) == 3
+    np.testing.assert_allclose(jitad.jit(f)(X, k), f(X, k), rtol=1e-14)
+    check_grads(lambda x: f(x, k), (X,))

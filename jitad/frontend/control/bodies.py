@@ -6,6 +6,7 @@ function itself may be written in a body; when it ends, they hold again what the
 
 from __future__ import annotations
 
+import functools
 import itertools
 import operator
 from collections.abc import Callable, Mapping, Sequence
@@ -17,7 +18,7 @@ from jitad.frontend.control.elements import changed_since, element_picture
 from jitad.frontend.control.likeness import Template, fitted, placed
 from jitad.frontend.control.pictures import Picture, picture
 from jitad.frontend.control.signals import NOTHING
-from jitad.frontend.control.speculation import is_cheap
+from jitad.frontend.control.speculation import is_cheap, write, written
 from jitad.frontend.control.state import UNSET, Containers, EntrySlot, NameSlot, Site, cells_of
 from jitad.frontend.lists import Growth
 from jitad.frontend.trace import Trace, current_trace
@@ -290,10 +291,16 @@ def choice(test: Atom, passes: Sequence[Pass], outputs: Sequence[list[Atom]]) ->
     """Record the choice between two bodies that have been traced, the first for a `test` that does not hold, and return its outputs."""
     if not outputs[0]:
         return []
-    if all(is_cheap(run.equations, current_trace()) for run in passes) and all(atom.shape == () for atom in outputs[0]):
-        for run in passes:
-            current().equations.extend(run.equations)
-        return [selected(test, x, y) for x, y in zip(*outputs, strict=True)]
+    arms = [run.equations for run in passes]
+    changes = [None if x is y or x.shape == () else written(arms, (x, y)) for x, y in zip(*outputs, strict=True)]
+    if all(x is y or x.shape == () or change is not None for x, y, change in zip(*outputs, changes, strict=True)):
+        writes = {equation for change in changes if change is not None for equation in change}
+        arms = [[equation for equation in arm if equation not in writes] for arm in arms]
+        if all(is_cheap(arm, current_trace()) for arm in arms):
+            for arm in arms:
+                current().equations.extend(arm)
+            select = functools.partial(selected, test)
+            return [select(x, y) if change is None else write(change, select) for x, y, change in zip(*outputs, changes, strict=True)]
     programs, free = unite([Program([], run.equations, atoms) for run, atoms in zip(passes, outputs, strict=True)])
     return cond(test, *free, branches=programs)
 

@@ -1,17 +1,19 @@
 """Bodies that may be run whether or not they are chosen, so that a choice between them is one between their results.
 
 In: the equations of a body, and the trace they are to go to. Invariant: such a body cannot fail, writes nothing, and is only a few operations on
-numbers; the elements that it reads are there, by the bounds of their indices, or have been read already.
+numbers; the elements that it reads are there, by the bounds of their indices, or have been read already. An array of which both bodies write one
+element counts as one: what is chosen is what is written there.
 """
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterator, Sequence
 
 from jitad.frontend.control.bounds import Interval, counters, interval
 from jitad.frontend.trace import Trace
 from jitad.ir.program import Atom, Equation, Literal, Var
 from jitad.primitives.boxes import slice_
+from jitad.primitives.control.lasting import WRITES
 from jitad.primitives.indexing import gather
 from jitad.primitives.shaping import reshape
 from jitad.primitives.spans import open_places
@@ -57,6 +59,39 @@ def is_there(equation: Equation, known: dict[Var, Interval]) -> bool:
 
 def is_within(bounds: Interval, extent: int) -> bool:
     return -extent <= bounds[0] and bounds[1] < extent
+
+
+# --- what is written -------------------------------------------------------------------------------------------------------------
+
+
+def written(arms: Sequence[Sequence[Equation]], results: Sequence[Atom]) -> tuple[Equation, Equation] | None:
+    """Return the writes to one element, the same in both, that two arrays, results of two arms, end with; None if they do not."""
+    one, other = [written_last(arm, x) for arm, x in zip(arms, results, strict=True)]
+    if one is None or other is None or one.primitive is not other.primitive or one.params != other.params:
+        return None
+    (first, new, *places), (second, another, *others) = one.inputs, other.inputs
+    if first is not second or new.type != another.type or any(first in equation.outputs for arm in arms for equation in arm):
+        return None
+    return (one, other) if all(map(is_same, places, others)) else None
+
+
+def is_same(x: Atom, y: Atom) -> bool:
+    return x is y or isinstance(x, Literal) and isinstance(y, Literal) and x.value == y.value
+
+
+def write(writes: tuple[Equation, Equation], select: Callable[[Atom, Atom], Atom]) -> Atom:
+    """Record the write of what is selected of the values that two arms write."""
+    one, other = writes
+    array, value, *places = one.inputs
+    return one.primitive(array, select(value, other.inputs[1]), *places, **one.params)
+
+
+def written_last(arm: Sequence[Equation], x: Atom) -> Equation | None:
+    """Return the equation by which an arm writes one element of an array at last, if nothing else in it reads what that gives."""
+    equation = x.equation if isinstance(x, Var) else None
+    if equation is None or equation.primitive not in WRITES or equation.inputs[1].type.size != 1 or not any(equation is own for own in arm):
+        return None
+    return None if any(x in other.inputs for other in arm) or x is equation.inputs[1] else equation
 
 
 # --- what has been read -----------------------------------------------------------------------------------------------------------
