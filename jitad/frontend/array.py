@@ -380,7 +380,8 @@ class Array(View):
         if order == "K" or self.ndim < 2:
             return self.lie_as([prototype])
         if order == "A":
-            self.cell.order, self.cell.assumed = UNKNOWN if prototype.turned else None, prototype.cell.assumed
+            known = prototype.in_memory(lambda type, strides: (reading_order(order, type, strides),))
+            self.cell.order, self.cell.assumed = UNKNOWN if known is None else known[0], prototype.cell.assumed
         else:
             self.cell.order, self.cell.assumed = tuple(reversed(range(self.ndim))) if order == "F" else None, False
         return self

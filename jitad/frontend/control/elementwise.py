@@ -17,6 +17,7 @@ from jitad.frontend.control.signals import returning
 from jitad.frontend.numpy_api.operands import asarray
 from jitad.frontend.promotion import contains_traced
 from jitad.frontend.trees import unflatten
+from jitad.frontend.views import reshaped
 from jitad.ir.passes import PASSES
 from jitad.ir.program import Program, Var
 from jitad.ir.types import ArrayType
@@ -34,7 +35,8 @@ def on_elements(function: Callable, original: Callable) -> Callable:
             return original(*args)
         if not any(map(np.ndim, args)):
             return function(*args)
-        arrays = np.broadcast_arrays(*map(asarray, args))
+        given = list(map(asarray, args))
+        arrays = np.broadcast_arrays(*given)
         shape, size = arrays[0].shape, arrays[0].size
         numbers = [Var(ArrayType(x.dtype)) for x in arrays]
         state = State((), ())
@@ -43,6 +45,6 @@ def on_elements(function: Callable, original: Callable) -> Callable:
         operands = [*[x.reshape(-1).atom for x in arrays], *free]
         found, axes = PASSES["push_batch"](body, operands, [*[0] * len(numbers), *[None] * len(free)], size)
         columns = [broadcast(x, shape=(size, *x.shape)) if axis is None else to_front(x, axis) for x, axis in zip(found, axes, strict=True)]
-        return unflatten(run.result.treedef, [wrap(x, scalar=False).reshape(shape) for x in columns])
+        return unflatten(run.result.treedef, [wrap(reshaped(x, shape), scalar=False).lie_as(given) for x in columns])
 
     return call

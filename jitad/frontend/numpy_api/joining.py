@@ -78,9 +78,10 @@ def roll(a, shift, axis=None):
     distances = np.atleast_1d(from_nest(shift))
     if distances.ndim > 1:
         raise errors.ValueError("'shift' and 'axis' should be scalars or 1D sequences")
+    result = a
     for place, k in np.broadcast(np.arange(len(distances)), axes):
-        a = rolled(a, distances[place], int(k))
-    return a.copy()
+        result = rolled(result, distances[place], int(k))
+    return result.copy().lie_as([a])
 
 
 def rolled(a: Array, distance, axis: int) -> Array:

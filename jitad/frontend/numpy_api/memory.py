@@ -23,7 +23,7 @@ IN_ROWS = """
 """
 AS_OPERANDS = "sort partition cumsum cumprod nancumsum nancumprod nan_to_num round around clip fix real_if_close gradient"
 NOTED = f"""
-    where concatenate copy reshape zeros_like ones_like empty_like full_like sum prod max min amax amin any all mean std var ptp {NAMES}
+    where concatenate copy reshape roll pad zeros_like ones_like empty_like full_like sum prod max min amax amin any all mean std var ptp {NAMES}
 """  # what these are made of has noted it: NumPy's own code is among them
 UNTOLD = "delete histogram2d histogramdd lib.stride_tricks.sliding_window_view"
 in_rows, as_operands, noted, untold = (frozenset(named(*names.split())) for names in (IN_ROWS, AS_OPERANDS, NOTED, UNTOLD))

@@ -21,7 +21,7 @@ STATISTICS = {"maximum": np.max, "minimum": np.min, "mean": np.mean, "median": n
 
 @implements(np.pad)
 def pad(array, pad_width, mode="constant", **options):
-    array = asarray(array)
+    given = array = asarray(array)
     if mode not in OPTIONS:
         raise errors.ValueError(f"mode '{mode}' is not supported")
     if unknown := options.keys() - OPTIONS[mode]:
@@ -35,7 +35,7 @@ def pad(array, pad_width, mode="constant", **options):
     for axis, (ends, values) in enumerate(zip(widths, pairs(value, array.ndim), strict=True)):
         if any(ends):
             array = pad_axis(array, axis, ends, mode, values, kind)
-    return array.copy()
+    return array.copy().laid_out("A", given)
 
 
 def pairs(value, ndim: int) -> list[tuple]:
