@@ -10,25 +10,22 @@ from __future__ import annotations
 import contextlib
 import functools
 import operator
-from math import prod
 
 import numpy as np
 
-from jitad.frontend.cells import View, entangle, is_traced, rely_on_rows, wrap
+from jitad.frontend.cells import is_traced, wrap
 from jitad.frontend.concrete import value, value_needed, values
 from jitad.frontend.indexing import fitted, getitem, setitem
-from jitad.frontend.keys import axis_number
-from jitad.frontend.memory_order import UNKNOWN, is_contiguous, reading_order, reshaped_strides, unknown_order
 from jitad.frontend.printing import can_be_marked, marked
 from jitad.frontend.promotion import cast, promote, to_atom
+from jitad.frontend.reshaping import Reshapable
 from jitad.frontend.ufunc_methods import METHODS
 from jitad.frontend.ufuncs import OPERANDS, binary, unary
-from jitad.frontend.views import Part, Permutation, Reshape, reshaped
+from jitad.frontend.views import Part
 from jitad.ir import errors
 from jitad.ir.source import library_call
 from jitad.ir.types import ArrayType, check_dtype, real_dtype
 from jitad.primitives.declare import full
-from jitad.primitives.shaping import shape_text
 
 __all__ = ["Array", "is_traced", "promote", "to_atom", "wrap"]
 
@@ -52,7 +49,7 @@ def through_numpy(name: str):
     return method
 
 
-class Array(View):
+class Array(Reshapable):
     """A traced array. It stands for an ndarray, or for a scalar, whose values are known when the compiled function runs.
 
     Printing one shows its type, since no values are known (where they can be, they are asked for).
@@ -230,116 +227,7 @@ class Array(View):
     def nbytes(self) -> int:
         return self.size * self.dtype.itemsize
 
-    # --- views ----------------------------------------------------------------------------------------------------------------
-
-    def through(self, step) -> Array:
-        """Return the view that is one step further, read at once; of a scalar, which has no views, the values."""
-        view = self.stepped(step)
-        atom = view.atom
-        return wrap(atom, scalar=False) if self.scalar else view
-
-    def view(self, dtype=None) -> Array:
-        """Return a view of this array; the bytes cannot be looked at as another dtype."""
-        if dtype is not None and np.dtype(dtype) != self.dtype:
-            raise errors.NotImplementedError(f"a view of {self.dtype} elements as {np.dtype(dtype)}; jitad knows no bytes")
-        return self[...]
-
-    def reshape(self, *shape, order="C", copy=None) -> Array:
-        """Return the elements under another shape: a view where NumPy gives one."""
-        shape = completed(shape[0] if len(shape) == 1 and np.iterable(shape[0]) else shape, self)
-        axes = None if order == "C" else self.axes_in("reshaping" if order == "K" else order)
-        if axes is not None:
-            return self.T.reshape(shape[::-1], copy=copy).T
-        viewed = not copy and not self.scalar and self.in_memory(lambda type, strides: reshaped_strides(type, strides, shape) is not None)
-        if copy is False and not viewed:
-            raise errors.ValueError("Unable to avoid creating a copy while reshaping.")
-        return self.through(Reshape(shape)) if viewed else self.copied(shape, viewed is None)
-
-    def axes_in(self, order: str | None) -> tuple[int, ...] | None:
-        """Return the order of the axes in which NumPy reads the elements, None for C order."""
-        known = self.in_memory(lambda type, strides: (reading_order(order, type, strides),))
-        if known is None:
-            raise unknown_order(self.type, order)
-        if order in ("A", "K") and self.cell.relied:
-            rely_on_rows()
-        return known[0]
-
-    def copied(self, shape: tuple[int, ...], uncertain: bool = False) -> Array:
-        """Return a new array with the elements under a shape; if it is `uncertain` whether NumPy has one there, it is entangled with this one."""
-        result = wrap(reshaped(self.atom, shape), scalar=False)
-        result.cell.relied = self.cell.relied
-        if uncertain:
-            entangle(self.cell, result.cell)
-        return result
-
-    def ravel(self, order="C") -> Array:
-        """Return the elements in one row: a view if they are in one row in memory."""
-        axes = None if order == "C" else self.axes_in(order)
-        whole = self if axes is None else self.transpose(axes)
-        flat = not whole.scalar and whole.flat_in_memory()
-        return whole.through(Reshape((whole.size,))) if flat else whole.copied((whole.size,), flat is None)
-
-    def flat_in_memory(self) -> bool | None:
-        """Return whether NumPy has the elements one after another in memory, None if that is not known."""
-        return self.in_memory(is_contiguous)
-
-    def flatten(self, order="C") -> Array:
-        """Return a copy of the elements in one row."""
-        axes = None if order == "C" else self.axes_in(order)
-        whole = self if axes is None else self.transpose(axes)
-        return whole.copied((whole.size,))
-
-    def transpose(self, *axes) -> Array:
-        """Return a view with the axes in another order, by default reversed."""
-        axes = axes[0] if len(axes) == 1 and (axes[0] is None or np.iterable(axes[0])) else axes
-        if not axes:
-            axes = range(self.ndim)[::-1]
-        elif len(axes) != self.ndim:
-            raise errors.ValueError("axes don't match array")
-        axes = tuple(axis_number(axis, self.ndim) for axis in axes)
-        if len(set(axes)) < len(axes):
-            raise errors.ValueError("repeated axis in transpose")
-        if axes == tuple(range(self.ndim)):
-            return self if self.scalar else self[...]
-        return self.through(Permutation(axes))
-
-    def swapaxes(self, axis1, axis2) -> Array:
-        """Return a view with two axes exchanged."""
-        order = list(range(self.ndim))
-        i, j = axis_number(axis1, self.ndim, "axis1"), axis_number(axis2, self.ndim, "axis2")
-        order[i], order[j] = j, i
-        return self.transpose(order)
-
-    def squeeze(self, axis=None) -> Array:
-        """Return a view without the axes of extent 1."""
-        if axis is None:
-            drop = tuple(k for k, extent in enumerate(self.shape) if extent == 1)
-        else:
-            drop = tuple(axis_number(k, self.ndim) for k in (axis if np.iterable(axis) else (axis,)))
-            if any(self.shape[k] != 1 for k in drop):
-                raise errors.ValueError("cannot select an axis to squeeze out which has size not equal to one")
-        return self[tuple(0 if k in drop else slice(None) for k in range(self.ndim)) + (Ellipsis,)] if not self.scalar else self
-
-    @property
-    def T(self) -> Array:  # noqa: N802
-        return self.transpose()
-
-    @property
-    def mT(self) -> Array:  # noqa: N802
-        if self.ndim < 2:
-            raise errors.ValueError("matrix transpose with ndim < 2 is undefined")
-        return self.swapaxes(-1, -2)
-
-    @property
-    def flat(self) -> Array:
-        """The elements in C order, as a view."""
-        return self.through(Reshape((self.size,)))
-
-    @flat.setter
-    def flat(self, values) -> None:
-        flat = self.flat
-        values = wrap(to_atom(values), scalar=False).ravel()
-        flat[...] = values if values.size == 1 else values[np.arange(flat.size) % values.size]
+    # --- parts -----------------------------------------------------------------------------------------------------------
 
     @property
     def real(self) -> Array:
@@ -374,17 +262,6 @@ class Array(View):
         """Return a new array with the same elements."""
         result = wrap(self.atom, weak=self.weak is not None, scalar=self.scalar, origins=self.origins)
         return result.laid_out(order, self)
-
-    def laid_out(self, order: str | None, prototype: Array) -> Array:
-        """Note that NumPy makes this new array in the order that the letter stands for, and return it."""
-        if order == "K" or self.ndim < 2:
-            return self.lie_as([prototype])
-        if order == "A":
-            known = prototype.in_memory(lambda type, strides: (reading_order(order, type, strides),))
-            self.cell.order, self.cell.assumed = UNKNOWN if known is None else known[0], prototype.cell.assumed
-        else:
-            self.cell.order, self.cell.assumed = tuple(reversed(range(self.ndim))) if order == "F" else None, False
-        return self
 
     def __copy__(self) -> Array:
         return self.copy()
@@ -423,17 +300,3 @@ class Array(View):
     sum, prod = through_numpy("sum"), through_numpy("prod")
     nonzero, searchsorted = through_numpy("nonzero"), through_numpy("searchsorted")
     repeat, round, take = through_numpy("repeat"), through_numpy("round"), through_numpy("take")
-
-
-def completed(shape, array: Array) -> tuple[int, ...]:
-    """Return a new shape for an array with its one unknown extent, given as -1, filled in."""
-    shape = tuple(operator.index(extent) for extent in shape)
-    unknown = shape.count(-1)
-    if unknown > 1:
-        raise errors.ValueError("can only specify one unknown dimension")
-    known = prod(extent for extent in shape if extent != -1)
-    if unknown and known and array.size % known == 0:
-        shape = tuple(array.size // known if extent == -1 else extent for extent in shape)
-    if prod(shape) != array.size or any(extent < 0 for extent in shape):
-        raise errors.ValueError(f"cannot reshape array of size {array.size} into shape {shape_text(shape).replace('-1', 'newaxis')}")
-    return shape
