@@ -27,6 +27,8 @@ STEPS = {  # of an array, another one of the same shape or its transpose's, and 
     "sum": lambda x, y, i, j: x.sum(i % x.ndim, keepdims=True),
     "sum of three": lambda x, y, i, j: x.sum(i % 3) if x.ndim > 2 else x,
     "sorted": lambda x, y, i, j: np.sort(x, i % x.ndim),
+    "rolled": lambda x, y, i, j: np.roll(x, i, j % x.ndim) if j else np.roll(x, i),
+    "padded": lambda x, y, i, j: np.pad(x, ((0, i % 2), *[(0, 0)] * (x.ndim - 1))),
     "running": lambda x, y, i, j: np.cumsum(x, i % x.ndim),
     "ravel": lambda x, y, i, j: np.ravel(x, "CFAK"[i])[None] if x.ndim == 1 else np.ravel(x, "CFAK"[i]).reshape(1, -1),
     "flatten": lambda x, y, i, j: x.flatten("CFAK"[i]).reshape(x.shape),
