@@ -102,3 +102,27 @@ def write_at(a, key):
     b = a.copy()
     b[key] = 1.0
     return b
+
+
+def filled_gaps(y):
+    x, bad = np.arange(5) * 1.5, y < 0.3
+    z = y.copy()
+    z[bad] = np.interp(x[bad], x[~bad], y[~bad])
+    return z
+
+
+def interpolated(y):
+    x, chosen = np.arange(5.0), y > 0.3
+    return (np.interp(x, x[chosen] * y[chosen], y[chosen], right=-1.0), np.interp(2.3, x[chosen], y[chosen]),
+            np.interp([-0.5, 3.3, 99.0], np.flatnonzero(chosen), y[chosen], left=7.0))
+
+
+@pytest.mark.parametrize("program", [filled_gaps, interpolated])
+def test_interpolation_between_chosen_points(program):
+    compiled = jitad.jit(program)
+    for y in (X, X[::-1].copy(), X + 1.0):
+        for got, wanted in zip(compiled(y), program(y), strict=True):
+            np.testing.assert_allclose(got, wanted, rtol=1e-12)
+    check_grads(lambda y: sum(np.sum(np.sin(part)) for part in program(y)), (X,))
+    with pytest.raises(errors.ValueError, match=r"np.interp of an empty slice"):
+        compiled(-X)

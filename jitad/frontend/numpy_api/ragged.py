@@ -13,8 +13,9 @@ from numpy.lib.array_utils import normalize_axis_index
 
 from jitad.frontend.array import wrap
 from jitad.frontend.extents import Extent
-from jitad.frontend.masks import highest, lowest
+from jitad.frontend.masks import highest, lowest, packed
 from jitad.frontend.numpy_api.operands import axes_of
+from jitad.frontend.open_slices import resized
 from jitad.frontend.promotion import to_atom
 from jitad.frontend.ragged import Ragged, agreed, made, nonempty, parts, refused, trimmed
 from jitad.ir import errors
@@ -246,6 +247,25 @@ def transpose(x, axes=None):
 @implements(np.shape)
 def shape(x):
     return x.shape
+
+
+@implements(np.interp)
+def interp(x, xp, fp, left=None, right=None, period=None):
+    """Behind the data points there are others at the height of the last one."""
+    if period is not None:
+        raise refused("np.interp with a period")
+    x, xp, fp = map(packed, (x, xp, fp))
+    at, extents = (x.filled(0), x.extents) if isinstance(x, Ragged) else parts(x)
+    (places, (count,)), (heights, (other,)) = parts(xp), parts(fp)
+    count = agreed(count, other, f"the interpolation at {user_source().short}")
+    known = Ragged(places, (count,))
+    nonempty(known, (0,), "np.interp")
+    room = max(places.shape[0], heights.shape[0])
+    places, heights = (wrap(resized(array.atom, (room,)), scalar=False) for array in (places, heights))
+    number, k = wrap(known.extents[0].atom()), np.arange(room)
+    last, top = places[number - 1], heights[number - 1]
+    result = np.interp(at, np.where(k < number, places, last + (k - number + 1)), np.where(k < number, heights, top), left)
+    return made(result if right is None else np.where(at > last, right, result), extents)
 
 
 @implements(np.iscomplexobj)
