@@ -15,12 +15,14 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+import numpy as np
+
 from jitad.lower.index import Index
 from jitad.lower.layout import positions
 from jitad.lower.loops import Buffer, Nest, ScatterStore, Step, Strips
 from jitad.lower.regions import Ranges
 from jitad.lower.reuse import unclamped
-from jitad.lower.strips import Access, Cluster, access, part_bytes
+from jitad.lower.strips import Cluster, access
 from jitad.lower.threads import place_key
 from jitad.lower.walk import children, reads, writes
 
@@ -29,11 +31,23 @@ SHARED = 0.25  # of them that a nest must have in common with those before
 NEAR = 2**17  # bytes of the rows of a block
 WINDOW = 2**18  # bytes of the rows between the first nest and the last
 LONGEST_LAG = 8
-ROW = 1  # iterations that are worth a call
+ROW = 32  # iterations that are worth a call
 ALIKE = 4  # rows that nests may have more than others
 LATEST = 8  # steps that a nest may move up to
 
-Parts = dict[Buffer, dict[tuple, set[Access]]]
+
+@dataclass(frozen=True)
+class Touch:
+    """Positions ``stride * row + (low .. high)`` in the rows from `first` to `last`; without `stride`, any positions."""
+
+    stride: int | None
+    low: int
+    high: int
+    first: int
+    last: int
+
+
+Parts = dict[Buffer, dict[tuple, set[Touch]]]
 
 
 @dataclass(eq=False)
@@ -69,17 +83,19 @@ def may_trail(nest: Nest) -> bool:
 def parts_of(nest: Nest) -> Parts:
     """Return where a nest reads and writes each part of each memory."""
     found: Parts = defaultdict(lambda: defaultdict(set))
-    fixed: list[tuple[set[Access], Index, Ranges]] = []
+    fixed: list[tuple[set[Touch], Index, Ranges]] = []
     for buffer, position, ranges in positions(nest):
-        accesses, position = found[buffer.memory][place_key(buffer)], unclamped(position)
+        touches, position = found[buffer.memory][place_key(buffer)], unclamped(position)
         if 0 in dict(position.terms):
-            accesses.add(access(position, ranges))
+            reached = access(position, ranges)
+            touches.add(Touch(reached.stride, reached.low, reached.high, *ranges[0]))
         else:
-            fixed.append((accesses, position, ranges))
-    for accesses, position, ranges in fixed:
-        stride, bounds = max([one.stride or 0 for one in accesses], default=0), position.range(ranges)
+            fixed.append((touches, position, ranges))
+    for touches, position, ranges in fixed:
+        stride, bounds = max([one.stride or 0 for one in touches], default=0), position.range(ranges)
         first, last = ranges[0]
-        accesses.add(Access(stride, bounds[0] - stride * last, bounds[1] - stride * first) if stride and bounds else Access())
+        known = stride and bounds is not None
+        touches.add(Touch(stride, bounds[0] - stride * last, bounds[1] - stride * first, first, last) if known else Touch(None, 0, 0, first, last))
     return found
 
 
@@ -114,9 +130,9 @@ def lag_behind(train: Train, nest: Nest, parts: Parts) -> int | None:
     return lag if lag <= LONGEST_LAG else None
 
 
-def reach(first: dict[tuple, set[Access]], second: dict[tuple, set[Access]]) -> int | None:
+def reach(first: dict[tuple, set[Touch]], second: dict[tuple, set[Touch]]) -> int | None:
     """Return how many rows ahead the first nest touches what the second one does in some row; None if that is not known."""
-    farthest = -math.inf
+    farthest = 0
     for key, ones in first.items():
         for other, twos in second.items():
             if key != other and key[:-1] == other[:-1]:
@@ -124,9 +140,17 @@ def reach(first: dict[tuple, set[Access]], second: dict[tuple, set[Access]]) -> 
             strides = {one.stride for one in ones | twos}
             if key != other or len(strides) != 1 or None in strides:
                 return None
-            (stride,) = strides
-            farthest = max(farthest, (max(two.high for two in twos) - min(one.low for one in ones)) // stride)
-    return 0 if farthest == -math.inf else int(farthest)
+            farthest = max(farthest, rows_ahead(*strides, ones, twos))
+    return farthest
+
+
+def rows_ahead(stride: int, ones: set[Touch], twos: set[Touch]) -> int:
+    """Return the largest difference of two rows in which the same element is touched."""
+    a, b = (np.array([(x.low, x.high, x.first, x.last) for x in found]) for found in (ones, twos))
+    low, high, first, last = (a[:, None, k] for k in range(4))
+    least = np.maximum(-((high - b[:, 0]) // stride), first - b[:, 3])
+    most = np.minimum((b[:, 1] - low) // stride, last - b[:, 2])
+    return int(np.max(most, initial=0, where=most >= least))
 
 
 def pays(train: Train, nest: Nest, lag: int, parts: Parts) -> bool:
@@ -137,12 +161,14 @@ def pays(train: Train, nest: Nest, lag: int, parts: Parts) -> bool:
 
 
 def row_bytes(parts: Sequence[Parts]) -> int:
-    """Return how many bytes nests use of the arrays that they go through row by row."""
+    """Return how many bytes nests use, per row, of the arrays that they go through row by row."""
     widths: dict[Buffer, int] = defaultdict(int)
     for found in parts:
         for memory, places in found.items():
-            for accesses in places.values():
-                widths[memory] = max([widths[memory], *[one.stride * part_bytes(memory) for one in accesses if one.stride]])
+            for (_, *row), touches in places.items():
+                if all(one.stride for one in touches):
+                    nbytes = memory.nbytes if row == [0] else row[0]
+                    widths[memory] = max(widths[memory], nbytes // (1 + max(one.last for one in touches)))
     return sum(widths.values())
 
 
