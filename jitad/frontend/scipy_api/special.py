@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 
 import numpy as np
+import scipy.special
 
 from jitad.frontend.array import to_atom, wrap
 from jitad.frontend.numpy_api.operands import asarray, concrete
@@ -213,6 +214,7 @@ FUNCTIONS |= {
 
 def multiple(function, *args, **options):
     """A function of SciPy's that is several ufuncs."""
-    if function.__name__ != "sph_harm_y":
-        raise errors.NotImplementedError(f"jitad does not know scipy.special.{function.__name__} of traced arrays; it knows sph_harm_y and lpmv")
+    (name,) = [name for name in vars(scipy.special) if getattr(scipy.special, name) is function]
+    if name != "sph_harm_y":
+        raise errors.NotImplementedError(f"jitad does not know scipy.special.{name} of traced arrays; it knows sph_harm_y and lpmv")
     return sph_harm_y(*args, **options)
