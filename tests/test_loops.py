@@ -2,6 +2,7 @@
 
 import functools
 import math
+import re
 
 import numpy as np
 import pytest
@@ -109,6 +110,19 @@ def test_functions_of_numpy_that_map_calls():
 
     np.testing.assert_allclose(jitad.jit(f)(np.array([1.0, -2.0])), f(np.array([1.0, -2.0])))
     jitad.testing.check_grads(f, (np.array([1.0, -2.0]),))
+
+
+def test_short_rows_stay_in_registers():
+    """Loops over the vectors of a short row are unrolled, once LLVM has vectorised them."""
+    def function(w, a, b):
+        for k in range(200):
+            w = w + a[k][:, None] * b[k]
+        return w
+
+    arguments = np.ones((56, 28)), np.ones((200, 56)), np.ones((200, 28))
+    np.testing.assert_array_equal(jitad.jit(function)(*arguments), np.full((56, 28), 201.0))
+    text = jitad.show(function, *arguments, stage="llvm")
+    assert re.search(r"<\d+ x double>", text) and not re.search(r"icmp eq i64 %index\.next\S*, 28", text)
 
 
 def test_nests_of_one_form_share_their_code():

@@ -12,19 +12,21 @@ from llvmlite import ir
 from jitad.codegen.scalars import I1, I64
 
 UNROLL_DISABLE = ["llvm.loop.unroll.disable"]
+# What the loop over vectors has in the place of these hints: LLVM may unroll it completely, so that short rows stay in registers.
+UNROLL_VECTORS = ["llvm.loop.vectorize.followup_vectorized", ["llvm.loop.unroll.runtime.disable"]]
 VECTORIZE_DISABLE = ["llvm.loop.vectorize.enable", ir.Constant(I1, 0)]
 
 
 class Loop:
     """``with Loop(builder, low, high) as i``: emit a loop over low .. high, both included.
 
-    Numbers are such that low <= high; values may be anything. A loop to be `kept` is not unrolled completely, so that it is this one that
-    LLVM vectorises, and not the loop around it; a `plain` one is not vectorised either.
+    Numbers are such that low <= high; values may be anything. A loop to be `kept` is not unrolled completely before it is vectorised, so that it
+    is this one that LLVM vectorises, and not the loop around it; a `plain` one is not vectorised either.
     """
 
     def __init__(self, builder: ir.IRBuilder, low: int | ir.Value, high: int | ir.Value, kept: bool = False, plain: bool = False):
         self.builder, self.certain = builder, isinstance(low, int)
-        self.hints = [UNROLL_DISABLE] * kept + [VECTORIZE_DISABLE] * plain
+        self.hints = [UNROLL_DISABLE, UNROLL_VECTORS] * kept + [VECTORIZE_DISABLE] * plain
         self.low, self.high = (ir.Constant(I64, end) if isinstance(end, int) else end for end in (low, high))
 
     def __enter__(self) -> ir.Value:
@@ -53,7 +55,7 @@ class Loop:
 
 def loop_metadata(module: ir.Module, hints: Sequence[list]) -> ir.MDValue:
     """Return metadata for one loop: a node that refers to itself, and hints."""
-    texts = [module.add_metadata(hint) for hint in hints]
+    texts = [module.add_metadata([module.add_metadata(x) if isinstance(x, list) else x for x in hint]) for hint in hints]
     node = ir.MDValue(module, [], name=str(len(module.metadata)))
     node.operands = (node, *texts)
     return node
