@@ -33,7 +33,14 @@ def filters(x):
     return large, sum(filter(lambda v: v < 1, x)), len(list(filter(lambda v: v > 1, x))), max(filter(None, x)), x[next(even)] + x[next(even)]
 
 
-@pytest.mark.parametrize("function", [comprehensions, conditions, filters])
+def over_filters(x):
+    """Functions in the first iterable of a comprehension do not see its names, those in others do."""
+    squares = sum(v**2 for v in filter(lambda v: v > 1, x))
+    larger = [sum(filter(lambda v, u=u: v >= u, x)) for u in x[:3]]
+    return squares, [v * squares for v in filter(lambda v: v < 1, x)][1], larger
+
+
+@pytest.mark.parametrize("function", [comprehensions, conditions, filters, over_filters])
 def test_comprehensions(function):
     check(function, X, rtol=1e-11)
 

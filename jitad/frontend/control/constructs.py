@@ -136,7 +136,9 @@ def keeps_names(node) -> bool:
     if not isinstance(node, ast.ListComp) and not consumes(node):
         return False
     used_up = [call.args[0] for call in ast.walk(node) if consumes(call)]
-    return any(isinstance(x, FUNCTIONS) or isinstance(x, ast.GeneratorExp) and x not in used_up for x in ast.walk(node))
+    outside = set(ast.walk((node if isinstance(node, ast.ListComp) else node.args[0]).generators[0].iter))  # which does not see the names
+    inside = [x for x in ast.walk(node) if x not in outside]
+    return any(isinstance(x, FUNCTIONS) or isinstance(x, ast.GeneratorExp) and x not in used_up for x in inside)
 
 
 def delayed(node) -> list[ast.expr]:
