@@ -107,7 +107,18 @@ def is_odd(n):
     return False if n < 1 else is_even(n - 1)
 
 
-@pytest.mark.parametrize("function", [lambda x: maximum(x, 1), lambda x: is_even(x) * x])
+def halves(x):
+    return [x] if x < 1 else [*halves(x / 2), x] + halves(x / 3)
+
+
+def sorted_by_parts(a):
+    if len(a) < 2:
+        return a
+    return sorted_by_parts([x for x in a[1:] if x < a[0]]) + [a[0]] + sorted_by_parts([x for x in a[1:] if x >= a[0]])
+
+
+@pytest.mark.parametrize(
+    "function", [lambda x: maximum(x, 1), lambda x: is_even(x) * x, lambda x: len(halves(x)), lambda x: sorted_by_parts([x, 1 - x, x * x])[0]])
 def test_other_recursion_is_refused(function):
     with pytest.raises(errors.ControlFlowError, match=r"calls itself until .* write a loop.*\n.*test_recursion.py"):
         jitad.jit(function)(0.5)

@@ -64,7 +64,12 @@ def recursive(function: types.FunctionType, plain: Callable, in_loop: Callable[[
         loop = in_loop()
         if loop is None:
             raise endless(function.__name__)
-        return loop(*args, **kwargs)
+        try:
+            return loop(*args, **kwargs)
+        except TypeError as error:  # of values that cannot be added up, as lists
+            if isinstance(error, errors.JitadError):
+                raise
+            raise endless(function.__name__) from error
 
     call.__name__, call.__qualname__ = function.__name__, function.__qualname__
     return call
