@@ -170,6 +170,20 @@ def test_random_programs(program):
     check(program)
 
 
+def test_arrays_stacked_along_a_new_axis():
+    """Of arrays that do not lie in C order it is not known where NumPy has the new axis."""
+    def f(x):
+        stacked = np.stack([x * 2, x], 1)
+        turned = stacked.reshape(stacked.shape[::-1])
+        turned[0, 0] = 50.0
+        return stacked
+
+    x = np.arange(12.0).reshape(3, 4)
+    np.testing.assert_array_equal(jitad.jit(f)(x), f(x))
+    with pytest.raises(errors.AliasError):
+        jitad.jit(lambda x: f(x.T))(x)
+
+
 @pytest.mark.slow
 @given(programs)
 @settings(max_examples=20_000, deadline=None)

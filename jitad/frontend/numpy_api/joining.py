@@ -9,6 +9,7 @@ import numpy as np
 from numpy.lib.array_utils import normalize_axis_index, normalize_axis_tuple
 
 from jitad.frontend.array import Array, to_atom, wrap
+from jitad.frontend.memory_order import UNKNOWN
 from jitad.frontend.numpy_api.operands import along, asarray, concrete, flat_unless, rearranged
 from jitad.frontend.numpy_api.table import implements
 from jitad.frontend.promotion import cast, from_nest
@@ -32,7 +33,10 @@ def concatenate(arrays, /, axis=0, out=None, *, dtype=None, casting="same_kind")
     for a in arrays:
         if not np.can_cast(a.dtype, common, casting):
             raise errors.TypeError(f"Cannot cast array data from {a.dtype!r} to {common!r} according to the rule '{casting}'")
-    return wrap(join(*[cast(to_atom(a), common) for a in arrays], axis=axis)).lie_as(arrays)
+    result = wrap(join(*[cast(to_atom(a), common) for a in arrays], axis=axis)).lie_as(arrays)
+    if any(a.turned and a.shape[axis] == 1 for a in arrays):  # NumPy has the new axis where its sorting of strides leaves it
+        result.lie_in(UNKNOWN)
+    return result
 
 
 @implements(np.block)
