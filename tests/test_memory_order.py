@@ -17,7 +17,7 @@ STEPS = {  # of an array, another one of the same shape or its transpose's, and 
     "column added": lambda x, y, i, j: x + x[:, :1],
     "where": lambda x, y, i, j: np.where(x > 1, x, y if x.shape == y.shape else 0.0),
     "copy": lambda x, y, i, j: [x.copy(), np.copy(x), x.copy("F"), x.copy("K"), np.array(x), x.astype(float)][(i + 4 * j) % 6],
-    "like": lambda x, y, i, j: [np.zeros_like, np.ones_like, np.empty_like][j](x) * 0 + x.sum(),
+    "like": lambda x, y, i, j: np.copyto(z := [np.zeros_like, np.ones_like, np.empty_like][j](x), 1.0) or z * 0 + x.sum(),
     "contiguous": lambda x, y, i, j: [np.ascontiguousarray, np.asfortranarray, np.asarray][j](x),
     "slice": lambda x, y, i, j: [x[1:], x[:, :-1], x[:, ::2], x[::-1]][(i + 4 * j) % 4],
     "axis": lambda x, y, i, j: x[:, None] if x.ndim < 4 else x[:, 0],

@@ -63,6 +63,7 @@ class Reshapable(View):
         result.cell.relied = self.cell.relied
         if uncertain:
             entangle(self.cell, result.cell)
+            result.cell.order = UNKNOWN
         return result
 
     def ravel(self, order="C") -> View:
