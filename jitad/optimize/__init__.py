@@ -4,5 +4,5 @@
 - what differentiation has left over: `expand`, `additions`, `contraction`;
 - which memory is read and written: `writes`, `registers`;
 - what processors run side by side: `grids` (loops that are operations on whole arrays), `lanes`, of loops that `independence` finds to be so, and
-  `distribution`.
+  `distribution`; `trip_numbers` are what both reckon with.
 """

@@ -17,7 +17,8 @@ from jitad.ir.program import Atom, Equation, Literal, Program, literal
 from jitad.ir.recorder import Recorder, current, rewrite
 from jitad.ir.types import INT
 from jitad.optimize.bodies import has_bodies, optimize_bodies
-from jitad.primitives.arithmetic import add, mul, neg, sub
+from jitad.optimize.trip_numbers import TripNumber, moved
+from jitad.primitives.arithmetic import add, mul, sub
 from jitad.primitives.boxes import slice_
 from jitad.primitives.control.affine import Affine
 from jitad.primitives.control.lasting import MANY, SETS, WRITES, Access, Survey, apart, loop_level
@@ -115,14 +116,6 @@ def in_any_order(x: Access, y: Access) -> bool:
 
 
 @dataclass(frozen=True)
-class Place:
-    """An integer that is affine in the numbers of trips: `steps` has one for each loop around."""
-
-    start: int
-    steps: tuple[int, ...]
-
-
-@dataclass(frozen=True)
 class Field:
     """A number for each trip: an array with axes for the loops around, of extent 1 along those it does not depend on."""
 
@@ -134,10 +127,10 @@ class Sum:
     """A number that a loop carries, and what its trips add to it: each term with the operation by which it is added."""
 
     type: object
-    terms: tuple[tuple[object, Field | Atom | Place], ...] = ()
+    terms: tuple[tuple[object, Field | Atom | TripNumber], ...] = ()
 
 
-Value = Atom | Place | Field | Sum  # an Atom is the same in all trips
+Value = Atom | TripNumber | Field | Sum  # an Atom is the same in all trips
 
 
 def atom_of(x: Value) -> Atom:
@@ -160,12 +153,12 @@ class Grid:
         body, consts, inner = params["body"], params["consts"], Grid((*self.sizes, params["length"]))
         held = [inner.entered(x) for x in values[:consts]]
         carried = [inner.entered(x) if var.ndim else Sum(var.type) for x, var in zip(values[consts:], body.inputs[1 + consts :], strict=True)]
-        results = inner.program(body, [Place(0, (*[0] * len(self.sizes), 1)), *held, *carried])
+        results = inner.program(body, [TripNumber(0, (*[0] * len(self.sizes), 1)), *held, *carried])
         return [self.left(x, before, inner) for x, before in zip(results, values[consts:], strict=True)]
 
     def entered(self, x: Value) -> Value:
         """Return a value as it is seen in the innermost of the loops."""
-        if isinstance(x, Place):
+        if isinstance(x, TripNumber):
             return replace(x, steps=(*x.steps, 0))
         return Field(reshape(x.atom, shape=(*x.atom.shape, 1))) if isinstance(x, Field) else x
 
@@ -235,7 +228,7 @@ class Grid:
             first, others = others[0], [first]
         if isinstance(first, Sum) and primitive in (add, sub) and not isinstance(others[0], Sum):
             return replace(first, terms=(*first.terms, (primitive, others[0])))
-        place = moved(primitive, operands, len(self.sizes))
+        place = moved(primitive, operands)
         if place is not None:
             return place
         if all(isinstance(x, Atom) for x in operands):
@@ -275,7 +268,7 @@ class Grid:
             raise Unsuitable
         spans, starts, levels = [], [], []
         for index, extent in zip(indices, array.shape, strict=True):
-            if isinstance(index, Place):
+            if isinstance(index, TripNumber):
                 running = [level for level, step in enumerate(index.steps) if step]
                 last = index.start + sum(step * (size - 1) for step, size in zip(index.steps, self.sizes, strict=True))
                 if len(running) > 1 or min(index.start, last) < 0 or max(index.start, last) >= extent or set(running) & set(levels):
@@ -313,24 +306,3 @@ def indices_of(equation: Equation, operands: list[Value], part: Atom) -> list[Va
     rest = iter(operands)
     starts = [span.start for span in params["spans"]] if "spans" in params else params["start"]
     return [next(rest) if start is None else literal(start, INT) for start in starts]
-
-
-def moved(primitive, operands: Sequence[Value], depth: int) -> Place | None:
-    """Return what arithmetic makes of numbers that are affine in those of trips, if that is so too."""
-    if primitive not in (add, sub, neg, mul) or not any(isinstance(x, Place) for x in operands):
-        return None
-    known = [x if isinstance(x, Place) else Place(int(x.value), (0,) * depth) if isinstance(x, Literal) and x.dtype == INT else None
-             for x in operands]  # fmt: skip
-    if None in known:
-        return None
-    if primitive is neg:
-        return scaled(known[0], -1)
-    x, y = known
-    if primitive is mul:
-        return scaled(x, y.start) if not any(y.steps) else scaled(y, x.start) if not any(x.steps) else None
-    y = y if primitive is add else scaled(y, -1)
-    return Place(x.start + y.start, tuple([a + b for a, b in zip(x.steps, y.steps, strict=True)]))
-
-
-def scaled(x: Place, factor: int) -> Place:
-    return Place(x.start * factor, tuple([step * factor for step in x.steps]))

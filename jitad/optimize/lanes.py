@@ -18,7 +18,7 @@ from jitad.ir.types import INT
 from jitad.optimize.bodies import has_bodies, optimize_bodies
 from jitad.optimize.dce import eliminate_dead_code
 from jitad.optimize.independence import Box, Trips, Work, has_loops, independent_trips, is_recurrent, lies_along
-from jitad.primitives.arithmetic import add, mul, neg, sub
+from jitad.optimize.trip_numbers import TripNumber, moved
 from jitad.primitives.boxes import slice_
 from jitad.primitives.control.bodies import close, fixpoint
 from jitad.primitives.control.loops import loop
@@ -109,14 +109,6 @@ class Unsuitable(Exception):
 
 
 @dataclass(frozen=True)
-class Along:
-    """An integer that differs from trip to trip: ``start + step * trip``."""
-
-    start: int
-    step: int
-
-
-@dataclass(frozen=True)
 class Vector:
     """A number, or an array, of which each lane has its own: the lanes are the last axis."""
 
@@ -130,7 +122,7 @@ class Shared:
     atom: Atom
 
 
-Value = Atom | Along | Vector | Shared  # an Atom is the same in all lanes
+Value = Atom | TripNumber | Vector | Shared  # an Atom is the same in all lanes
 
 
 class Lanes:
@@ -146,7 +138,7 @@ class Lanes:
         carried = self.body.inputs[1 + len(consts) :]
         for var, x, state in zip(carried, before, states, strict=True):
             values.append(self.work(x, self.trips.own[var]) if var in self.trips.own else Shared(state) if var in self.trips.share else state)
-        results = self.program(self.body, [Along(0, 1), *values])
+        results = self.program(self.body, [TripNumber(0, (1,)), *values])
         return [self.latest(x, before[k], self.trips.own.get(var)) for k, (var, x) in enumerate(zip(carried, results, strict=True))]
 
     def work(self, x: Atom, work: Work) -> Vector:
@@ -161,7 +153,7 @@ class Lanes:
 
     def latest(self, x: Value, before: Atom, work: Work | None) -> Atom:
         """Return what the last trip leaves."""
-        if isinstance(x, Along):
+        if isinstance(x, TripNumber):
             return self.base * x.step + (x.start + x.step * self.last)
         if not isinstance(x, Vector):
             return atom_of(x)
@@ -178,7 +170,7 @@ class Lanes:
             return x
         if isinstance(x, Shared):
             raise Unsuitable
-        if isinstance(x, Along):
+        if isinstance(x, TripNumber):
             return Vector(iota(shape=(self.size,), axis=0, dtype=INT) * x.step + self.first(x))
         return Vector(broadcast(reshape(x, shape=(*x.shape, 1)) if x.ndim else x, shape=(*x.shape, self.size)))
 
@@ -207,7 +199,7 @@ class Lanes:
             return [self.write(primitive, equation.params.get("unique", False), *operands)]
         if not isinstance(primitive.lower, Pointwise) or any(x.ndim for x in (*equation.inputs, *equation.outputs)):
             raise Unsuitable
-        number = along(primitive, operands)
+        number = moved(primitive, operands)
         if number is not None:
             return [number]
         return [Vector(primitive(*[x if isinstance(x, Atom) else self.vector(x).atom for x in operands], **equation.params))]
@@ -225,11 +217,11 @@ class Lanes:
         apart = [k >= consts and isinstance(x, Vector) for k, x in enumerate(values)]
         several = fixpoint(apart[consts:], lambda flags: self.own_results(body, values, flags))
         values = [*values[:consts], *[self.vector(x) if own else x for x, own in zip(values[consts:], several, strict=True)]]
-        formal = [x if isinstance(x, Along) else renewed(x) for x in values]
+        formal = [x if isinstance(x, TripNumber) else renewed(x) for x in values]
         number = Var(body.inputs[0].type)
         with Recorder(equation.source) as recorder:
             results = [self.result(x, before) for x, before in zip(self.program(body, [number, *formal]), formal[consts:], strict=True)]
-        kept = [k for k, x in enumerate(formal) if not isinstance(x, Along)]
+        kept = [k for k, x in enumerate(formal) if not isinstance(x, TripNumber)]
         program, free = close(Program([number, *[atom_of(formal[k]) for k in kept]], recorder.equations, results), 1)
         params = {**equation.params, "body": program, "consts": len(free) + sum(k < consts for k in kept)}
         found = loop(count, *free, *[atom_of(values[k]) for k in kept], **params)
@@ -239,10 +231,10 @@ class Lanes:
         """Return which carried values of a loop differ from lane to lane after a trip, if those in `flags` did before."""
         consts = len(values) - len(flags)
         carried = [self.vector(x) if own else x for x, own in zip(values[consts:], flags, strict=True)]
-        formal = [x if isinstance(x, Along) else renewed(x) for x in (*values[:consts], *carried)]
+        formal = [x if isinstance(x, TripNumber) else renewed(x) for x in (*values[:consts], *carried)]
         with Recorder(current().source):
             results = self.program(body, [Var(body.inputs[0].type), *formal])
-        return [isinstance(x, Vector | Along) for x in results]
+        return [isinstance(x, Vector | TripNumber) for x in results]
 
     def result(self, x: Value, before: Value) -> Atom:
         """Return what a trip leaves of a carried value, as what it was before."""
@@ -252,7 +244,7 @@ class Lanes:
             raise Unsuitable
         return atom_of(x)
 
-    def first(self, x: Along) -> Atom:
+    def first(self, x: TripNumber) -> Atom:
         """Return the number of the first lane."""
         if isinstance(self.base, Literal):
             return literal(x.start + x.step * int(self.base.value), INT)
@@ -297,11 +289,11 @@ class Lanes:
 
     def spans(self, array: Atom, indices: Sequence[Value]) -> tuple[tuple[Span, ...], list[Atom]]:
         """Return where the lanes' elements of an array lie: in a row along one axis."""
-        if len(indices) != array.ndim or sum(isinstance(index, Along) for index in indices) != 1:
+        if len(indices) != array.ndim or sum(isinstance(index, TripNumber) for index in indices) != 1:
             raise Unsuitable
         spans, starts = [], []
         for index, extent in zip(indices, array.shape, strict=True):
-            if isinstance(index, Along):
+            if isinstance(index, TripNumber):
                 ends = index.start, index.start + index.step * (self.length - 1)
                 if min(ends) < 0 or max(ends) >= extent:
                     raise Unsuitable
@@ -330,19 +322,3 @@ def renewed(x: Value) -> Value:
     """Return an input of a body that stands for a value."""
     var = Var(atom_of(x).type)
     return var if isinstance(x, Atom) else type(x)(var)
-
-
-def along(primitive, operands: Sequence[Value]) -> Along | None:
-    """Return what arithmetic makes of numbers that differ from lane to lane, if that is again one."""
-    parts = [x if isinstance(x, Along) else Along(int(x.value), 0) if isinstance(x, Literal) and x.dtype == INT else None for x in operands]
-    if primitive not in (add, sub, neg, mul) or None in parts:
-        return None
-    if primitive is neg:
-        return Along(-parts[0].start, -parts[0].step)
-    x, y = parts
-    if primitive is mul:
-        if x.step and y.step:
-            return None
-        return Along(x.start * y.start, x.step * y.start + y.step * x.start)
-    sign = 1 if primitive is add else -1
-    return Along(x.start + sign * y.start, x.step + sign * y.step)
