@@ -8,11 +8,11 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from jitad.compiled import Compiled
-from jitad.frontend.array import Array, to_atom, wrap
-from jitad.frontend.calls import rewrite
+from jitad.frontend.arrays.array import Array, to_atom, wrap
 from jitad.frontend.control.blocks import as_equation
-from jitad.frontend.trace import current_trace
-from jitad.frontend.trees import flatten, unflatten
+from jitad.frontend.hooks.calls import rewrite
+from jitad.frontend.tracing.trace import current_trace
+from jitad.frontend.tracing.trees import flatten, unflatten
 from jitad.functional import batching, forward, jacobians, reverse
 from jitad.functional.inner import title
 from jitad.functional.reverse import Budget

@@ -17,13 +17,13 @@ from typing import Any
 import numpy as np
 
 from jitad.codegen.kernel import Kernel
-from jitad.frontend.array import Array
-from jitad.frontend.captures import Captures, overlap
-from jitad.frontend.cells import refresh
-from jitad.frontend.printing import printed
-from jitad.frontend.programs import Held, Leaf, Static, Traced, check_results, describe, trace_function
-from jitad.frontend.trace import Concretize, Trace, tracing
-from jitad.frontend.trees import LEAF, TreeDef, flatten, unflatten
+from jitad.frontend.arrays.array import Array
+from jitad.frontend.arrays.cells import refresh
+from jitad.frontend.tracing.captures import Captures, overlap
+from jitad.frontend.tracing.printing import printed
+from jitad.frontend.tracing.programs import Held, Leaf, Static, Traced, check_results, describe, trace_function
+from jitad.frontend.tracing.trace import Concretize, Trace, tracing
+from jitad.frontend.tracing.trees import LEAF, TreeDef, flatten, unflatten
 from jitad.ir import errors
 from jitad.pipeline import to_kernel
 from jitad.runtime import collection

@@ -13,16 +13,16 @@ from typing import Any
 import numpy as np
 
 from jitad.compiled import Compiled
-from jitad.frontend.array import to_atom, wrap
-from jitad.frontend.calls import rewrite
+from jitad.frontend.arrays.array import to_atom, wrap
 from jitad.frontend.control.bodies import Pass, State
 from jitad.frontend.control.branches import NO_SITE, choose
 from jitad.frontend.control.iterables import range_
 from jitad.frontend.control.loops import Staging
 from jitad.frontend.control.state import Site
 from jitad.frontend.control.statements import for_loop
-from jitad.frontend.trace import current_trace
-from jitad.frontend.trees import flatten, unflatten
+from jitad.frontend.hooks.calls import rewrite
+from jitad.frontend.tracing.trace import current_trace
+from jitad.frontend.tracing.trees import flatten, unflatten
 from jitad.ir import errors
 from jitad.primitives.control import empty
 

@@ -10,7 +10,7 @@ import numpy as np
 from jitad.api import jit
 from jitad.codegen import embedding
 from jitad.compiled import Compiled
-from jitad.frontend.ragged import refuse_sized
+from jitad.frontend.arrays.ragged import refuse_sized
 from jitad.ir import errors
 from jitad.ir.effects import has_effects
 from jitad.ir.types import ArrayType

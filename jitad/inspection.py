@@ -9,14 +9,14 @@ import numpy as np
 from jitad.accounting import account
 from jitad.api import jit
 from jitad.compiled import Compiled
-from jitad.frontend.trees import flatten
+from jitad.frontend.tracing.trees import flatten
 from jitad.ir import errors
 from jitad.ir.interpreter import evaluate
 from jitad.ir.printer import Namer, print_equation
 from jitad.ir.program import Equation, Literal, Program, Var
 from jitad.ir.recorder import Recorder, inline
 from jitad.ir.verifier import verify
-from jitad.lower.printer import print_loops
+from jitad.lower.grammar.printer import print_loops
 from jitad.optimize.dce import eliminate_dead_code
 from jitad.optimize.simplify import simplify
 from jitad.pipeline import optimize, to_loops, to_text

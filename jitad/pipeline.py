@@ -14,11 +14,11 @@ from jitad.ir import passes
 from jitad.ir.lowering import UNBOUNDED
 from jitad.ir.program import Program
 from jitad.ir.verifier import verify
-from jitad.lower.filled import filled
-from jitad.lower.loops import Loops, Repeat, Step
+from jitad.lower.grammar.loops import Loops, Repeat, Step
+from jitad.lower.grammar.verifier import verify_loops
+from jitad.lower.grammar.walk import children
 from jitad.lower.lowering import lower
-from jitad.lower.verifier import verify_loops
-from jitad.lower.walk import children
+from jitad.lower.memory.filled import filled
 from jitad.optimize.additions import add_in_branches
 from jitad.optimize.bodies import delay, optimize_bodies, prune, settle
 from jitad.optimize.contraction import contract

@@ -14,13 +14,13 @@ from typing import Any
 import numpy as np
 
 from jitad.compiled import Compiled, Entry, as_result
-from jitad.frontend.array import to_atom
-from jitad.frontend.captures import Captures
-from jitad.frontend.programs import Leaf, describe
-from jitad.frontend.ragged import Ragged, counts_among
-from jitad.frontend.trace import Trace, current_trace
-from jitad.frontend.trees import TreeDef, flatten, parts_of, sized_nodes, unflatten
-from jitad.frontend.trees import structure as structure_of
+from jitad.frontend.arrays.array import to_atom
+from jitad.frontend.arrays.ragged import Ragged, counts_among
+from jitad.frontend.tracing.captures import Captures
+from jitad.frontend.tracing.programs import Leaf, describe
+from jitad.frontend.tracing.trace import Trace, current_trace
+from jitad.frontend.tracing.trees import TreeDef, flatten, parts_of, sized_nodes, unflatten
+from jitad.frontend.tracing.trees import structure as structure_of
 from jitad.functional.inner import check_differentiable, present
 from jitad.functional.reverse import Budget
 from jitad.ir import errors

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from jitad.compiled import Compiled
-from jitad.frontend.array import Array, wrap
-from jitad.frontend.calls import rewrite
-from jitad.frontend.captures import active
-from jitad.frontend.trees import flatten, unflatten
+from jitad.frontend.arrays.array import Array, wrap
+from jitad.frontend.hooks.calls import rewrite
+from jitad.frontend.tracing.captures import active
+from jitad.frontend.tracing.trees import flatten, unflatten
 from jitad.functional.custom import call_with_jvp, call_with_vjp
 from jitad.ir import errors
 

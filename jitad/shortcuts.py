@@ -13,8 +13,8 @@ from typing import Any
 
 import numpy as np
 
-from jitad.frontend.programs import Held
-from jitad.frontend.trees import LEAF, MADE, SIZED, TreeDef, flatten
+from jitad.frontend.tracing.programs import Held
+from jitad.frontend.tracing.trees import LEAF, MADE, SIZED, TreeDef, flatten
 from jitad.runtime.config import config
 from jitad.runtime.execute import as_input, runner
 

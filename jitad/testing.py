@@ -8,7 +8,7 @@ import numpy as np
 
 from jitad.api import jvp, vjp
 from jitad.compiled import Compiled
-from jitad.frontend.trees import flatten, leaf_paths, unflatten
+from jitad.frontend.tracing.trees import flatten, leaf_paths, unflatten
 from jitad.ir import errors
 
 STEPS = {"f": 3e-3, "d": 1e-4, "F": 3e-3, "D": 1e-4}

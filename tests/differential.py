@@ -20,11 +20,15 @@ from jitad.inspection import derivative
 from jitad.ir.interpreter import evaluate
 from jitad.ir.program import Program
 from jitad.ir.verifier import verify
-from jitad.lower import fusion, halos, loop_order, nests, products, reads, regions, splitting, strips
-from jitad.lower.loops import Accumulate, Loops, Nest
+from jitad.lower.fusion.fusion import fusion, products, reads
+from jitad.lower.grammar import regions
+from jitad.lower.grammar.loops import Accumulate, Loops, Nest
+from jitad.lower.grammar.verifier import verify_loops
+from jitad.lower.grammar.walk import leaves
 from jitad.lower.lowering import lower
-from jitad.lower.verifier import verify_loops
-from jitad.lower.walk import leaves
+from jitad.lower.preparation import halos
+from jitad.lower.schedule import loop_order, strips
+from jitad.lower.steps import nests, splitting
 from jitad.pipeline import optimize, to_kernel, to_loops
 from jitad.runtime.execute import as_input, runner
 from jitad.transform.batch import batch

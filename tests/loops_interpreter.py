@@ -10,8 +10,8 @@ from numpy.lib.stride_tricks import as_strided
 
 from jitad.ir.registry import REGISTRY
 from jitad.ir.types import real_dtype
-from jitad.lower.loops import Accumulate, Call, Choice, Counter, Nest, Parallel, Repeat, ScatterStore, Strips
-from jitad.lower.walk import expressions, reachable, reads, roots, terms, writes
+from jitad.lower.grammar.loops import Accumulate, Call, Choice, Counter, Nest, Parallel, Repeat, ScatterStore, Strips
+from jitad.lower.grammar.walk import expressions, reachable, reads, roots, terms, writes
 
 COMBINE = {"add": np.add, "mul": np.multiply, "max": np.maximum, "min": np.minimum, "and": np.logical_and, "or": np.logical_or}
 

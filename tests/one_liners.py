@@ -10,8 +10,8 @@ import warnings
 
 import numpy as np
 
-from jitad.frontend.array import is_traced, to_atom, wrap
-from jitad.frontend.trace import Trace
+from jitad.frontend.arrays.array import is_traced, to_atom, wrap
+from jitad.frontend.tracing.trace import Trace
 from jitad.ir.interpreter import evaluate
 from jitad.ir.program import Program, Var
 from jitad.ir.types import ArrayType

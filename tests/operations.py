@@ -6,9 +6,9 @@ An operation is one arithmetic instruction or one elementary function; loads, st
 import math
 
 from jitad.ir.lowering import UNBOUNDED
-from jitad.lower.counting import count_call
-from jitad.lower.loops import Accumulate, Call, Choice, Loops, Nest, Region, Repeat, Step
-from jitad.lower.walk import children, reachable, roots
+from jitad.lower.grammar.counting import count_call
+from jitad.lower.grammar.loops import Accumulate, Call, Choice, Loops, Nest, Region, Repeat, Step
+from jitad.lower.grammar.walk import children, reachable, roots
 
 FREE = {"const", "zero", "load", "counter", "index", "in_range", "clamp", "index_div", "index_mod", "checked", "convert", "select",
         "eq", "ne", "lt", "le", "gt", "ge", "and", "or", "not"}  # fmt: skip

@@ -13,10 +13,10 @@ from collections import namedtuple
 import numba
 import numpy as np
 
-from jitad.frontend.calls import rewrite
-from jitad.frontend.captures import Captures
-from jitad.frontend.programs import describe, trace_function
-from jitad.frontend.trees import flatten, unflatten
+from jitad.frontend.hooks.calls import rewrite
+from jitad.frontend.tracing.captures import Captures
+from jitad.frontend.tracing.programs import describe, trace_function
+from jitad.frontend.tracing.trees import flatten, unflatten
 from jitad.ir.interpreter import evaluate
 
 WEIGHTS = np.array([1.0, 2.0, 3.0])

@@ -5,10 +5,10 @@ import copy
 import numpy as np
 
 import jitad
-from jitad.frontend.calls import rewrite
-from jitad.frontend.captures import Captures
-from jitad.frontend.programs import Leaf, describe, trace_function
-from jitad.frontend.trees import flatten, unflatten
+from jitad.frontend.hooks.calls import rewrite
+from jitad.frontend.tracing.captures import Captures
+from jitad.frontend.tracing.programs import Leaf, describe, trace_function
+from jitad.frontend.tracing.trees import flatten, unflatten
 from jitad.ir.interpreter import evaluate
 from jitad.ir.verifier import verify
 from jitad.testing import compare, inner, norm, numerical_jvp, random_like

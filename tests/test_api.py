@@ -42,7 +42,7 @@ def test_gradient_has_the_structure_of_the_argument():
     _, pullback = vjp(nested, TREE)
     close(pullback(1.0), (TREE_GRADIENT,), 1e-6)
     _, dot = jvp(nested, (TREE,), (TREE_GRADIENT,))
-    squares = [np.sum(np.square(leaf)) for leaf in jitad.frontend.trees.flatten(TREE_GRADIENT)[0]]
+    squares = [np.sum(np.square(leaf)) for leaf in jitad.frontend.tracing.trees.flatten(TREE_GRADIENT)[0]]
     np.testing.assert_allclose(dot, sum(squares), rtol=1e-6)
 
 

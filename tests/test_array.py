@@ -8,8 +8,8 @@ import pytest
 from scipy import special
 from traced import check, compare, run
 
-from jitad.frontend.rules import RULES, SCIPY_RULES
-from jitad.frontend.special import LIBRARY
+from jitad.frontend.operations.rules import RULES, SCIPY_RULES
+from jitad.frontend.operations.special import LIBRARY
 from jitad.ir import errors
 
 rng = np.random.default_rng(3)

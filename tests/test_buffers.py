@@ -7,7 +7,7 @@ import pytest
 from staged import check, primitives
 
 import jitad
-from jitad.frontend.buffers import buffers
+from jitad.frontend.source.buffers import buffers
 
 
 def smooth(u, x):

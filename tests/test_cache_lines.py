@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 
 import jitad
-from jitad.lower import streams
-from jitad.lower.alignment import LINE, first, nests
-from jitad.lower.layout import positions
-from jitad.lower.loops import Nest, Repeat
-from jitad.lower.walk import leaves
+from jitad.lower.grammar.loops import Nest, Repeat
+from jitad.lower.grammar.walk import leaves
+from jitad.lower.memory.alignment import LINE, first, nests
+from jitad.lower.memory.layout import positions
+from jitad.lower.schedule import streams
 from jitad.pipeline import to_loops
 from jitad.runtime import kernels
 from jitad.testing import check_grads
@@ -97,8 +97,8 @@ def test_arguments_and_results_keep_their_layout():
 def test_what_is_kept_goes_past_the_caches(dtype, threads, monkeypatch):
     """However rows lie in lines, as far as the last bit."""
     monkeypatch.setattr(jitad.config, "threads", threads)
-    monkeypatch.setattr("jitad.lower.threads.LEAST_WORK_OF_TRIP", 0)
-    monkeypatch.setattr("jitad.lower.threads.PIECE_WORK", 500)
+    monkeypatch.setattr("jitad.lower.schedule.threads.LEAST_WORK_OF_TRIP", 0)
+    monkeypatch.setattr("jitad.lower.schedule.threads.PIECE_WORK", 500)
     speed = 0.2 * RNG.random((33, 141)).astype(dtype)
     plain = jitad.value_and_grad(waves)(speed)
     monkeypatch.setattr(streams, "FAR", 0)

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 import jitad
-from jitad.lower.loops import Repeat
-from jitad.lower.walk import children
+from jitad.lower.grammar.loops import Repeat
+from jitad.lower.grammar.walk import children
 from jitad.pipeline import to_loops
 from jitad.testing import check_grads
 

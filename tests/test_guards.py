@@ -32,10 +32,10 @@ from rewritten import (
     pythons_functions,
 )
 
-from jitad.frontend.calls import rewrite
-from jitad.frontend.captures import Captures
-from jitad.frontend.programs import describe, trace_function
-from jitad.frontend.trees import flatten
+from jitad.frontend.hooks.calls import rewrite
+from jitad.frontend.tracing.captures import Captures
+from jitad.frontend.tracing.programs import describe, trace_function
+from jitad.frontend.tracing.trees import flatten
 
 
 def test_names_and_items_that_change():

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 import jitad
-from jitad.lower.loops import Repeat
-from jitad.lower.walk import leaves, reachable, roots
+from jitad.lower.grammar.loops import Repeat
+from jitad.lower.grammar.walk import leaves, reachable, roots
 from jitad.pipeline import to_loops
 from jitad.testing import check_grads
 

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 import jitad
-from jitad.lower import effort, jamming, threads
-from jitad.lower.loops import Nest
-from jitad.lower.walk import leaves
+from jitad.lower.grammar.loops import Nest
+from jitad.lower.grammar.walk import leaves
+from jitad.lower.schedule import effort, jamming, threads
 from jitad.pipeline import to_loops
 
 RNG = np.random.default_rng(3)

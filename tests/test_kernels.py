@@ -21,7 +21,7 @@ from jitad.ir.registry import REGISTRY
 from jitad.ir.source import Source
 from jitad.ir.types import ArrayType
 from jitad.ir.verifier import verify
-from jitad.lower import splitting
+from jitad.lower.steps import splitting
 from jitad.pipeline import to_kernel, to_loops
 from jitad.runtime.execute import as_input, runner
 

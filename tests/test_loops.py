@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 import jitad
-from jitad.lower.loops import Nest, Repeat
-from jitad.lower.walk import leaves, reachable, roots
+from jitad.lower.grammar.loops import Nest, Repeat
+from jitad.lower.grammar.walk import leaves, reachable, roots
 from jitad.pipeline import optimize, to_loops
 from jitad.transform import residuals
 

@@ -11,10 +11,10 @@ import pytest
 from one_liners import ARRAYS, compare, lines, run, traced
 
 import jitad
-from jitad.frontend.array import wrap
+from jitad.frontend.arrays.array import wrap
 from jitad.frontend.numpy_api import BUILTINS, REDIRECTS
 from jitad.frontend.numpy_api.nests import reading_lists
-from jitad.frontend.trace import Trace
+from jitad.frontend.tracing.trace import Trace
 from jitad.ir.program import Var
 from jitad.ir.types import ArrayType
 

@@ -5,8 +5,8 @@ import pytest
 from test_lasting import lu_by_elements, matrix
 
 import jitad
-from jitad.lower.loops import Repeat
-from jitad.lower.walk import leaves
+from jitad.lower.grammar.loops import Repeat
+from jitad.lower.grammar.walk import leaves
 from jitad.pipeline import to_loops
 from jitad.testing import check_grads
 

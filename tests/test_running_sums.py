@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import jitad
-from jitad.lower.walk import leaves
+from jitad.lower.grammar.walk import leaves
 from jitad.pipeline import to_loops
 from jitad.testing import check_grads
 

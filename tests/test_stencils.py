@@ -7,9 +7,10 @@ import pytest
 from random_stencils import Stencils
 
 import jitad
-from jitad.lower import padding, streams
-from jitad.lower.loops import Nest, Repeat
-from jitad.lower.walk import expressions, leaves, writes
+from jitad.lower.grammar.loops import Nest, Repeat
+from jitad.lower.grammar.walk import expressions, leaves, writes
+from jitad.lower.memory import padding
+from jitad.lower.schedule import streams
 from jitad.pipeline import to_loops
 from jitad.testing import check_grads
 

@@ -52,8 +52,8 @@ from rewritten import (
     writes_global,
 )
 
-from jitad.frontend.calls import rewrite
-from jitad.frontend.functions import is_rewritten, rewritten_code
+from jitad.frontend.hooks.calls import rewrite
+from jitad.frontend.source.functions import is_rewritten, rewritten_code
 from jitad.ir import errors
 
 CASES = [

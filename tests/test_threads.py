@@ -14,8 +14,8 @@ from loops_interpreter import run_loops
 import jitad
 from jitad.codegen import machine, team
 from jitad.codegen.fork_join import ENTER, LEAVE, SHARE
-from jitad.lower import strips, threads
-from jitad.lower.walk import leaves, reads
+from jitad.lower.grammar.walk import leaves, reads
+from jitad.lower.schedule import strips, threads
 from jitad.pipeline import to_loops
 from jitad.runtime import kernels
 
@@ -337,8 +337,8 @@ def test_children_of_forks_have_a_team_of_their_own():
 PROCESS = """
 import threading
 import numpy as np, jitad
-from jitad.lower import strips, threads
-from jitad.lower.walk import leaves, reads
+from jitad.lower.schedule import strips, threads
+from jitad.lower.grammar.walk import leaves, reads
 threads.LEAST_WORK, threads.PIECE_WORK = 0, 1000
 f = jitad.grad(lambda x: np.sum(np.sin(x) ** 2))
 x = np.ones(10000)
@@ -353,7 +353,7 @@ print("done")
 BEGINNING = """
 import threading
 import numpy as np, jitad
-from jitad.lower import threads
+from jitad.lower.schedule import threads
 threads.LEAST_WORK, threads.PIECE_WORK = 0, 100
 x, found = np.arange(1000.0), []
 def begin(k):

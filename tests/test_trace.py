@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 from traced import check, concretized, run, trace
 
-from jitad.frontend.array import is_traced, promote, to_atom, wrap
-from jitad.frontend.programs import Leaf, Static, describe, trace_function
-from jitad.frontend.trace import Trace, current_trace
-from jitad.frontend.trees import flatten
+from jitad.frontend.arrays.array import is_traced, promote, to_atom, wrap
+from jitad.frontend.tracing.programs import Leaf, Static, describe, trace_function
+from jitad.frontend.tracing.trace import Trace, current_trace
+from jitad.frontend.tracing.trees import flatten
 from jitad.ir import errors
 from jitad.ir.interpreter import evaluate
 from jitad.ir.types import ArrayType

@@ -5,9 +5,9 @@ import pytest
 from test_stencils import check_stencils
 
 import jitad
-from jitad.lower import trailing
-from jitad.lower.loops import Repeat, Strips
-from jitad.lower.walk import children
+from jitad.lower.grammar.loops import Repeat, Strips
+from jitad.lower.grammar.walk import children
+from jitad.lower.schedule import trailing
 from jitad.pipeline import to_loops
 
 N, STEPS = 40, 20
@@ -87,8 +87,8 @@ def test_same_bits(function, block, monkeypatch):
 
 
 def test_threads_run_the_nests_apart(monkeypatch):
-    monkeypatch.setattr("jitad.lower.threads.LEAST_WORK_OF_TRIP", 0)
-    monkeypatch.setattr("jitad.lower.threads.PIECE_WORK", 1)
+    monkeypatch.setattr("jitad.lower.schedule.threads.LEAST_WORK_OF_TRIP", 0)
+    monkeypatch.setattr("jitad.lower.schedule.threads.PIECE_WORK", 1)
     compiled = jitad.jit(lambda a, b: faces(a, b) + 1)
     monkeypatch.setattr(jitad.config, "threads", 1)
     alone = compiled(FIELD, OTHER)

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jitad.frontend.trees import LEAF, flatten, leaf_paths, unflatten
+from jitad.frontend.tracing.trees import LEAF, flatten, leaf_paths, unflatten
 from jitad.ir import errors
 
 

@@ -4,9 +4,9 @@ import copy
 
 import numpy as np
 
-from jitad.frontend.programs import Leaf, describe, trace_function
-from jitad.frontend.trace import Concretize
-from jitad.frontend.trees import flatten, unflatten
+from jitad.frontend.tracing.programs import Leaf, describe, trace_function
+from jitad.frontend.tracing.trace import Concretize
+from jitad.frontend.tracing.trees import flatten, unflatten
 from jitad.ir.interpreter import evaluate
 from jitad.ir.verifier import verify
 

@@ -10,8 +10,8 @@ import jitad
 
 def close(found, expected, rtol=1e-12):
     """Compare two trees: structure, dtypes, shapes and values."""
-    got, structure = jitad.frontend.trees.flatten(found)
-    wanted, reference = jitad.frontend.trees.flatten(expected)
+    got, structure = jitad.frontend.tracing.trees.flatten(found)
+    wanted, reference = jitad.frontend.tracing.trees.flatten(expected)
     assert structure is reference
     for x, y in zip(got, wanted, strict=True):
         assert not isinstance(x, float | int | complex) or isinstance(x, np.generic), "results are NumPy's"

@@ -16,7 +16,7 @@ from llvmlite import ir
 from jitad.codegen.emission import room
 from jitad.codegen.scalars import constant, register_type
 from jitad.ir.types import real_dtype
-from jitad.lower.loops import Nest, Reduction
+from jitad.lower.grammar.loops import Nest, Reduction
 
 COMBINE = {"add": "add", "mul": "mul", "max": "maximum", "min": "minimum", "and": "and", "or": "or"}
 CHUNK = 2048  # terms that are summed up at a time

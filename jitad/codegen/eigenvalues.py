@@ -12,7 +12,7 @@ from jitad.codegen.emission import room
 from jitad.codegen.loop import Loop
 from jitad.codegen.scalars import I32, I64, memory_type
 from jitad.codegen.stacks import Pointer, clear, fail_by, fail_if, member, new_status, stack_of, transpose_copy
-from jitad.lower.loops import Call
+from jitad.lower.grammar.loops import Call
 
 
 def emit_eig(builder, call: Call, pointer: Pointer) -> ir.Value:

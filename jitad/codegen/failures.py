@@ -8,8 +8,8 @@ from typing import NamedTuple, NoReturn
 from jitad.codegen import printing
 from jitad.ir import errors
 from jitad.ir.source import Source
-from jitad.lower.loops import Call, Loops, Tape
-from jitad.lower.walk import leaves, tapes
+from jitad.lower.grammar.loops import Call, Loops, Tape
+from jitad.lower.grammar.walk import leaves, tapes
 
 FIRST_CALL, FIRST_TAPE = 1_000_000, 2_000_000
 LIBRARY_MESSAGES = {

@@ -21,7 +21,7 @@ from jitad.codegen.emission import external, room
 from jitad.codegen.loop import Loop
 from jitad.codegen.scalars import I64, POINTER, memory_type
 from jitad.ir.types import ArrayType, real_dtype
-from jitad.lower.loops import Buffer, Call
+from jitad.lower.grammar.loops import Buffer, Call
 
 PREFIX = "jitad_fourier_"
 TYPES = {"fft": "{0}{1}->{0}", "ifft": "{0}{1}->{0}", "rfft_n_even": "{1}{1}->{0}", "rfft_n_odd": "{1}{1}->{0}", "irfft": "{0}{1}->{1}"}

@@ -13,7 +13,7 @@ from jitad.codegen import machine
 from jitad.codegen.emission import external, room
 from jitad.codegen.loop import Loop
 from jitad.codegen.scalars import I64, register_type
-from jitad.lower.products import Matrix
+from jitad.lower.fusion.products import Matrix
 
 CHUNK = 512  # terms
 LEAST_TERMS = 64

@@ -17,8 +17,8 @@ from jitad.codegen.elementary import efforts
 from jitad.codegen.failures import Failure, failures
 from jitad.codegen.module import emit_body
 from jitad.ir.types import ArrayType
-from jitad.lower.loops import Loops, Nest, Repeat, Step
-from jitad.lower.walk import children, expressions, is_shared
+from jitad.lower.grammar.loops import Loops, Nest, Repeat, Step
+from jitad.lower.grammar.walk import children, expressions, is_shared
 
 
 @dataclass(frozen=True)

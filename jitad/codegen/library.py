@@ -30,8 +30,8 @@ from jitad.codegen.stacks import (
     transpose_in_place,
 )
 from jitad.ir.types import INT
-from jitad.lower.loops import Call
-from jitad.lower.products import Matrix, is_applied
+from jitad.lower.fusion.products import Matrix, is_applied
+from jitad.lower.grammar.loops import Call
 
 Share = Callable[[int, Sequence[ir.Value], Callable], ir.Value]
 

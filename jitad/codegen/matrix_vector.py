@@ -17,7 +17,7 @@ from jitad.codegen.emission import external, room
 from jitad.codegen.inner_products import vector_registers
 from jitad.codegen.loop import Loop
 from jitad.codegen.scalars import I1, I32, I64, POINTER, register_type
-from jitad.lower.products import Matrix
+from jitad.lower.fusion.products import Matrix
 
 SUMS = 8  # vectors of sums in a block
 MOST_TOGETHER = 4  # columns

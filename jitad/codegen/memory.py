@@ -12,7 +12,7 @@ from llvmlite import ir
 
 from jitad.codegen.scalars import I8, I64, memory_type
 from jitad.ir.types import real_dtype
-from jitad.lower.loops import Buffer, Counter
+from jitad.lower.grammar.loops import Buffer, Counter
 
 MOST_SCOPES = 64
 

@@ -19,9 +19,9 @@ from jitad.codegen.scalars import I1, I8, I32, I64, POINTER, memory_type
 from jitad.codegen.tapes import Tapes
 from jitad.codegen.tasks import FunctionsOfNests, blocks, emit_each, emit_parallel
 from jitad.ir.lowering import UNBOUNDED
-from jitad.lower.loops import Buffer, Call, Choice, Counter, Loops, Nest, Parallel, Repeat, Step, Strips
-from jitad.lower.walk import buffers, children, expressions, reads, writes
-from jitad.lower.workspace import exchanged
+from jitad.lower.grammar.loops import Buffer, Call, Choice, Counter, Loops, Nest, Parallel, Repeat, Step, Strips
+from jitad.lower.grammar.walk import buffers, children, expressions, reads, writes
+from jitad.lower.memory.workspace import exchanged
 
 SMALL = 256  # bytes of a buffer that may lie on the stack
 STACK = 65536  # bytes of all of these

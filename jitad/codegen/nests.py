@@ -22,13 +22,13 @@ from jitad.codegen.loop import Loop
 from jitad.codegen.memory import Places
 from jitad.codegen.scalars import I1, I8, I32, I64, POINTER, ScalarEmitter, constant, register_type
 from jitad.codegen.streaming import fetch, stream
-from jitad.lower.index import Index
-from jitad.lower.jamming import SHARERS
-from jitad.lower.likeness import form
-from jitad.lower.loops import Accumulate, Buffer, Counter, Nest, Reduction, Region, ScatterStore, Store
-from jitad.lower.regions import Ranges
-from jitad.lower.scalars import Expr
-from jitad.lower.walk import buffers, counters, expressions, reachable, roots, terms, varying, writes
+from jitad.lower.grammar.index import Index
+from jitad.lower.grammar.likeness import form
+from jitad.lower.grammar.loops import Accumulate, Buffer, Counter, Nest, Reduction, Region, ScatterStore, Store
+from jitad.lower.grammar.regions import Ranges
+from jitad.lower.grammar.scalars import Expr
+from jitad.lower.grammar.walk import buffers, counters, expressions, reachable, roots, terms, varying, writes
+from jitad.lower.schedule.jamming import SHARERS
 
 FEW, MANY = 4, 64  # trips of an innermost loop that LLVM would unroll completely, but that is long enough to be vectorised
 FLAT = 256  # iterations of loops that LLVM may unroll all of

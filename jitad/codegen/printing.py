@@ -17,7 +17,7 @@ from llvmlite import ir
 from jitad.codegen.emission import external, room
 from jitad.codegen.scalars import I8, I32, I64, POINTER
 from jitad.ir import lines
-from jitad.lower.loops import Buffer, Call
+from jitad.lower.grammar.loops import Buffer, Call
 
 SYMBOL = "jitad_print"
 _raised: list[BaseException] = []

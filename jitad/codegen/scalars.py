@@ -10,7 +10,7 @@ import numpy as np
 from llvmlite import ir
 
 from jitad.codegen import elementary
-from jitad.lower.scalars import Expr
+from jitad.lower.grammar.scalars import Expr
 
 I1, I8, I32, I64 = ir.IntType(1), ir.IntType(8), ir.IntType(32), ir.IntType(64)
 POINTER = ir.PointerType()

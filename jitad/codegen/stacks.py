@@ -16,7 +16,7 @@ from jitad.codegen.failures import call_number
 from jitad.codegen.loop import Loop
 from jitad.codegen.scalars import I8, I32, I64
 from jitad.ir.types import ArrayType
-from jitad.lower.loops import Buffer, Call
+from jitad.lower.grammar.loops import Buffer, Call
 
 Pointer = Callable[[Buffer], ir.Value]
 

@@ -11,7 +11,7 @@ from llvmlite import ir
 from jitad.codegen.emission import counted
 from jitad.codegen.memory import Places
 from jitad.codegen.scalars import I1, I8, I32, I64, POINTER, memory_type
-from jitad.lower.loops import Buffer
+from jitad.lower.grammar.loops import Buffer
 
 LINE = 64  # bytes
 UNIT = 4  # bytes; rows and their places are multiples of it

@@ -17,7 +17,7 @@ from jitad.codegen import machine
 from jitad.codegen.emission import external
 from jitad.codegen.memory import Places
 from jitad.codegen.scalars import I8, I64, POINTER
-from jitad.lower.loops import Tape
+from jitad.lower.grammar.loops import Tape
 
 TAKE, GIVE, CLEAR = "jitad_tape_take", "jitad_tape_give", "jitad_tape_clear"
 KEEPER = f"""

@@ -19,12 +19,12 @@ from jitad.codegen.memory import Places
 from jitad.codegen.nests import emit_function
 from jitad.codegen.scalars import I8, I32, I64, POINTER
 from jitad.codegen.streaming import fence
-from jitad.lower.likeness import form
-from jitad.lower.loops import Buffer, Counter, Nest, Parallel, Strips
-from jitad.lower.splitting import runs_of_regions
-from jitad.lower.streams import is_streamed
-from jitad.lower.walk import buffers, counters, leaves
-from jitad.lower.workspace import ALIGNMENT
+from jitad.lower.grammar.likeness import form
+from jitad.lower.grammar.loops import Buffer, Counter, Nest, Parallel, Strips
+from jitad.lower.grammar.walk import buffers, counters, leaves
+from jitad.lower.memory.workspace import ALIGNMENT
+from jitad.lower.schedule.streams import is_streamed
+from jitad.lower.steps.splitting import runs_of_regions
 
 
 class FunctionsOfNests:

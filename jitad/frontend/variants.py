@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from jitad.frontend.cells import View, wrap
-from jitad.frontend.trace import current_trace
-from jitad.frontend.trees import treat_as_made
+from jitad.frontend.arrays.cells import View, wrap
+from jitad.frontend.tracing.trace import current_trace
+from jitad.frontend.tracing.trees import treat_as_made
 from jitad.ir import errors
 from jitad.ir.program import Atom, Literal, Var, literal
 from jitad.ir.types import INT

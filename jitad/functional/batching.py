@@ -6,11 +6,11 @@ from collections.abc import Callable
 
 import numpy as np
 
-from jitad.frontend.array import to_atom, wrap
-from jitad.frontend.printing import continue_log
-from jitad.frontend.programs import Leaf, describe
-from jitad.frontend.ragged import refuse_sized
-from jitad.frontend.trees import LEAF, TreeDef, flatten, leaf_paths, parts_of, unflatten
+from jitad.frontend.arrays.array import to_atom, wrap
+from jitad.frontend.arrays.ragged import refuse_sized
+from jitad.frontend.tracing.printing import continue_log
+from jitad.frontend.tracing.programs import Leaf, describe
+from jitad.frontend.tracing.trees import LEAF, TreeDef, flatten, leaf_paths, parts_of, unflatten
 from jitad.functional.inner import batched, present, private, trace_printing
 from jitad.ir import errors
 from jitad.ir.program import Atom

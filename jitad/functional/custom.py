@@ -10,10 +10,10 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from jitad.frontend.array import Array, to_atom
-from jitad.frontend.printing import begin_log, continue_log, log_cell
-from jitad.frontend.programs import Leaf, Traced, describe
-from jitad.frontend.trees import TreeDef, flatten, unflatten
+from jitad.frontend.arrays.array import Array, to_atom
+from jitad.frontend.tracing.printing import begin_log, continue_log, log_cell
+from jitad.frontend.tracing.programs import Leaf, Traced, describe
+from jitad.frontend.tracing.trees import TreeDef, flatten, unflatten
 from jitad.functional.inner import like, present, trace_printing
 from jitad.ir import errors
 from jitad.ir.program import Atom

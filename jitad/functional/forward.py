@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from jitad.frontend.own_code import TANGENTS
+from jitad.frontend.hooks.own_code import TANGENTS
 from jitad.functional.inner import check_differentiable, tangent_atoms, trace_inner
 from jitad.ir import errors
 from jitad.ir.program import Atom, Program

@@ -15,12 +15,12 @@ from typing import Any
 
 import numpy as np
 
-from jitad.frontend.array import Array, to_atom, wrap
-from jitad.frontend.cells import lying
-from jitad.frontend.printing import continue_log, printed
-from jitad.frontend.programs import Leaf, Traced, check_results, describe, trace_function
-from jitad.frontend.ragged import counts_among, zeros_beyond
-from jitad.frontend.trees import LEAF, TreeDef, flatten, leaf_paths, unflatten
+from jitad.frontend.arrays.array import Array, to_atom, wrap
+from jitad.frontend.arrays.cells import lying
+from jitad.frontend.arrays.ragged import counts_among, zeros_beyond
+from jitad.frontend.tracing.printing import continue_log, printed
+from jitad.frontend.tracing.programs import Leaf, Traced, check_results, describe, trace_function
+from jitad.frontend.tracing.trees import LEAF, TreeDef, flatten, leaf_paths, unflatten
 from jitad.ir import errors
 from jitad.ir.passes import PASSES
 from jitad.ir.program import Atom, Program

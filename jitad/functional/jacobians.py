@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from jitad.frontend.array import to_atom, wrap
-from jitad.frontend.trees import flatten, unflatten
+from jitad.frontend.arrays.array import to_atom, wrap
+from jitad.frontend.tracing.trees import flatten, unflatten
 from jitad.functional.forward import linear_program
 from jitad.functional.inner import batched, check_differentiable, positions, trace_inner, with_arguments
 from jitad.functional.reverse import Budget, within

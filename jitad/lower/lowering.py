@@ -10,22 +10,22 @@ its own, which no input shares.
 from __future__ import annotations
 
 from jitad.ir.program import Program
-from jitad.lower.blocks import lower_block
-from jitad.lower.bodies import Context
-from jitad.lower.common_matrices import join_products
-from jitad.lower.effort import spend_effort
-from jitad.lower.layout import turn_inputs, turn_work
-from jitad.lower.loop_order import order_loops
-from jitad.lower.loops import Buffer, Loops
-from jitad.lower.padding import pad_rows
-from jitad.lower.prepare import prepare
-from jitad.lower.reuse import share_memory
-from jitad.lower.running_sums import reorder_sums
-from jitad.lower.streams import stream_out
-from jitad.lower.strips import strip_mine, used_whole
-from jitad.lower.threads import share_out
-from jitad.lower.trailing import trail
-from jitad.lower.workspace import plan_workspace
+from jitad.lower.grammar.loops import Buffer, Loops
+from jitad.lower.memory.layout import turn_inputs, turn_work
+from jitad.lower.memory.padding import pad_rows
+from jitad.lower.memory.reuse import share_memory
+from jitad.lower.memory.workspace import plan_workspace
+from jitad.lower.preparation.prepare import prepare
+from jitad.lower.schedule.common_matrices import join_products
+from jitad.lower.schedule.effort import spend_effort
+from jitad.lower.schedule.loop_order import order_loops
+from jitad.lower.schedule.running_sums import reorder_sums
+from jitad.lower.schedule.streams import stream_out
+from jitad.lower.schedule.strips import strip_mine, used_whole
+from jitad.lower.schedule.threads import share_out
+from jitad.lower.schedule.trailing import trail
+from jitad.lower.steps.blocks import lower_block
+from jitad.lower.steps.bodies import Context
 
 
 def lower(program: Program) -> Loops:

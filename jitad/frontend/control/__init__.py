@@ -3,13 +3,12 @@
 In: bodies as functions, in the order that the source has them. Out: their effects, if what decides is known while tracing; else
 equations `cond`, `loop`, `while` and new values of what the bodies change.
 
-- the source: `flow` and `expressions` rewrite it, `constructs`, `liveness` and `assignment` answer what they ask, `recursion` makes loops;
 - statements: `branches`, `speculation` (arms that both run), `statements` (loops), `loops` (staged ones), `handlers` (`try`), `raising`,
   `comprehensions`, `blocks`;
 - a body that is traced: `bodies`, `state` (the places that it may change), `signals` (how it ends), `catching` (exceptions in it), `equations`;
 - what a loop carries: `carries`, `sharing` and `exchanges` (arrays with several names), `iterables` (what it runs over), `bounds` (of its counters);
 - what a branch gives: `merging`, `choices` (arrays that may be the same), `names` (that only one arm binds), `likeness` (values of two structures);
 - values taken apart into atoms: `pictures`; values that are one of several: `trials`;
-- lists that grow: `appended`, `extension`, `columns`, `elements`, `growth`, `lists`, `unchangeable`; elements by a traced number: `lookups`;
+- `lists` that grow in loops and branches, and elements by a traced number;
 - functions of Python's and NumPy's that decide something: `comparisons`, `orders`, `elementwise`.
 """

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from jitad.frontend.array import Array
+from jitad.frontend.arrays.array import Array
 from jitad.frontend.control.bodies import Pass, State, commit_all
-from jitad.frontend.control.growth import settle, with_room
+from jitad.frontend.control.lists.growth import settle, with_room
 from jitad.frontend.control.pictures import Picture, presented
 from jitad.frontend.control.signals import returning
-from jitad.frontend.programs import Leaf
-from jitad.frontend.trees import OBJECTS, flatten, unflatten
+from jitad.frontend.tracing.programs import Leaf
+from jitad.frontend.tracing.trees import OBJECTS, flatten, unflatten
 from jitad.ir.primitive import Primitive
 from jitad.ir.program import Atom, Program
 from jitad.primitives.control.bodies import close

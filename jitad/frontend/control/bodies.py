@@ -12,17 +12,17 @@ import operator
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from jitad.frontend.array import Array
-from jitad.frontend.cells import NO_CELLS, Cell, is_traced, outdate, set_pending, where_same
-from jitad.frontend.control.elements import changed_since, element_picture
+from jitad.frontend.arrays.array import Array
+from jitad.frontend.arrays.cells import NO_CELLS, Cell, is_traced, outdate, set_pending, where_same
 from jitad.frontend.control.likeness import Template, fitted, placed
+from jitad.frontend.control.lists.elements import changed_since, element_picture
 from jitad.frontend.control.pictures import Picture, picture
 from jitad.frontend.control.signals import NOTHING
 from jitad.frontend.control.speculation import is_cheap, write, written
 from jitad.frontend.control.state import UNSET, Containers, EntrySlot, NameSlot, Site, cells_of
-from jitad.frontend.lists import Growth
-from jitad.frontend.trace import Trace, current_trace
-from jitad.frontend.trees import OBJECTS, flatten
+from jitad.frontend.tracing.lists import Growth
+from jitad.frontend.tracing.trace import Trace, current_trace
+from jitad.frontend.tracing.trees import OBJECTS, flatten
 from jitad.frontend.variants import settled
 from jitad.ir import errors
 from jitad.ir.program import Atom, Program, Var

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 
-from jitad.frontend.trace import Trace, current_trace
+from jitad.frontend.tracing.trace import Trace, current_trace
 from jitad.ir.program import Atom, Equation, Literal, Var
 
 Interval = tuple[float, float]  # of integers, or infinite

@@ -11,20 +11,20 @@ import contextlib
 import functools
 from collections.abc import Callable, Sequence
 
-from jitad.frontend.array import Array, to_atom, wrap
-from jitad.frontend.cells import is_traced
-from jitad.frontend.control.appended import Appended
+from jitad.frontend.arrays.array import Array, to_atom, wrap
+from jitad.frontend.arrays.cells import is_traced
+from jitad.frontend.arrays.views import reshaped
 from jitad.frontend.control.bodies import Pass, State
 from jitad.frontend.control.catching import NONE_RAISED, Unwound, attempts, caught, is_raised, resumed
-from jitad.frontend.control.growth import with_room
+from jitad.frontend.control.lists.appended import Appended
+from jitad.frontend.control.lists.growth import with_room
 from jitad.frontend.control.merging import Merger
 from jitad.frontend.control.raising import raise_where
 from jitad.frontend.control.signals import NONE, NOTHING, RAISE, RAISED, RETURN, Signal, is_none, returning
 from jitad.frontend.control.state import Site
-from jitad.frontend.promotion import cast
-from jitad.frontend.trace import Trace, current_trace
+from jitad.frontend.operations.promotion import cast
+from jitad.frontend.tracing.trace import Trace, current_trace
 from jitad.frontend.variants import Variant, settled
-from jitad.frontend.views import reshaped
 from jitad.ir import errors
 from jitad.ir.program import Atom
 from jitad.ir.types import BOOL

@@ -9,14 +9,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from jitad.frontend.cells import is_traced
+from jitad.frontend.arrays.cells import is_traced
 from jitad.frontend.control.bodies import Pass
 from jitad.frontend.control.likeness import Template, empty, fitted, with_variants
 from jitad.frontend.control.pictures import Picture, assemble, converted, fresh, joined, picture, placeholders
 from jitad.frontend.control.state import UNSET
-from jitad.frontend.guards import same
-from jitad.frontend.programs import Leaf
-from jitad.frontend.trees import TreeDef
+from jitad.frontend.tracing.guards import same
+from jitad.frontend.tracing.programs import Leaf
+from jitad.frontend.tracing.trees import TreeDef
 from jitad.frontend.undefined import PartlyBound
 from jitad.ir import errors
 from jitad.ir.program import Atom, Var

@@ -11,10 +11,10 @@ from __future__ import annotations
 import dis
 from collections.abc import Callable
 
-from jitad.frontend.cells import Cell, wrap
+from jitad.frontend.arrays.cells import Cell, wrap
 from jitad.frontend.control.signals import NONE, NOTHING, RAISE, RAISED, Signal, codes
-from jitad.frontend.own_code import FILES
-from jitad.frontend.trace import Trace, current_trace, trace_around
+from jitad.frontend.hooks.own_code import FILES
+from jitad.frontend.tracing.trace import Trace, current_trace, trace_around
 from jitad.ir import errors
 from jitad.ir.libraries import is_library
 from jitad.ir.program import Atom, Literal, literal

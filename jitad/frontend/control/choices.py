@@ -13,14 +13,14 @@ import operator
 from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple
 
-from jitad.frontend.array import Array
-from jitad.frontend.cells import Cell, entangle
+from jitad.frontend.arrays.array import Array
+from jitad.frontend.arrays.cells import Cell, entangle
+from jitad.frontend.arrays.views import Box, Either, Part, Permutation, Reshape
+from jitad.frontend.control.lists.unchangeable import unchangeable
 from jitad.frontend.control.state import UNSET
-from jitad.frontend.control.unchangeable import unchangeable
-from jitad.frontend.lists import Growable
-from jitad.frontend.trace import current_trace
-from jitad.frontend.trees import OBJECTS, flatten
-from jitad.frontend.views import Box, Either, Part, Permutation, Reshape
+from jitad.frontend.tracing.lists import Growable
+from jitad.frontend.tracing.trace import current_trace
+from jitad.frontend.tracing.trees import OBJECTS, flatten
 from jitad.ir.program import Atom, literal
 from jitad.ir.types import BOOL
 

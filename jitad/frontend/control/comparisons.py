@@ -12,11 +12,11 @@ from collections.abc import Callable, Iterable
 
 import numpy as np
 
-from jitad.frontend.cells import View
+from jitad.frontend.arrays.cells import View
+from jitad.frontend.arrays.ragged import Ragged
 from jitad.frontend.control.branches import all_of, decided, not_
 from jitad.frontend.control.trials import distributed, is_
-from jitad.frontend.promotion import contains_traced, whole
-from jitad.frontend.ragged import Ragged
+from jitad.frontend.operations.promotion import contains_traced, whole
 from jitad.frontend.variants import Variant
 
 SEQUENCES = (list, tuple)

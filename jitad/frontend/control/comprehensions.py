@@ -8,14 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
-from jitad.frontend.cells import is_traced
-from jitad.frontend.control.appended import Appended
+from jitad.frontend.arrays.cells import is_traced
 from jitad.frontend.control.branches import branch
 from jitad.frontend.control.iterables import Sequence, Unroll, sequence_of
+from jitad.frontend.control.lists.appended import Appended
 from jitad.frontend.control.state import Site
 from jitad.frontend.control.statements import for_loop, is_large
-from jitad.frontend.lists import Growable
-from jitad.frontend.trace import current_trace
+from jitad.frontend.tracing.lists import Growable
+from jitad.frontend.tracing.trace import current_trace
 
 NO_SITE = ((),)
 

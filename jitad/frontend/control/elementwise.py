@@ -11,13 +11,13 @@ from collections.abc import Callable
 
 import numpy as np
 
-from jitad.frontend.array import wrap
+from jitad.frontend.arrays.array import wrap
+from jitad.frontend.arrays.views import reshaped
 from jitad.frontend.control.bodies import Pass, State
 from jitad.frontend.control.signals import returning
 from jitad.frontend.numpy_api.operands import asarray
-from jitad.frontend.promotion import contains_traced
-from jitad.frontend.trees import unflatten
-from jitad.frontend.views import reshaped
+from jitad.frontend.operations.promotion import contains_traced
+from jitad.frontend.tracing.trees import unflatten
 from jitad.ir.passes import PASSES
 from jitad.ir.program import Program, Var
 from jitad.ir.types import ArrayType

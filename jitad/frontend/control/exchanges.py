@@ -11,7 +11,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterable, Sequence
 
-from jitad.frontend.cells import Cell
+from jitad.frontend.arrays.cells import Cell
 from jitad.frontend.control.bodies import Body, commit, selected
 from jitad.frontend.control.choices import is_whole
 from jitad.ir.program import Atom, Literal, Var, literal

@@ -15,13 +15,13 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from jitad.frontend.array import Array, wrap
-from jitad.frontend.cells import captured, is_traced
-from jitad.frontend.masks import Selected
+from jitad.frontend.arrays.array import Array, wrap
+from jitad.frontend.arrays.cells import captured, is_traced
+from jitad.frontend.arrays.masks import Selected
+from jitad.frontend.arrays.ragged import Ragged
 from jitad.frontend.numpy_api.builtins import BUILTINS
-from jitad.frontend.promotion import contains_traced
-from jitad.frontend.ragged import Ragged
-from jitad.frontend.trace import current_trace
+from jitad.frontend.operations.promotion import contains_traced
+from jitad.frontend.tracing.trace import current_trace
 from jitad.ir import errors
 from jitad.ir.types import SUPPORTED
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from types import FunctionType, ModuleType
 
-from jitad.frontend.array import Array
+from jitad.frontend.arrays.array import Array
 from jitad.frontend.control.pictures import (
     Picture,
     ShapesDiffer,
@@ -20,8 +20,8 @@ from jitad.frontend.control.pictures import (
     placeholders,
     structure_text,
 )
-from jitad.frontend.programs import Leaf, Static
-from jitad.frontend.trees import LEAF, OBJECTS, TreeDef, flatten, structure, unflatten
+from jitad.frontend.tracing.programs import Leaf, Static
+from jitad.frontend.tracing.trees import LEAF, OBJECTS, TreeDef, flatten, structure, unflatten
 from jitad.frontend.variants import Variant
 from jitad.ir.program import literal
 from jitad.ir.types import INT, ArrayType

@@ -14,24 +14,24 @@ from typing import Any
 
 import numpy as np
 
-from jitad.frontend.array import Array
-from jitad.frontend.cells import Cell, add_twin, captured, is_traced, refresh
+from jitad.frontend.arrays.array import Array
+from jitad.frontend.arrays.cells import Cell, add_twin, captured, is_traced, refresh
+from jitad.frontend.arrays.extents import extent_of
 from jitad.frontend.control.bodies import Body, Pass, State, array_cells, commit, variable
 from jitad.frontend.control.bounds import bounds, counters
 from jitad.frontend.control.branches import condition, decided, refuse_globals
 from jitad.frontend.control.carries import Carries
 from jitad.frontend.control.catching import caught, raised, resumed
 from jitad.frontend.control.equations import emit_loop, emit_while
-from jitad.frontend.control.growth import settle, with_room
 from jitad.frontend.control.iterables import Sequence, progressed
+from jitad.frontend.control.lists.growth import settle, with_room
 from jitad.frontend.control.pictures import Picture, assemble, converted, joined, picture, placeholders
 from jitad.frontend.control.sharing import Sharing
 from jitad.frontend.control.signals import NONE, NOTHING, Signal, at_end_of_trip
 from jitad.frontend.control.state import LENGTH, UNSET, Site
-from jitad.frontend.extents import extent_of
-from jitad.frontend.lists import Growth
-from jitad.frontend.promotion import cast
-from jitad.frontend.trees import OBJECTS, flatten
+from jitad.frontend.operations.promotion import cast
+from jitad.frontend.tracing.lists import Growth
+from jitad.frontend.tracing.trees import OBJECTS, flatten
 from jitad.ir import errors
 from jitad.ir.program import Atom, Literal, Program, Var, literal
 from jitad.ir.types import BOOL, COUNTER, INT

@@ -10,20 +10,20 @@ import contextlib
 from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
-from jitad.frontend.cells import is_traced
+from jitad.frontend.arrays.cells import is_traced
+from jitad.frontend.arrays.extents import extent_of
 from jitad.frontend.control.bodies import Pass, Saved, State, choice, commit_all
 from jitad.frontend.control.choices import Choices, is_whole, unchangeable_choice
-from jitad.frontend.control.growth import longest, settle
 from jitad.frontend.control.likeness import Template, common, fitted, placed, template
+from jitad.frontend.control.lists.growth import longest, settle
 from jitad.frontend.control.names import bind_partly, is_partial
 from jitad.frontend.control.pictures import Picture, ShapesDiffer, StructuresDiffer, converted, joined, kind_of_leaf, placeholders
 from jitad.frontend.control.signals import NONE, NOTHING, Signal, codes
 from jitad.frontend.control.state import LENGTH, UNSET, NameSlot, refused_growth
-from jitad.frontend.extents import extent_of
-from jitad.frontend.guards import same
-from jitad.frontend.programs import Leaf
-from jitad.frontend.trace import current_trace
-from jitad.frontend.trees import OBJECTS, TreeDef, flatten
+from jitad.frontend.tracing.guards import same
+from jitad.frontend.tracing.programs import Leaf
+from jitad.frontend.tracing.trace import current_trace
+from jitad.frontend.tracing.trees import OBJECTS, TreeDef, flatten
 from jitad.frontend.undefined import Undefined
 from jitad.ir import errors
 from jitad.ir.program import Atom, literal

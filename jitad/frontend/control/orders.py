@@ -11,18 +11,18 @@ from collections.abc import Callable
 
 import numpy as np
 
-from jitad.frontend.array import Array, wrap
-from jitad.frontend.cells import captured, is_traced
-from jitad.frontend.control.appended import Appended, in_array
+from jitad.frontend.arrays.array import Array, wrap
+from jitad.frontend.arrays.cells import captured, is_traced
+from jitad.frontend.arrays.ragged import Ragged
 from jitad.frontend.control.branches import choose
 from jitad.frontend.control.elementwise import on_elements
-from jitad.frontend.control.lookups import element
-from jitad.frontend.lists import Growable
+from jitad.frontend.control.lists.appended import Appended, in_array
+from jitad.frontend.control.lists.lookups import element
 from jitad.frontend.numpy_api.builtins import BUILTINS
-from jitad.frontend.programs import Leaf
-from jitad.frontend.promotion import contains_traced, from_nest, to_atom
-from jitad.frontend.ragged import Ragged
-from jitad.frontend.trace import current_trace
+from jitad.frontend.operations.promotion import contains_traced, from_nest, to_atom
+from jitad.frontend.tracing.lists import Growable
+from jitad.frontend.tracing.programs import Leaf
+from jitad.frontend.tracing.trace import current_trace
 from jitad.ir import errors
 
 FEW = 16  # elements for each of which the function is traced

@@ -11,15 +11,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from types import FunctionType
 
-from jitad.frontend.array import Array, to_atom, wrap
-from jitad.frontend.cells import lying
-from jitad.frontend.guards import same
-from jitad.frontend.lists import Growable
-from jitad.frontend.memory_order import common_order
-from jitad.frontend.printing import united
-from jitad.frontend.programs import Leaf, Static, describe
-from jitad.frontend.promotion import KINDS, cast, result_type
-from jitad.frontend.trees import LEAF, OBJECTS, TreeDef, flatten, unflatten
+from jitad.frontend.arrays.array import Array, to_atom, wrap
+from jitad.frontend.arrays.cells import lying
+from jitad.frontend.arrays.memory_order import common_order
+from jitad.frontend.operations.promotion import KINDS, cast, result_type
+from jitad.frontend.tracing.guards import same
+from jitad.frontend.tracing.lists import Growable
+from jitad.frontend.tracing.printing import united
+from jitad.frontend.tracing.programs import Leaf, Static, describe
+from jitad.frontend.tracing.trees import LEAF, OBJECTS, TreeDef, flatten, unflatten
 from jitad.ir import errors
 from jitad.ir.program import Atom, Var
 from jitad.ir.types import ArrayType

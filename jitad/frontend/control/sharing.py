@@ -10,12 +10,12 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterator, Mapping, Sequence
 
-from jitad.frontend.array import Array
-from jitad.frontend.cells import Cell, entangle, outdate, stale
+from jitad.frontend.arrays.array import Array
+from jitad.frontend.arrays.cells import Cell, entangle, outdate, stale
 from jitad.frontend.control.bodies import Pass
 from jitad.frontend.control.choices import relation
 from jitad.frontend.control.exchanges import Standing, standing
-from jitad.frontend.trees import OBJECTS, flatten
+from jitad.frontend.tracing.trees import OBJECTS, flatten
 from jitad.ir.program import Atom, literal
 from jitad.ir.types import BOOL
 

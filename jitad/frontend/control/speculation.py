@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Hashable, Iterator, Sequence
 
 from jitad.frontend.control.bounds import Interval, counters, interval
-from jitad.frontend.trace import Trace
+from jitad.frontend.tracing.trace import Trace
 from jitad.ir.program import Atom, Equation, Literal, Var
 from jitad.primitives.boxes import slice_
 from jitad.primitives.control.lasting import WRITES

@@ -17,8 +17,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from jitad.frontend.array import Array
-from jitad.frontend.control.appended import Appended
+from jitad.frontend.arrays.array import Array
+from jitad.frontend.control.lists.appended import Appended
 from jitad.frontend.undefined import PartlyBound, Undefined
 from jitad.frontend.variants import Variant
 from jitad.ir import errors

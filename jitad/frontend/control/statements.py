@@ -11,7 +11,7 @@ import functools
 from collections.abc import Callable, Iterable
 from types import CodeType
 
-from jitad.frontend.cells import is_traced, wrap
+from jitad.frontend.arrays.cells import is_traced, wrap
 from jitad.frontend.control.bodies import Pass, State
 from jitad.frontend.control.branches import branch, chosen_arm, decided, signal_left
 from jitad.frontend.control.catching import caught, raised, resumed
@@ -20,8 +20,8 @@ from jitad.frontend.control.loops import Apart, Staging
 from jitad.frontend.control.pictures import ShapesDiffer, StructuresDiffer
 from jitad.frontend.control.signals import BREAK, Signal, after_loop, at_end_of_trip, is_none
 from jitad.frontend.control.state import Site
-from jitad.frontend.lists import Growth
-from jitad.frontend.trace import current_trace, runs_apart
+from jitad.frontend.tracing.lists import Growth
+from jitad.frontend.tracing.trace import current_trace, runs_apart
 from jitad.ir import errors
 from jitad.ir.program import Equation, count
 from jitad.ir.recorder import current

@@ -11,12 +11,12 @@ from collections.abc import Callable
 
 import numpy as np
 
-from jitad.frontend.array import Array, wrap
+from jitad.frontend.arrays.array import Array, wrap
 from jitad.frontend.control.bodies import State
 from jitad.frontend.control.branches import chosen_arm, condition, decided
 from jitad.frontend.control.catching import is_users
 from jitad.frontend.control.signals import returning
-from jitad.frontend.trace import current_trace
+from jitad.frontend.tracing.trace import current_trace
 from jitad.frontend.variants import Variant, settled
 from jitad.ir import errors
 from jitad.ir.program import literal

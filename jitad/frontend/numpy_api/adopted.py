@@ -13,7 +13,7 @@ from collections.abc import Callable, Hashable
 
 import numpy as np
 
-from jitad.frontend.classes import instance_of
+from jitad.frontend.hooks.classes import instance_of
 from jitad.frontend.numpy_api.creation import READERS, REDIRECTS
 from jitad.frontend.numpy_api.table import implements, named
 

@@ -16,13 +16,13 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 
-from jitad.frontend.array import Array, is_traced, to_atom, wrap
+from jitad.frontend.arrays.array import Array, is_traced, to_atom, wrap
+from jitad.frontend.arrays.ragged import Ragged
 from jitad.frontend.control.catching import catches
 from jitad.frontend.control.raising import raise_where
 from jitad.frontend.numpy_api.operands import asarray
-from jitad.frontend.printing import MARK, shown
-from jitad.frontend.promotion import cast, contains_traced, whole
-from jitad.frontend.ragged import Ragged
+from jitad.frontend.operations.promotion import cast, contains_traced, whole
+from jitad.frontend.tracing.printing import MARK, shown
 from jitad.ir import errors
 from jitad.ir.types import BOOL
 from jitad.primitives.declare import from_scipy

@@ -13,14 +13,14 @@ from collections.abc import Callable
 
 import numpy as np
 
-from jitad.frontend.array import Array, is_traced, to_atom, wrap
-from jitad.frontend.cells import entangle
-from jitad.frontend.masks import Selected
+from jitad.frontend.arrays.array import Array, is_traced, to_atom, wrap
+from jitad.frontend.arrays.cells import entangle
+from jitad.frontend.arrays.masks import Selected
+from jitad.frontend.arrays.ragged import Ragged
 from jitad.frontend.numpy_api.operands import asarray, filled
 from jitad.frontend.numpy_api.table import implements
-from jitad.frontend.promotion import contains_traced, whole
-from jitad.frontend.ragged import Ragged
-from jitad.frontend.trace import current_trace
+from jitad.frontend.operations.promotion import contains_traced, whole
+from jitad.frontend.tracing.trace import current_trace
 from jitad.ir import errors
 
 READERS: dict[Callable, Callable] = {}

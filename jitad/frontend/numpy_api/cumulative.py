@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 from numpy.lib.array_utils import normalize_axis_index, normalize_axis_tuple
 
-from jitad.frontend.array import Array, is_traced, to_atom, wrap
+from jitad.frontend.arrays.array import Array, is_traced, to_atom, wrap
 from jitad.frontend.numpy_api.operands import along, asarray, flat_unless
 from jitad.frontend.numpy_api.reductions import accumulator
 from jitad.frontend.numpy_api.table import implements, named
-from jitad.frontend.promotion import cast
+from jitad.frontend.operations.promotion import cast
 from jitad.ir import errors
 from jitad.primitives import recurrences
 

@@ -13,12 +13,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from jitad.frontend.array import Array, promote, to_atom, wrap
+from jitad.frontend.arrays.array import Array, promote, to_atom, wrap
+from jitad.frontend.arrays.views import reshaped
 from jitad.frontend.numpy_api.operands import asarray
 from jitad.frontend.numpy_api.products import contract
 from jitad.frontend.numpy_api.table import implements
-from jitad.frontend.promotion import cast
-from jitad.frontend.views import reshaped
+from jitad.frontend.operations.promotion import cast
 from jitad.ir import errors
 from jitad.ir.program import Atom
 from jitad.primitives.reductions import reduce_sum

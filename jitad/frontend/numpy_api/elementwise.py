@@ -7,10 +7,10 @@ from math import factorial
 
 import numpy as np
 
-from jitad.frontend.array import Array, promote, to_atom, wrap
+from jitad.frontend.arrays.array import Array, promote, to_atom, wrap
 from jitad.frontend.numpy_api.operands import asarray
 from jitad.frontend.numpy_api.table import implements, named
-from jitad.frontend.promotion import contains_traced
+from jitad.frontend.operations.promotion import contains_traced
 from jitad.ir import errors
 from jitad.primitives.arithmetic import trunc
 from jitad.primitives.comparisons import maximum, minimum

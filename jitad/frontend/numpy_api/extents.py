@@ -12,13 +12,13 @@ from collections.abc import Callable
 import numpy as np
 from numpy.lib.array_utils import normalize_axis_index
 
-from jitad.frontend.array import is_traced, wrap
-from jitad.frontend.extents import Extent, at_least_zero, extent_of, opaque, quotient
+from jitad.frontend.arrays.array import is_traced, wrap
+from jitad.frontend.arrays.extents import Extent, at_least_zero, extent_of, opaque, quotient
+from jitad.frontend.arrays.open_slices import is_open_bound
+from jitad.frontend.arrays.ragged import Ragged, agreed, made, parts
 from jitad.frontend.numpy_api.creation import REDIRECTS
 from jitad.frontend.numpy_api.operands import asarray, filled
 from jitad.frontend.numpy_api.ragged import implements
-from jitad.frontend.open_slices import is_open_bound
-from jitad.frontend.ragged import Ragged, agreed, made, parts
 from jitad.ir import errors
 from jitad.ir.source import user_source
 from jitad.ir.types import INT

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from jitad.frontend.array import Array, to_atom, wrap
+from jitad.frontend.arrays.array import Array, to_atom, wrap
 from jitad.frontend.numpy_api.operands import asarray
 from jitad.frontend.numpy_api.table import implements
 from jitad.ir import errors

@@ -8,11 +8,11 @@ import operator
 import numpy as np
 from numpy.lib.array_utils import normalize_axis_index, normalize_axis_tuple
 
-from jitad.frontend.array import Array, to_atom, wrap
-from jitad.frontend.memory_order import UNKNOWN
+from jitad.frontend.arrays.array import Array, to_atom, wrap
+from jitad.frontend.arrays.memory_order import UNKNOWN
 from jitad.frontend.numpy_api.operands import along, asarray, concrete, flat_unless, rearranged
 from jitad.frontend.numpy_api.table import implements
-from jitad.frontend.promotion import cast, from_nest
+from jitad.frontend.operations.promotion import cast, from_nest
 from jitad.ir import errors
 from jitad.primitives.boxes import concatenate as join
 

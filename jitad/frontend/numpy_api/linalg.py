@@ -8,7 +8,7 @@ import numbers
 import numpy as np
 from numpy.lib.array_utils import normalize_axis_index
 
-from jitad.frontend.array import Array, to_atom, wrap
+from jitad.frontend.arrays.array import Array, to_atom, wrap
 from jitad.frontend.numpy_api.operands import asarray
 from jitad.frontend.numpy_api.reductions import squared_magnitude
 from jitad.frontend.numpy_api.table import implements

@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 from numpy.lib.array_utils import normalize_axis_index
 
-from jitad.frontend.array import Array, to_atom, wrap
+from jitad.frontend.arrays.array import Array, to_atom, wrap
+from jitad.frontend.arrays.views import Reshape
 from jitad.frontend.numpy_api.operands import asarray, filled
 from jitad.frontend.numpy_api.table import implements
-from jitad.frontend.views import Reshape
 from jitad.ir import errors
 from jitad.ir.types import INT
 from jitad.primitives.boxes import embed

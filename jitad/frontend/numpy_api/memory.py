@@ -11,8 +11,8 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 
-from jitad.frontend.cells import View
-from jitad.frontend.memory_order import UNKNOWN
+from jitad.frontend.arrays.cells import View
+from jitad.frontend.arrays.memory_order import UNKNOWN
 from jitad.frontend.numpy_api.adopted import NAMES
 from jitad.frontend.numpy_api.table import named
 

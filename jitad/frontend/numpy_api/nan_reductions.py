@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from jitad.frontend.array import Array
+from jitad.frontend.arrays.array import Array
 from jitad.frontend.numpy_api.operands import asarray
 from jitad.frontend.numpy_api.reductions import how_many
 from jitad.frontend.numpy_api.table import implements

@@ -9,10 +9,10 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable
 
+from jitad.frontend.arrays.ragged import Ragged
 from jitad.frontend.numpy_api.operands import asarray
 from jitad.frontend.numpy_api.table import TABLE
-from jitad.frontend.promotion import contains_traced, whole
-from jitad.frontend.ragged import Ragged
+from jitad.frontend.operations.promotion import contains_traced, whole
 
 
 def looking_inside(function: Callable, implementation: Callable) -> Callable:

@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 from numpy.lib.array_utils import normalize_axis_index
 
-from jitad.frontend.array import Array, promote, to_atom, wrap
-from jitad.frontend.concrete import known
+from jitad.frontend.arrays.array import Array, promote, to_atom, wrap
 from jitad.frontend.numpy_api.operands import asarray, concrete
 from jitad.frontend.numpy_api.table import implements
-from jitad.frontend.promotion import contains_traced
+from jitad.frontend.operations.promotion import contains_traced
+from jitad.frontend.tracing.concrete import known
 from jitad.ir import errors
 from jitad.ir.program import literal
 from jitad.ir.types import INT

@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import numpy as np
 
-from jitad.frontend.array import Array
-from jitad.frontend.cells import is_traced
-from jitad.frontend.concrete import known, value
-from jitad.frontend.extents import Extent, extent_of
-from jitad.frontend.masks import Selected
+from jitad.frontend.arrays.array import Array
+from jitad.frontend.arrays.cells import is_traced
+from jitad.frontend.arrays.extents import Extent, extent_of
+from jitad.frontend.arrays.masks import Selected
+from jitad.frontend.arrays.ragged import Ragged
 from jitad.frontend.numpy_api.operands import asarray, flat_unless
 from jitad.frontend.numpy_api.table import implements
-from jitad.frontend.ragged import Ragged
+from jitad.frontend.tracing.concrete import known, value
 from jitad.ir import errors
 
 

@@ -8,10 +8,10 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.lib.array_utils import normalize_axis_index, normalize_axis_tuple
 
-from jitad.frontend.array import Array, is_traced, to_atom, wrap
-from jitad.frontend.concrete import value
-from jitad.frontend.promotion import contains_traced, from_nest
-from jitad.frontend.trace import pin
+from jitad.frontend.arrays.array import Array, is_traced, to_atom, wrap
+from jitad.frontend.operations.promotion import contains_traced, from_nest
+from jitad.frontend.tracing.concrete import value
+from jitad.frontend.tracing.trace import pin
 from jitad.ir import errors
 from jitad.ir.program import Atom, literal
 from jitad.primitives.shaping import broadcast

@@ -6,11 +6,11 @@ import math
 
 import numpy as np
 
-from jitad.frontend.array import wrap
+from jitad.frontend.arrays.array import wrap
 from jitad.frontend.numpy_api.operands import asarray
 from jitad.frontend.numpy_api.table import implements
-from jitad.frontend.powers import required
-from jitad.frontend.promotion import cast
+from jitad.frontend.operations.powers import required
+from jitad.frontend.operations.promotion import cast
 from jitad.ir import errors
 from jitad.ir.types import INT
 from jitad.primitives.reductions import reduce_and

@@ -15,7 +15,7 @@ from jitad.frontend.numpy_api.adopted import POLYNOMIALS, in_scope
 from jitad.frontend.numpy_api.creation import REDIRECTS
 from jitad.frontend.numpy_api.operands import asarray
 from jitad.frontend.numpy_api.table import implements
-from jitad.frontend.promotion import contains_traced
+from jitad.frontend.operations.promotion import contains_traced
 from jitad.ir import errors
 
 # --- NumPy's older functions ----------------------------------------------------------------------------------------------------

@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 from numpy.lib.array_utils import normalize_axis_index
 
-from jitad.frontend.array import Array, promote, wrap
+from jitad.frontend.arrays.array import Array, promote, wrap
 from jitad.frontend.numpy_api.operands import asarray
 from jitad.frontend.numpy_api.table import implements, named
-from jitad.frontend.promotion import cast
+from jitad.frontend.operations.promotion import cast
 from jitad.ir import errors
 from jitad.ir.program import Atom
 from jitad.ir.types import INT

@@ -1,4 +1,4 @@
-"""NumPy's functions on slices whose extents are only known when the compiled function runs (`jitad.frontend.ragged`).
+"""NumPy's functions on slices whose extents are only known when the compiled function runs (`jitad.frontend.arrays.ragged`).
 
 In: operands, at least one of them a `Ragged`. Out: traced arrays, or `Ragged` ones. Invariant: before elements are combined along an axis,
 those beyond the extent are replaced by what changes nothing.
@@ -11,13 +11,13 @@ from collections.abc import Callable
 import numpy as np
 from numpy.lib.array_utils import normalize_axis_index
 
-from jitad.frontend.array import wrap
-from jitad.frontend.extents import Extent
-from jitad.frontend.masks import highest, lowest, packed
+from jitad.frontend.arrays.array import wrap
+from jitad.frontend.arrays.extents import Extent
+from jitad.frontend.arrays.masks import highest, lowest, packed
+from jitad.frontend.arrays.open_slices import resized
+from jitad.frontend.arrays.ragged import Ragged, agreed, made, nonempty, parts, refused, trimmed
 from jitad.frontend.numpy_api.operands import axes_of
-from jitad.frontend.open_slices import resized
-from jitad.frontend.promotion import to_atom
-from jitad.frontend.ragged import Ragged, agreed, made, nonempty, parts, refused, trimmed
+from jitad.frontend.operations.promotion import to_atom
 from jitad.ir import errors
 from jitad.ir.source import user_source
 

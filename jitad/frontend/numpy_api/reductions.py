@@ -12,11 +12,11 @@ import math
 import numpy as np
 from numpy.lib.array_utils import normalize_axis_tuple
 
-from jitad.frontend.array import Array, to_atom, wrap
+from jitad.frontend.arrays.array import Array, to_atom, wrap
+from jitad.frontend.arrays.views import reshaped
 from jitad.frontend.numpy_api.operands import asarray, axes_of, filled, flat_unless
 from jitad.frontend.numpy_api.table import implements
-from jitad.frontend.promotion import cast
-from jitad.frontend.views import reshaped
+from jitad.frontend.operations.promotion import cast
 from jitad.ir import errors
 from jitad.ir.program import Atom
 from jitad.ir.types import INT

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 
-from jitad.frontend.array import Array, is_traced, promote, wrap
+from jitad.frontend.arrays.array import Array, is_traced, promote, wrap
+from jitad.frontend.arrays.ragged import Ragged
 from jitad.frontend.numpy_api.operands import along, asarray, flat_unless, rearranged
 from jitad.frontend.numpy_api.reductions import truth
 from jitad.frontend.numpy_api.table import implements, named
-from jitad.frontend.promotion import contains_traced, to_atom, whole
-from jitad.frontend.ragged import Ragged
+from jitad.frontend.operations.promotion import contains_traced, to_atom, whole
 from jitad.ir import errors
 from jitad.ir.types import broadcast_shapes
 from jitad.primitives.selections import select_terms

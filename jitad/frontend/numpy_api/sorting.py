@@ -8,10 +8,10 @@ from collections.abc import Callable
 import numpy as np
 from numpy.lib.array_utils import normalize_axis_index
 
-from jitad.frontend.array import Array, is_traced, to_atom, wrap
+from jitad.frontend.arrays.array import Array, is_traced, to_atom, wrap
 from jitad.frontend.numpy_api.operands import asarray, axes_of, flat_unless
 from jitad.frontend.numpy_api.table import implements
-from jitad.frontend.promotion import contains_traced
+from jitad.frontend.operations.promotion import contains_traced
 from jitad.ir import errors
 from jitad.ir.types import INT
 from jitad.primitives import sorting as primitives

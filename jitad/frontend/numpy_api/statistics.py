@@ -6,7 +6,7 @@ import operator
 
 import numpy as np
 
-from jitad.frontend.array import Array
+from jitad.frontend.arrays.array import Array
 from jitad.frontend.numpy_api.operands import asarray, concrete
 from jitad.frontend.numpy_api.table import implements
 from jitad.ir import errors

@@ -13,7 +13,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from jitad.frontend.array import Array
+from jitad.frontend.arrays.array import Array
 from jitad.ir import errors
 
 TABLE: dict[Callable, Callable] = {}

@@ -14,10 +14,10 @@ import types
 from collections.abc import Callable
 from numbers import Real
 
-from jitad.frontend.memory_order import UNKNOWN
+from jitad.frontend.arrays.memory_order import UNKNOWN
 from jitad.frontend.numpy_api.memory import arrays_in
 from jitad.frontend.numpy_api.operands import asarray
-from jitad.frontend.promotion import contains_traced, whole
+from jitad.frontend.operations.promotion import contains_traced, whole
 from jitad.ir import errors
 
 # By package of SciPy's, the module here in which `FUNCTIONS` has, by their names, what is called in the place of its functions, classes and methods.

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from jitad.frontend.hooks.own_code import traced_as_users
 from jitad.frontend.numpy_api.linalg import inexact
-from jitad.frontend.own_code import traced_as_users
 from jitad.ir import errors
 
 

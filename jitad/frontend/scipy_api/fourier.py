@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from jitad.frontend.array import Array
+from jitad.frontend.arrays.array import Array
 from jitad.frontend.numpy_api.operands import asarray
 from jitad.ir import errors
 

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from jitad.frontend.array import Array, to_atom, wrap
+from jitad.frontend.arrays.array import Array, to_atom, wrap
+from jitad.frontend.hooks.own_code import traced_as_users
 from jitad.frontend.numpy_api.operands import asarray
-from jitad.frontend.own_code import traced_as_users
 from jitad.ir import errors
 from jitad.primitives.custom import stop_gradient
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from jitad.frontend.array import Array
+from jitad.frontend.arrays.array import Array
 from jitad.frontend.numpy_api.operands import asarray
 from jitad.frontend.scipy_api.initial_values import odeint, solve_ivp
 from jitad.frontend.scipy_api.quadrature import quad

@@ -12,9 +12,9 @@ from collections.abc import Callable
 import numpy as np
 import scipy.interpolate
 
-from jitad.frontend.array import Array
+from jitad.frontend.arrays.array import Array
 from jitad.frontend.numpy_api.operands import asarray
-from jitad.frontend.promotion import contains_traced
+from jitad.frontend.operations.promotion import contains_traced
 from jitad.frontend.scipy_api.options import refuse
 from jitad.ir import errors
 

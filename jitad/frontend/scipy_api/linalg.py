@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from jitad.frontend.array import to_atom, wrap
+from jitad.frontend.arrays.array import to_atom, wrap
+from jitad.frontend.hooks.own_code import traced_as_users
 from jitad.frontend.numpy_api.linalg import inexact, square
 from jitad.frontend.numpy_api.operands import asarray
-from jitad.frontend.own_code import traced_as_users
 from jitad.frontend.scipy_api.banded import solve_banded, solveh_banded
 from jitad.frontend.scipy_api.options import refuse
 from jitad.ir import errors

@@ -10,8 +10,8 @@ import math
 
 import numpy as np
 
-from jitad.frontend.array import Array
-from jitad.frontend.own_code import traced_as_users
+from jitad.frontend.arrays.array import Array
+from jitad.frontend.hooks.own_code import traced_as_users
 from jitad.frontend.scipy_api.options import refuse
 
 # Gauss and Kronrod's rule of 21 points: the positive nodes and the one in the middle; the weights, 0 for nodes that Gauss' rule of 10 points has not.

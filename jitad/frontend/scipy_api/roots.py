@@ -6,9 +6,9 @@ by the implicit function theorem. For systems see `systems`.
 
 from __future__ import annotations
 
-from jitad.frontend.array import to_atom, wrap
+from jitad.frontend.arrays.array import to_atom, wrap
+from jitad.frontend.hooks.own_code import TANGENTS, traced_as_users
 from jitad.frontend.numpy_api.operands import asarray
-from jitad.frontend.own_code import TANGENTS, traced_as_users
 from jitad.frontend.scipy_api.options import refuse
 from jitad.frontend.scipy_api.systems import fsolve, root
 from jitad.ir import errors

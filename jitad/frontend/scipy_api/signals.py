@@ -8,10 +8,10 @@ import math
 import numpy as np
 from numpy.lib.array_utils import normalize_axis_index
 
-from jitad.frontend.array import Array
+from jitad.frontend.arrays.array import Array
+from jitad.frontend.hooks.own_code import traced_as_users
 from jitad.frontend.numpy_api.operands import asarray
-from jitad.frontend.own_code import traced_as_users
-from jitad.frontend.promotion import contains_traced
+from jitad.frontend.operations.promotion import contains_traced
 from jitad.frontend.scipy_api.options import refuse
 from jitad.ir import errors
 

@@ -11,14 +11,14 @@ from collections.abc import Callable
 
 import numpy as np
 
-from jitad.frontend.array import Array
-from jitad.frontend.captures import active
+from jitad.frontend.arrays.array import Array
+from jitad.frontend.hooks.own_code import traced_as_users
 from jitad.frontend.numpy_api.operands import asarray
-from jitad.frontend.own_code import traced_as_users
-from jitad.frontend.promotion import contains_traced
+from jitad.frontend.operations.promotion import contains_traced
 from jitad.frontend.scipy_api import sparse_elements
 from jitad.frontend.scipy_api.sparse_elements import operand, product, spread
-from jitad.frontend.trace import pin
+from jitad.frontend.tracing.captures import active
+from jitad.frontend.tracing.trace import pin
 from jitad.ir import errors
 
 

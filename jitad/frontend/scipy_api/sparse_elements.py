@@ -11,7 +11,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from jitad.frontend.array import Array
+from jitad.frontend.arrays.array import Array
 from jitad.frontend.numpy_api.operands import asarray, concrete
 from jitad.ir import errors
 

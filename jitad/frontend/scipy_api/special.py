@@ -7,7 +7,7 @@ import math
 import numpy as np
 import scipy.special
 
-from jitad.frontend.array import to_atom, wrap
+from jitad.frontend.arrays.array import to_atom, wrap
 from jitad.frontend.numpy_api.operands import asarray, concrete
 from jitad.frontend.scipy_api.options import refuse
 from jitad.ir import errors

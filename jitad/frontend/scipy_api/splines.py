@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 import scipy
 
-from jitad.frontend.array import Array, to_atom, wrap
+from jitad.frontend.arrays.array import Array, to_atom, wrap
 from jitad.frontend.numpy_api.operands import asarray
 from jitad.ir.types import INT
 from jitad.primitives.recurrences import linear_recurrence

@@ -1,0 +1,7 @@
+"""Loop IR: its grammar, scalar expressions and indices, and what only reads them.
+
+- `loops` is the grammar: buffers, nests, sequential loops, calls;
+- what stands in a nest: `scalars`, made simple by `folding`, with `complexes`; affine integers `index`; `regions` of its box;
+- what reads loops: `walk` goes through them, `printer` shows them, `verifier` checks them, `likeness` compares them,
+  `counting` says how much they do.
+"""
