@@ -9,7 +9,7 @@ from importlib.metadata import version
 import llvmlite.binding as llvm
 
 import jitad
-from jitad.codegen import team
+from jitad.codegen.threads import team
 from jitad.runtime import disk
 from jitad.runtime.config import config
 

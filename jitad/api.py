@@ -9,7 +9,7 @@ from typing import Any
 
 from jitad.compiled import Compiled
 from jitad.frontend.arrays.array import Array, to_atom, wrap
-from jitad.frontend.control.blocks import as_equation
+from jitad.frontend.control.subprograms import as_equation
 from jitad.frontend.hooks.calls import rewrite
 from jitad.frontend.tracing.trace import current_trace
 from jitad.frontend.tracing.trees import flatten, unflatten

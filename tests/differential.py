@@ -20,7 +20,7 @@ from jitad.inspection import derivative
 from jitad.ir.interpreter import evaluate
 from jitad.ir.program import Program
 from jitad.ir.verifier import verify
-from jitad.lower.fusion.fusion import fusion, products, reads
+from jitad.lower.fusion import fusion, products, reads
 from jitad.lower.grammar import regions
 from jitad.lower.grammar.loops import Accumulate, Loops, Nest
 from jitad.lower.grammar.verifier import verify_loops

@@ -16,8 +16,8 @@ from jitad.ir.verifier import verify
 from jitad.pipeline import bytes_filled, bytes_taken, to_kernel
 from jitad.primitives.control import loop
 from jitad.primitives.control.schedules import least_steps, repetitions, route
-from jitad.primitives.indexing import gather
-from jitad.primitives.transcendental import sin
+from jitad.primitives.elementwise.transcendental import sin
+from jitad.primitives.structural.indexing import gather
 from jitad.runtime.config import byte_count
 from jitad.runtime.execute import runner
 from jitad.transform.batch import batch

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import jitad
-from jitad.codegen import fourier
+from jitad.codegen.library import fourier
 from jitad.ir.types import real_dtype
 from jitad.testing import check_grads
 

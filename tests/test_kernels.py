@@ -90,7 +90,7 @@ def test_libraries_are_found_without_importing_scipy_or_else_by_it(linked):
 import sys
 import numpy as np
 import jitad
-from jitad.codegen import blas
+from jitad.codegen.library import blas
 if not {linked}:
     blas.shared_library = lambda module: None
 a = np.arange(16.0 * 16).reshape(16, 16) % 7 + 9 * np.eye(16)

@@ -10,7 +10,7 @@ from jitad.ir.interpreter import evaluate
 from jitad.ir.registry import REGISTRY
 from jitad.ir.verifier import verify
 from jitad.optimize.simplify import simplify
-from jitad.primitives.arithmetic import abs as magnitude
+from jitad.primitives.elementwise.arithmetic import abs as magnitude
 from jitad.transform.batch import batch
 from jitad.transform.jvp import jvp
 

@@ -13,7 +13,7 @@ from one_liners import ARRAYS, compare, lines, run, traced
 import jitad
 from jitad.frontend.arrays.array import wrap
 from jitad.frontend.numpy_api import BUILTINS, REDIRECTS
-from jitad.frontend.numpy_api.nests import reading_lists
+from jitad.frontend.numpy_api.undispatched import reading_lists
 from jitad.frontend.tracing.trace import Trace
 from jitad.ir.program import Var
 from jitad.ir.types import ArrayType

@@ -8,12 +8,12 @@ from jitad.ir import errors
 from jitad.ir.interpreter import evaluate
 from jitad.ir.registry import REGISTRY
 from jitad.ir.verifier import verify
-from jitad.primitives import linalg
-from jitad.primitives.arithmetic import reciprocal, sqrt
 from jitad.primitives.custom import custom_call, reverse_only, stop_gradient
+from jitad.primitives.elementwise.arithmetic import reciprocal, sqrt
+from jitad.primitives.elementwise.transcendental import cos, sin
+from jitad.primitives.linalg import systems
 from jitad.primitives.recurrences import cummax, cumprod
 from jitad.primitives.reductions import reduce_max, reduce_prod, reduce_sum
-from jitad.primitives.transcendental import cos, sin
 from jitad.transform.batch import batch
 from jitad.transform.jvp import jvp
 from jitad.transform.vjp import gradient, pullback
@@ -56,8 +56,8 @@ def test_last_write_wins(unique):
 
 @pytest.mark.parametrize("dtype", "dD")
 @pytest.mark.parametrize("function, reference", [
-    (linalg.solve, np.linalg.solve), (lambda a, b: linalg.inv(a), lambda a, b: np.linalg.inv(a)),
-    (lambda a, b: linalg.slogdet(a), lambda a, b: np.linalg.slogdet(a))], ids=["solve", "inv", "slogdet"])
+    (systems.solve, np.linalg.solve), (lambda a, b: systems.inv(a), lambda a, b: np.linalg.inv(a)),
+    (lambda a, b: systems.slogdet(a), lambda a, b: np.linalg.slogdet(a))], ids=["solve", "inv", "slogdet"])
 def test_functions_of_lu_factors(function, reference, dtype):
     rng = np.random.default_rng(0)
     a = direction(rng, np.empty((2, 4, 4), dtype)) + 3 * np.eye(4)[::-1]
@@ -72,7 +72,7 @@ def test_functions_of_lu_factors(function, reference, dtype):
 
 def test_one_factorisation_serves_value_gradient_and_all_right_hand_sides():
     a, b = np.empty((4, 4)), np.empty((4, 1))
-    program = program_of(lambda a, b: reduce_sum(linalg.solve(a, b), axes=(0, 1)), [a, b])
+    program = program_of(lambda a, b: reduce_sum(systems.solve(a, b), axes=(0, 1)), [a, b])
     names = [equation.primitive.name for equation in batch(gradient(program, [True, True]), [None, 0], 5).equations]
     assert names.count("lu") == 1
     with pytest.raises(np.linalg.LinAlgError, match="Singular matrix"):

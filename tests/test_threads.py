@@ -12,8 +12,9 @@ import pytest
 from loops_interpreter import run_loops
 
 import jitad
-from jitad.codegen import machine, team
-from jitad.codegen.fork_join import ENTER, LEAVE, SHARE
+from jitad.codegen import machine
+from jitad.codegen.threads import team
+from jitad.codegen.threads.fork_join import ENTER, LEAVE, SHARE
 from jitad.lower.grammar.walk import leaves, reads
 from jitad.lower.schedule import strips, threads
 from jitad.pipeline import to_loops

@@ -16,10 +16,11 @@ import llvmlite.binding as llvm
 import numpy as np
 from llvmlite import ir
 
-from jitad.codegen import tapes, team
+from jitad.codegen import tapes
 from jitad.codegen.elementary import align_stack
 from jitad.codegen.emission import external, room
 from jitad.codegen.scalars import I8, I32, I64, POINTER, memory_type
+from jitad.codegen.threads import team
 from jitad.ir.types import SUPPORTED, ArrayType
 
 VOID, DOUBLE = ir.VoidType(), ir.DoubleType()

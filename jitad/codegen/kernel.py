@@ -12,10 +12,12 @@ from dataclasses import dataclass
 
 from llvmlite import ir
 
-from jitad.codegen import blas, elementary, entry, fourier, machine, printing, special_functions, tapes, team
+from jitad.codegen import elementary, entry, machine, printing, special_functions, tapes
 from jitad.codegen.elementary import efforts
 from jitad.codegen.failures import Failure, failures
+from jitad.codegen.library import blas, fourier
 from jitad.codegen.module import emit_body
+from jitad.codegen.threads import team
 from jitad.ir.types import ArrayType
 from jitad.lower.grammar.loops import Loops, Nest, Repeat, Step
 from jitad.lower.grammar.walk import children, expressions, is_shared

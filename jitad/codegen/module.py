@@ -10,14 +10,14 @@ from collections.abc import Callable, Iterator, Sequence
 
 from llvmlite import ir
 
-from jitad.codegen import library
 from jitad.codegen.failures import tape_number
+from jitad.codegen.library.calls import emit as emit_call
 from jitad.codegen.memory import Places, apart, parts
 from jitad.codegen.nests import NestEmitter
 from jitad.codegen.parts import emit_part, parts_of
 from jitad.codegen.scalars import I1, I8, I32, I64, POINTER, memory_type
 from jitad.codegen.tapes import Tapes
-from jitad.codegen.tasks import FunctionsOfNests, blocks, emit_each, emit_parallel
+from jitad.codegen.threads.tasks import FunctionsOfNests, blocks, emit_each, emit_parallel
 from jitad.ir.lowering import UNBOUNDED
 from jitad.lower.grammar.loops import Buffer, Call, Choice, Counter, Loops, Nest, Parallel, Repeat, Step, Strips
 from jitad.lower.grammar.walk import buffers, children, expressions, reads, writes
@@ -112,7 +112,7 @@ class BodyEmitter:
                 status = emit_parallel(self.builder, step, self.places, self.threads, self.functions)
                 self.return_failure(status if self.loops.checks else None)
             elif isinstance(step, Call):
-                self.return_failure(library.emit(self.builder, step, self.pointer, self.share))
+                self.return_failure(emit_call(self.builder, step, self.pointer, self.share))
             elif isinstance(step, Choice):
                 self.emit_choice(step)
             else:

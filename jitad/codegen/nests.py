@@ -22,8 +22,8 @@ from jitad.codegen.loop import Loop
 from jitad.codegen.memory import Places
 from jitad.codegen.scalars import I1, I8, I32, I64, POINTER, ScalarEmitter, constant, register_type
 from jitad.codegen.streaming import fetch, stream
+from jitad.lower.grammar.forms import form
 from jitad.lower.grammar.index import Index
-from jitad.lower.grammar.likeness import form
 from jitad.lower.grammar.loops import Accumulate, Buffer, Counter, Nest, Reduction, Region, ScatterStore, Store
 from jitad.lower.grammar.regions import Ranges
 from jitad.lower.grammar.scalars import Expr

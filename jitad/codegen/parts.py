@@ -14,7 +14,7 @@ from llvmlite import ir
 
 from jitad.codegen.memory import Places
 from jitad.codegen.scalars import I8, I32, I64
-from jitad.codegen.tasks import FunctionsOfNests
+from jitad.codegen.threads.tasks import FunctionsOfNests
 from jitad.lower.grammar.loops import Buffer, Nest, Step
 from jitad.lower.grammar.walk import buffers
 

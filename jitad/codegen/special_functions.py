@@ -14,8 +14,8 @@ import re
 import llvmlite.binding as llvm
 from llvmlite import ir
 
-from jitad.codegen.blas import capsule_address, capsule_signature
 from jitad.codegen.emission import room
+from jitad.codegen.library.blas import capsule_address, capsule_signature
 from jitad.codegen.scalars import I32, I64, POINTER
 from jitad.ir import errors
 

@@ -14,8 +14,8 @@ from jitad.frontend.tracing.trees import treat_as_made
 from jitad.ir import errors
 from jitad.ir.program import Atom, Literal, Var, literal
 from jitad.ir.types import INT
-from jitad.primitives.comparisons import eq
 from jitad.primitives.control import cond
+from jitad.primitives.elementwise.comparisons import eq
 
 
 class Variant:

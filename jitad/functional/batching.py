@@ -16,7 +16,7 @@ from jitad.ir import errors
 from jitad.ir.program import Atom
 from jitad.ir.types import ArrayType
 from jitad.primitives.control.printing import log_of
-from jitad.primitives.shaping import transpose
+from jitad.primitives.structural.shaping import transpose
 from jitad.transform.batch import push_batch, spread
 
 

@@ -27,8 +27,8 @@ from jitad.ir.program import Atom, Program
 from jitad.ir.source import Source
 from jitad.optimize.invariants import hoist
 from jitad.optimize.lanes import side_by_side
-from jitad.primitives.complexes import convert
 from jitad.primitives.declare import full, instantiate
+from jitad.primitives.elementwise.complexes import convert
 from jitad.transform.linearize import LinearMap, linearize
 
 _batched: ContextVar[bool] = ContextVar("batched", default=False)

@@ -16,10 +16,10 @@ from jitad.ir import errors
 from jitad.ir.program import Atom, Program, Var
 from jitad.ir.recorder import Recorder
 from jitad.ir.types import ArrayType
-from jitad.primitives.boxes import slice_
 from jitad.primitives.control.bodies import close
 from jitad.primitives.declare import instantiate
-from jitad.primitives.shaping import reshape, transpose
+from jitad.primitives.structural.boxes import slice_
+from jitad.primitives.structural.shaping import reshape, transpose
 from jitad.transform.batch import push_batch, spread
 from jitad.transform.linearize import LinearMap
 from jitad.transform.transpose import pull_back

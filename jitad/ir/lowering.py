@@ -80,7 +80,7 @@ class Scatter:
 
 @dataclass(frozen=True)
 class Library:
-    """A call of a library routine on whole contiguous arrays; `routine` is a key of the table in `jitad.codegen.library`."""
+    """A call of a library routine on whole contiguous arrays; `routine` is a key of the table in `jitad.codegen.library.calls`."""
 
     routine: str
 

@@ -19,7 +19,7 @@ from jitad.ir.types import COUNTER, INT
 from jitad.optimize.bodies import optimize_bodies
 from jitad.primitives.control.loops import loop
 from jitad.primitives.control.undefined import empty
-from jitad.primitives.indexing import gather, scatter, scatter_add
+from jitad.primitives.structural.indexing import gather, scatter, scatter_add
 
 WORTH = 10.0  # additions per trip that pay for a loop of their own
 CHEAP = 6.0  # what is computed again rather than stored

@@ -18,17 +18,17 @@ from jitad.ir.recorder import Recorder, current, rewrite
 from jitad.ir.types import INT
 from jitad.optimize.bodies import has_bodies, optimize_bodies
 from jitad.optimize.trip_numbers import TripNumber, moved
-from jitad.primitives.arithmetic import add, mul, sub
-from jitad.primitives.boxes import slice_
 from jitad.primitives.control.affine import Affine
 from jitad.primitives.control.lasting import MANY, SETS, WRITES, Access, Survey, apart, loop_level
 from jitad.primitives.control.loops import loop
-from jitad.primitives.indexing import gather, scatter, scatter_add
+from jitad.primitives.elementwise.arithmetic import add, mul, sub
 from jitad.primitives.reductions import reduce_sum
-from jitad.primitives.shaping import broadcast, iota, reshape, transpose
-from jitad.primitives.spans import Span
-from jitad.primitives.updates import update
-from jitad.primitives.windows import window, window_add, window_update
+from jitad.primitives.structural.boxes import slice_
+from jitad.primitives.structural.indexing import gather, scatter, scatter_add
+from jitad.primitives.structural.shaping import broadcast, iota, reshape, transpose
+from jitad.primitives.structural.spans import Span
+from jitad.primitives.structural.updates import update
+from jitad.primitives.structural.windows import window, window_add, window_update
 
 FEW = 16  # trips that are not worth it
 MANY_TRIPS, TIMES = 1 << 16, 4  # so many trips, and so many for each element there is, are not to have an array of their own

@@ -19,15 +19,15 @@ from jitad.optimize.bodies import has_bodies, optimize_bodies
 from jitad.optimize.dce import eliminate_dead_code
 from jitad.optimize.independence import Box, Trips, Work, has_loops, independent_trips, is_recurrent, lies_along
 from jitad.optimize.trip_numbers import TripNumber, moved
-from jitad.primitives.boxes import slice_
 from jitad.primitives.control.bodies import close, fixpoint
 from jitad.primitives.control.loops import loop
 from jitad.primitives.declare import full
-from jitad.primitives.indexing import gather, scatter, scatter_add
-from jitad.primitives.shaping import broadcast, iota, reshape
-from jitad.primitives.spans import Span
-from jitad.primitives.updates import update
-from jitad.primitives.windows import window, window_add, window_update
+from jitad.primitives.structural.boxes import slice_
+from jitad.primitives.structural.indexing import gather, scatter, scatter_add
+from jitad.primitives.structural.shaping import broadcast, iota, reshape
+from jitad.primitives.structural.spans import Span
+from jitad.primitives.structural.updates import update
+from jitad.primitives.structural.windows import window, window_add, window_update
 
 SIZES = (4, 5, 3)  # lanes whose elements do not lie together: so many take little longer than one
 

@@ -15,15 +15,15 @@ from jitad.ir.lowering import Pointwise
 from jitad.ir.program import Atom, Equation, Literal, Program, Var
 from jitad.ir.recorder import Env, Recorder, rewrite
 from jitad.ir.types import COUNTER, ArrayType
-from jitad.primitives.comparisons import gt
 from jitad.primitives.control.affine import Affine, read_equation
 from jitad.primitives.control.branches import cond
 from jitad.primitives.control.lasting import Access, Level, Path, Survey, apart, loop_level, scalars_of
 from jitad.primitives.control.loops import loop
-from jitad.primitives.indexing import gather, scatter, scatter_add
-from jitad.primitives.shaping import reshape
-from jitad.primitives.spans import Span
-from jitad.primitives.windows import window, window_add, window_update
+from jitad.primitives.elementwise.comparisons import gt
+from jitad.primitives.structural.indexing import gather, scatter, scatter_add
+from jitad.primitives.structural.shaping import reshape
+from jitad.primitives.structural.spans import Span
+from jitad.primitives.structural.windows import window, window_add, window_update
 
 ADDITIONS = (scatter_add, window_add)
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from jitad.ir.primitive import Primitive
 from jitad.ir.program import Literal
 from jitad.ir.types import INT
-from jitad.primitives.arithmetic import add, mul, neg, sub
+from jitad.primitives.elementwise.arithmetic import add, mul, neg, sub
 
 
 @dataclass(frozen=True)

@@ -17,9 +17,9 @@ from jitad.ir.program import Atom, Literal, literal
 from jitad.ir.symbolic import Zero
 from jitad.ir.types import BOOL, INT, ArrayType
 from jitad.primitives.declare import full, to_front
-from jitad.primitives.indexing import gather
 from jitad.primitives.reductions import reduce_and
-from jitad.primitives.shaping import broadcast
+from jitad.primitives.structural.indexing import gather
+from jitad.primitives.structural.shaping import broadcast
 
 ERRORS = {"value": "ValueError", "index": "IndexError", "room": "RoomError"}
 

@@ -12,8 +12,8 @@ from math import prod
 
 from jitad.ir.program import Atom, Equation, Literal
 from jitad.ir.types import broadcast_shapes
-from jitad.primitives.arithmetic import add, mul, neg, sub
-from jitad.primitives.shaping import reshape, summed
+from jitad.primitives.elementwise.arithmetic import add, mul, neg, sub
+from jitad.primitives.structural.shaping import reshape, summed
 
 MOST_TERMS, MOST_FACTORS = 4, 6
 Term = tuple[bool, list[Atom], list[Atom]]

@@ -17,9 +17,9 @@ from jitad.ir.program import Atom
 from jitad.ir.recorder import build, current, inline
 from jitad.ir.symbolic import Zero, is_zero
 from jitad.ir.types import ArrayType
-from jitad.primitives.comparisons import ALL, both
 from jitad.primitives.declare import elementwise, instantiate, is_linear, sample
-from jitad.primitives.shaping import all_to_front
+from jitad.primitives.elementwise.comparisons import ALL, both
+from jitad.primitives.structural.shaping import all_to_front
 
 stop_gradient = elementwise("stop_gradient", lambda x: x, lambda r, x: None, element=lambda b, x: x, cost=0, kinds=ALL,
                             nonnegative=both, expand=lambda inputs: [inputs[0]])

@@ -16,10 +16,10 @@ from jitad.ir.lowering import Library
 from jitad.ir.primitive import Primitive
 from jitad.ir.program import Atom
 from jitad.ir.types import INT, ArrayType, real_dtype
-from jitad.primitives.boxes import put
-from jitad.primitives.comparisons import eq, select
 from jitad.primitives.declare import linear, sample, to_front
-from jitad.primitives.shaping import iota
+from jitad.primitives.elementwise.comparisons import eq, select
+from jitad.primitives.structural.boxes import put
+from jitad.primitives.structural.shaping import iota
 
 COMPLEX = {np.dtype(real): np.dtype(pair) for real, pair in ("fF", "dD")}
 

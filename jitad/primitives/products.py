@@ -15,12 +15,12 @@ from jitad.ir.primitive import Primitive
 from jitad.ir.program import Atom
 from jitad.ir.symbolic import Zero, is_zero
 from jitad.ir.types import ArrayType
-from jitad.primitives.arithmetic import mul
-from jitad.primitives.complexes import is_paired
 from jitad.primitives.declare import add_tangents, common_dtype, conj, is_linear, sample
-from jitad.primitives.indexing import move_axis
+from jitad.primitives.elementwise.arithmetic import mul
+from jitad.primitives.elementwise.complexes import is_paired
 from jitad.primitives.reductions import reduce_or, reduce_sum
-from jitad.primitives.shaping import broadcast, operand_of, reshape, shape_text, summed, transpose, transposed
+from jitad.primitives.structural.indexing import move_axis
+from jitad.primitives.structural.shaping import broadcast, operand_of, reshape, shape_text, summed, transpose, transposed
 
 
 def box_axes(x_ndim: int, y_ndim: int, contract, batch) -> tuple[list[int], list[int]]:

@@ -15,11 +15,11 @@ from jitad.ir.primitive import Primitive
 from jitad.ir.program import Atom
 from jitad.ir.symbolic import Zero, is_zero
 from jitad.ir.types import INT, ArrayType
-from jitad.primitives.boxes import concatenate, put, slice_
-from jitad.primitives.comparisons import both, eq, select
 from jitad.primitives.declare import add_tangents, common_dtype, conj, full, linear, sample
-from jitad.primitives.indexing import along, gather
-from jitad.primitives.shaping import all_to_front, iota
+from jitad.primitives.elementwise.comparisons import both, eq, select
+from jitad.primitives.structural.boxes import concatenate, put, slice_
+from jitad.primitives.structural.indexing import along, gather
+from jitad.primitives.structural.shaping import all_to_front, iota
 
 CASES = (((4,), 0, False), ((4,), 0, True), ((3, 4), 0, True), ((2, 3, 2), 1, False), ((2, 0), 1, False), ((1,), 0, True))
 

@@ -18,11 +18,11 @@ from jitad.ir.program import Atom
 from jitad.ir.symbolic import Zero, is_zero
 from jitad.ir.types import ArrayType
 from jitad.primitives.combinations import sum_of_combination
-from jitad.primitives.comparisons import both, eq, select
-from jitad.primitives.complexes import convert
 from jitad.primitives.declare import common_dtype, linear, sample, to_front
+from jitad.primitives.elementwise.comparisons import both, eq, select
+from jitad.primitives.elementwise.complexes import convert
 from jitad.primitives.recurrences import cumprod, previous
-from jitad.primitives.shaping import broadcast, reshape, summed, transpose, transposed
+from jitad.primitives.structural.shaping import broadcast, reshape, summed, transpose, transposed
 
 CASES = (((2, 3), (0,)), ((2, 3), (1,)), ((2, 3), (0, 1)), ((2, 3, 4), (0, 2)), ((2, 3), ()), ((), ()), ((3, 0), (0,)),
          ((2, 3, 1), (2,)))

@@ -10,8 +10,8 @@ from collections.abc import Iterator
 
 from jitad.ir.program import Atom, Literal, Var
 from jitad.ir.types import broadcast_shapes
-from jitad.primitives.arithmetic import add, sub
-from jitad.primitives.comparisons import select
+from jitad.primitives.elementwise.arithmetic import add, sub
+from jitad.primitives.elementwise.comparisons import select
 
 LONGEST = 4  # additions from a number to what it grows to
 Term = tuple[object, Atom]  # the operation by which it is added, and what is added

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from jitad.codegen import team
+from jitad.codegen.threads import team
 from jitad.ir import errors
 
 

@@ -14,7 +14,7 @@ from jitad.ir.program import Atom, Literal, Program, Var
 from jitad.ir.recorder import Env, Recorder, current
 from jitad.ir.types import ArrayType
 from jitad.primitives.declare import to_front
-from jitad.primitives.shaping import broadcast
+from jitad.primitives.structural.shaping import broadcast
 
 
 def batch(program: Program, axes: Sequence[int | None], size: int) -> Program:

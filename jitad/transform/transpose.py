@@ -19,10 +19,10 @@ from jitad.ir.program import Atom, Equation, Literal, Program, Var
 from jitad.ir.recorder import Env, Recorder, build, current, inline
 from jitad.ir.symbolic import Linear, Masked, Zero, is_zero
 from jitad.ir.types import BOOL, ArrayType
-from jitad.primitives.comparisons import ne, select
 from jitad.primitives.declare import full, instantiate
+from jitad.primitives.elementwise.comparisons import ne, select
 from jitad.primitives.reductions import reduce_sum
-from jitad.primitives.shaping import broadcast, reshape
+from jitad.primitives.structural.shaping import broadcast, reshape
 from jitad.transform.linearize import LinearMap
 from jitad.transform.partition import partition
 

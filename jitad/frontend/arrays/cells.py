@@ -21,8 +21,8 @@ from jitad.ir import errors
 from jitad.ir.program import Atom, Literal
 from jitad.ir.recorder import current
 from jitad.ir.types import BOOL, ArrayType
-from jitad.primitives.comparisons import select
-from jitad.primitives.shaping import broadcast
+from jitad.primitives.elementwise.comparisons import select
+from jitad.primitives.structural.shaping import broadcast
 
 PYTHON_KINDS = {"b": bool, "i": int, "f": float, "c": complex}
 NO_CELLS: Mapping = MappingProxyType({})

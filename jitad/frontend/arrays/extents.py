@@ -14,8 +14,8 @@ from jitad.frontend.operations.promotion import cast
 from jitad.ir.facts import same
 from jitad.ir.program import Atom, Literal, Var, literal
 from jitad.ir.types import INT
-from jitad.primitives.arithmetic import floor_divide
-from jitad.primitives.comparisons import lt, maximum, minimum, select
+from jitad.primitives.elementwise.arithmetic import floor_divide
+from jitad.primitives.elementwise.comparisons import lt, maximum, minimum, select
 
 
 class Extent:

@@ -34,11 +34,11 @@ from jitad.ir import errors
 from jitad.ir.program import Atom, Literal
 from jitad.ir.source import user_source
 from jitad.ir.types import INT, broadcast_shapes
-from jitad.primitives.arithmetic import add
-from jitad.primitives.comparisons import select
+from jitad.primitives.elementwise.arithmetic import add
+from jitad.primitives.elementwise.comparisons import select
 from jitad.primitives.selections import select_terms
-from jitad.primitives.shaping import broadcast, shape_text
-from jitad.primitives.spans import Span
+from jitad.primitives.structural.shaping import broadcast, shape_text
+from jitad.primitives.structural.spans import Span
 
 
 def getitem(a: View, key):

@@ -22,9 +22,9 @@ from jitad.frontend.tracing.trees import treat_as_sized
 from jitad.ir import errors
 from jitad.ir.program import Atom, Literal
 from jitad.ir.types import ArrayType
-from jitad.primitives.comparisons import select
 from jitad.primitives.declare import full
-from jitad.primitives.shaping import broadcast
+from jitad.primitives.elementwise.comparisons import select
+from jitad.primitives.structural.shaping import broadcast
 
 LIMITS = "functions of elements, sum, prod, mean, var, std, min, max, any, all, size, len, and assignment under the same mask"
 

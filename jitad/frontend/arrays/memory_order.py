@@ -15,7 +15,7 @@ import numpy as np
 
 from jitad.ir import errors
 from jitad.ir.types import ArrayType
-from jitad.primitives.shaping import matching_groups, shape_text
+from jitad.primitives.structural.shaping import matching_groups, shape_text
 
 GAPS, UNKNOWN = "gaps", "unknown"
 Order = tuple[int, ...] | str | None

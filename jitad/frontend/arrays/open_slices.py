@@ -21,11 +21,11 @@ from jitad.frontend.tracing.concrete import known
 from jitad.ir import errors
 from jitad.ir.program import Atom
 from jitad.ir.source import user_source
-from jitad.primitives.boxes import embed, slice_
 from jitad.primitives.checks import require
-from jitad.primitives.comparisons import ge, lt
-from jitad.primitives.shaping import broadcast
-from jitad.primitives.spans import Span
+from jitad.primitives.elementwise.comparisons import ge, lt
+from jitad.primitives.structural.boxes import embed, slice_
+from jitad.primitives.structural.shaping import broadcast
+from jitad.primitives.structural.spans import Span
 
 
 def is_open(key) -> bool:

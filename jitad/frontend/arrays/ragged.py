@@ -23,11 +23,11 @@ from jitad.ir import errors
 from jitad.ir.program import Atom
 from jitad.ir.source import user_source
 from jitad.ir.types import INT, ArrayType
-from jitad.primitives.boxes import slice_
 from jitad.primitives.checks import require
-from jitad.primitives.comparisons import eq, gt, lt, select
 from jitad.primitives.declare import full
-from jitad.primitives.shaping import iota
+from jitad.primitives.elementwise.comparisons import eq, gt, lt, select
+from jitad.primitives.structural.boxes import slice_
+from jitad.primitives.structural.shaping import iota
 
 KNOWN = ("indices and slices, functions of elements, reductions, dot, matmul, inner, vdot, outer, norm, cumsum, cumprod, flip, sort, argsort, "
          "diff, where, concatenate, copy, and assignment")

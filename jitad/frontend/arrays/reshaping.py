@@ -17,7 +17,7 @@ from jitad.frontend.arrays.memory_order import UNKNOWN, is_contiguous, reading_o
 from jitad.frontend.arrays.views import Permutation, Reshape, reshaped
 from jitad.frontend.operations.promotion import to_atom
 from jitad.ir import errors
-from jitad.primitives.shaping import shape_text
+from jitad.primitives.structural.shaping import shape_text
 
 
 class Reshapable(View):

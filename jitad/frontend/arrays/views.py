@@ -15,15 +15,15 @@ from jitad.frontend.tracing.trace import Trace
 from jitad.ir import errors
 from jitad.ir.program import Atom
 from jitad.ir.types import ArrayType, real_dtype
-from jitad.primitives.arithmetic import add, sub
-from jitad.primitives.boxes import slice_
-from jitad.primitives.comparisons import select
-from jitad.primitives.complexes import complex_, imag, real
-from jitad.primitives.indexing import gather, scatter, scatter_add
-from jitad.primitives.shaping import broadcast, inverse_permutation, reshape, transpose
-from jitad.primitives.spans import Span
-from jitad.primitives.updates import update
-from jitad.primitives.windows import window, window_add, window_update
+from jitad.primitives.elementwise.arithmetic import add, sub
+from jitad.primitives.elementwise.comparisons import select
+from jitad.primitives.elementwise.complexes import complex_, imag, real
+from jitad.primitives.structural.boxes import slice_
+from jitad.primitives.structural.indexing import gather, scatter, scatter_add
+from jitad.primitives.structural.shaping import broadcast, inverse_permutation, reshape, transpose
+from jitad.primitives.structural.spans import Span
+from jitad.primitives.structural.updates import update
+from jitad.primitives.structural.windows import window, window_add, window_update
 
 
 class Box(NamedTuple):
@@ -164,7 +164,7 @@ def in_origin(x: Atom) -> Atom:
 
 
 class Window(NamedTuple):
-    """A box whose places or extents are computed: those of `spans`, with their `scalars` (`jitad.primitives.windows`)."""
+    """A box whose places or extents are computed: those of `spans`, with their `scalars` (`jitad.primitives.structural.windows`)."""
 
     spans: tuple[Span, ...]
     scalars: tuple[Atom, ...]

@@ -14,13 +14,13 @@ from typing import Any
 
 from jitad.frontend.arrays.array import Array
 from jitad.frontend.arrays.cells import NO_CELLS, Cell, is_traced, outdate, set_pending, where_same
-from jitad.frontend.control.likeness import Template, fitted, placed
 from jitad.frontend.control.lists.elements import changed_since, element_picture
 from jitad.frontend.control.pictures import Picture, picture
 from jitad.frontend.control.signals import NOTHING
 from jitad.frontend.control.speculation import is_cheap, write, written
 from jitad.frontend.control.state import UNSET, Containers, EntrySlot, NameSlot, Site, cells_of
-from jitad.frontend.tracing.lists import Growth
+from jitad.frontend.control.templates import Template, fitted, placed
+from jitad.frontend.tracing.growable import Growth
 from jitad.frontend.tracing.trace import Trace, current_trace
 from jitad.frontend.tracing.trees import OBJECTS, flatten
 from jitad.frontend.variants import settled

@@ -28,7 +28,7 @@ from jitad.frontend.variants import Variant, settled
 from jitad.ir import errors
 from jitad.ir.program import Atom
 from jitad.ir.types import BOOL
-from jitad.primitives.comparisons import eq
+from jitad.primitives.elementwise.comparisons import eq
 
 NO_SITE = Site(())
 

@@ -11,9 +11,9 @@ from dataclasses import dataclass, field
 
 from jitad.frontend.arrays.cells import is_traced
 from jitad.frontend.control.bodies import Pass
-from jitad.frontend.control.likeness import Template, empty, fitted, with_variants
 from jitad.frontend.control.pictures import Picture, assemble, converted, fresh, joined, picture, placeholders
 from jitad.frontend.control.state import UNSET
+from jitad.frontend.control.templates import Template, empty, fitted, with_variants
 from jitad.frontend.tracing.guards import same
 from jitad.frontend.tracing.programs import Leaf
 from jitad.frontend.tracing.trees import TreeDef

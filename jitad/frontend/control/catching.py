@@ -20,7 +20,7 @@ from jitad.ir.libraries import is_library
 from jitad.ir.program import Atom, Literal, literal
 from jitad.ir.source import user_source
 from jitad.ir.types import BOOL, INT
-from jitad.primitives.comparisons import eq, ne, select
+from jitad.primitives.elementwise.comparisons import eq, ne, select
 
 RAISE_STATEMENT = dis.opmap["RAISE_VARARGS"]
 NONE_RAISED = literal(0, INT)

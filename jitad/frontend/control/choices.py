@@ -18,7 +18,7 @@ from jitad.frontend.arrays.cells import Cell, entangle
 from jitad.frontend.arrays.views import Box, Either, Part, Permutation, Reshape
 from jitad.frontend.control.lists.unchangeable import unchangeable
 from jitad.frontend.control.state import UNSET
-from jitad.frontend.tracing.lists import Growable
+from jitad.frontend.tracing.growable import Growable
 from jitad.frontend.tracing.trace import current_trace
 from jitad.frontend.tracing.trees import OBJECTS, flatten
 from jitad.ir.program import Atom, literal

@@ -14,7 +14,7 @@ from jitad.frontend.control.iterables import Sequence, Unroll, sequence_of
 from jitad.frontend.control.lists.appended import Appended
 from jitad.frontend.control.state import Site
 from jitad.frontend.control.statements import for_loop, is_large
-from jitad.frontend.tracing.lists import Growable
+from jitad.frontend.tracing.growable import Growable
 from jitad.frontend.tracing.trace import current_trace
 
 NO_SITE = ((),)

@@ -16,8 +16,8 @@ from jitad.frontend.control.bodies import Body, commit, selected
 from jitad.frontend.control.choices import is_whole
 from jitad.ir.program import Atom, Literal, Var, literal
 from jitad.ir.types import BOOL, INT, ArrayType
-from jitad.primitives.comparisons import eq, select
-from jitad.primitives.shaping import broadcast
+from jitad.primitives.elementwise.comparisons import eq, select
+from jitad.primitives.structural.shaping import broadcast
 
 MOST_TESTS = 4
 FRESH = literal(-1, INT)  # the number of arrays that a trip has made

@@ -19,13 +19,13 @@ from jitad.frontend.control.catching import NONE_RAISED, Attempt, Unwound, attem
 from jitad.frontend.control.raising import guard
 from jitad.frontend.control.signals import NONE, RAISE, RAISED, Signal, codes, is_none
 from jitad.frontend.control.state import Site
-from jitad.frontend.tracing.lists import Growth
+from jitad.frontend.tracing.growable import Growth
 from jitad.frontend.tracing.trace import Concretize, current_trace
 from jitad.ir import errors
 from jitad.ir.program import Literal, literal
 from jitad.ir.recorder import guarding
 from jitad.ir.types import BOOL, INT
-from jitad.primitives.comparisons import eq, ne, select
+from jitad.primitives.elementwise.comparisons import eq, ne, select
 
 
 class Handler(NamedTuple):

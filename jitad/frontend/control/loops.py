@@ -30,12 +30,12 @@ from jitad.frontend.control.sharing import Sharing
 from jitad.frontend.control.signals import NONE, NOTHING, Signal, at_end_of_trip
 from jitad.frontend.control.state import LENGTH, UNSET, Site
 from jitad.frontend.operations.promotion import cast
-from jitad.frontend.tracing.lists import Growth
+from jitad.frontend.tracing.growable import Growth
 from jitad.frontend.tracing.trees import OBJECTS, flatten
 from jitad.ir import errors
 from jitad.ir.program import Atom, Literal, Program, Var, literal
 from jitad.ir.types import BOOL, COUNTER, INT
-from jitad.primitives.comparisons import le
+from jitad.primitives.elementwise.comparisons import le
 
 ATTEMPTS = 12
 NUMBERS = (Array, np.ndarray, np.generic, int, float, complex)

@@ -14,12 +14,12 @@ from jitad.frontend.arrays.cells import is_traced
 from jitad.frontend.arrays.extents import extent_of
 from jitad.frontend.control.bodies import Pass, Saved, State, choice, commit_all
 from jitad.frontend.control.choices import Choices, is_whole, unchangeable_choice
-from jitad.frontend.control.likeness import Template, common, fitted, placed, template
 from jitad.frontend.control.lists.growth import longest, settle
 from jitad.frontend.control.names import bind_partly, is_partial
 from jitad.frontend.control.pictures import Picture, ShapesDiffer, StructuresDiffer, converted, joined, kind_of_leaf, placeholders
 from jitad.frontend.control.signals import NONE, NOTHING, Signal, codes
 from jitad.frontend.control.state import LENGTH, UNSET, NameSlot, refused_growth
+from jitad.frontend.control.templates import Template, common, fitted, placed, template
 from jitad.frontend.tracing.guards import same
 from jitad.frontend.tracing.programs import Leaf
 from jitad.frontend.tracing.trace import current_trace

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from jitad.frontend.arrays.cells import wrap
 from jitad.frontend.control.bodies import Pass
-from jitad.frontend.control.likeness import described, empty, has_containers, node_of, parts, template
 from jitad.frontend.control.pictures import Picture, ShapesDiffer, StructuresDiffer, joined
 from jitad.frontend.control.raising import raise_where
 from jitad.frontend.control.state import UNSET
+from jitad.frontend.control.templates import described, empty, has_containers, node_of, parts, template
 from jitad.frontend.operations.promotion import to_atom
 from jitad.frontend.tracing.programs import Leaf, Static
 from jitad.frontend.tracing.trees import LEAF, structure

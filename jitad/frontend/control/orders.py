@@ -15,12 +15,12 @@ from jitad.frontend.arrays.array import Array, wrap
 from jitad.frontend.arrays.cells import captured, is_traced
 from jitad.frontend.arrays.ragged import Ragged
 from jitad.frontend.control.branches import choose
-from jitad.frontend.control.elementwise import on_elements
 from jitad.frontend.control.lists.appended import Appended, in_array
 from jitad.frontend.control.lists.lookups import element
+from jitad.frontend.control.vectorize import on_elements
 from jitad.frontend.numpy_api.builtins import BUILTINS
 from jitad.frontend.operations.promotion import contains_traced, from_nest, to_atom
-from jitad.frontend.tracing.lists import Growable
+from jitad.frontend.tracing.growable import Growable
 from jitad.frontend.tracing.programs import Leaf
 from jitad.frontend.tracing.trace import current_trace
 from jitad.ir import errors

@@ -15,8 +15,8 @@ from jitad.frontend.arrays.array import Array, to_atom, wrap
 from jitad.frontend.arrays.cells import lying
 from jitad.frontend.arrays.memory_order import common_order
 from jitad.frontend.operations.promotion import KINDS, cast, result_type
+from jitad.frontend.tracing.growable import Growable
 from jitad.frontend.tracing.guards import same
-from jitad.frontend.tracing.lists import Growable
 from jitad.frontend.tracing.printing import united
 from jitad.frontend.tracing.programs import Leaf, Static, describe
 from jitad.frontend.tracing.trees import LEAF, OBJECTS, TreeDef, flatten, unflatten

@@ -23,8 +23,8 @@ from jitad.ir.program import Atom
 from jitad.ir.recorder import current
 from jitad.ir.types import INT
 from jitad.primitives.checks import raise_unless
-from jitad.primitives.comparisons import eq, ge, lt, select
 from jitad.primitives.declare import full
+from jitad.primitives.elementwise.comparisons import eq, ge, lt, select
 from jitad.primitives.reductions import reduce_and
 
 

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 from jitad.frontend.variants import settled
 from jitad.ir.program import Atom, literal
 from jitad.ir.types import INT
-from jitad.primitives.comparisons import eq, select
+from jitad.primitives.elementwise.comparisons import eq, select
 
 NONE, CONTINUE, BREAK, RETURN, RAISE = range(5)
 NOTHING = type("Nothing", (), {"__repr__": lambda self: "<nothing>"})()

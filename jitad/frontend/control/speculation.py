@@ -12,12 +12,12 @@ from collections.abc import Callable, Hashable, Iterator, Sequence
 from jitad.frontend.control.bounds import Interval, counters, interval
 from jitad.frontend.tracing.trace import Trace
 from jitad.ir.program import Atom, Equation, Literal, Var
-from jitad.primitives.boxes import slice_
 from jitad.primitives.control.lasting import WRITES
-from jitad.primitives.indexing import gather
-from jitad.primitives.shaping import reshape
-from jitad.primitives.spans import open_places
-from jitad.primitives.windows import window
+from jitad.primitives.structural.boxes import slice_
+from jitad.primitives.structural.indexing import gather
+from jitad.primitives.structural.shaping import reshape
+from jitad.primitives.structural.spans import open_places
+from jitad.primitives.structural.windows import window
 
 FEW = 16  # operations
 MOST = 24  # what they may cost, in additions

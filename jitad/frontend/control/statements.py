@@ -20,7 +20,7 @@ from jitad.frontend.control.loops import Apart, Staging
 from jitad.frontend.control.pictures import ShapesDiffer, StructuresDiffer
 from jitad.frontend.control.signals import BREAK, Signal, after_loop, at_end_of_trip, is_none
 from jitad.frontend.control.state import Site
-from jitad.frontend.tracing.lists import Growth
+from jitad.frontend.tracing.growable import Growth
 from jitad.frontend.tracing.trace import current_trace, runs_apart
 from jitad.ir import errors
 from jitad.ir.program import Equation, count

@@ -21,7 +21,7 @@ from jitad.frontend.variants import Variant, settled
 from jitad.ir import errors
 from jitad.ir.program import literal
 from jitad.ir.types import INT
-from jitad.primitives.comparisons import eq
+from jitad.primitives.elementwise.comparisons import eq
 
 
 def distributed(function: Callable, *operands, **keywords):

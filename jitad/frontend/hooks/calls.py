@@ -20,15 +20,15 @@ import numpy as np
 from jitad.frontend.control.bodies import check_running
 from jitad.frontend.control.catching import attempts
 from jitad.frontend.control.comprehensions import filtered
-from jitad.frontend.control.elementwise import on_elements
+from jitad.frontend.control.vectorize import on_elements
 from jitad.frontend.hooks.classes import instance_of, type_of
 from jitad.frontend.hooks.introspection import attribute_reader, has_attribute
 from jitad.frontend.hooks.operators import class_attribute, is_users
 from jitad.frontend.hooks.own_code import FORMS
 from jitad.frontend.hooks.seeds import SHARED, of_seeded, seeding
 from jitad.frontend.numpy_api import BUILTINS, REDIRECTS
-from jitad.frontend.numpy_api.nests import reading_lists
 from jitad.frontend.numpy_api.polynomials import of_polynomials
+from jitad.frontend.numpy_api.undispatched import reading_lists
 from jitad.frontend.operations.promotion import contains_traced
 from jitad.frontend.scipy_api import of_scipy, of_solver
 from jitad.frontend.source.functions import is_rewritten, rewritten, rewritten_code

@@ -7,7 +7,7 @@ import numpy as np
 from jitad.frontend.arrays.cells import is_traced
 from jitad.frontend.arrays.masks import Selected
 from jitad.frontend.arrays.ragged import Ragged
-from jitad.frontend.tracing.lists import Growable
+from jitad.frontend.tracing.growable import Growable
 
 
 def instance_of(x, classes) -> bool:

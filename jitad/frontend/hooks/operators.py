@@ -19,8 +19,8 @@ from jitad.frontend.operations.promotion import PYTHON_DTYPES, contains_traced
 from jitad.frontend.tracing.captures import Captures, active
 from jitad.frontend.tracing.printing import printf
 from jitad.ir.libraries import is_library
-from jitad.primitives.comparisons import eq
 from jitad.primitives.declare import full
+from jitad.primitives.elementwise.comparisons import eq
 
 BINARY = {
     "add": "add", "sub": "sub", "mul": "mul", "truediv": "truediv", "floordiv": "floordiv", "mod": "mod", "pow": "pow",

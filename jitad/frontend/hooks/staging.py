@@ -18,15 +18,15 @@ import numpy as np
 from jitad.frontend.arrays.cells import captured, is_traced
 from jitad.frontend.arrays.ragged import Ragged
 from jitad.frontend.control import bodies, branches, catching, comparisons, comprehensions, handlers, names, signals, statements
-from jitad.frontend.control.lists import lists  # noqa: F401  it tells len(), list() and indices about lists in arrays
+from jitad.frontend.control.lists import access  # noqa: F401  it tells len(), list() and indices about lists in arrays
 from jitad.frontend.control.lists.elements import in_arrays
 from jitad.frontend.control.lists.lookups import element, entry, get, is_open_key
 from jitad.frontend.control.trials import distributed, spread
 from jitad.frontend.hooks.operators import Operators, class_attribute, is_users
 from jitad.frontend.source import recursion
 from jitad.frontend.tracing.captures import CONTAINERS, Captures, active
+from jitad.frontend.tracing.growable import Growable
 from jitad.frontend.tracing.guards import same
-from jitad.frontend.tracing.lists import Growable
 from jitad.frontend.tracing.trace import current_trace
 from jitad.frontend.variants import Variant, settled
 from jitad.ir.libraries import is_library

@@ -31,7 +31,7 @@ from jitad.frontend.numpy_api import (
 from jitad.frontend.numpy_api.builtins import BUILTINS
 from jitad.frontend.numpy_api.creation import REDIRECTS
 from jitad.frontend.numpy_api.memory import note_orders
-from jitad.frontend.numpy_api.nests import complete
+from jitad.frontend.numpy_api.undispatched import complete
 
 note_orders(TABLE)
 complete(REDIRECTS)

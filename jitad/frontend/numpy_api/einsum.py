@@ -22,7 +22,7 @@ from jitad.frontend.operations.promotion import cast
 from jitad.ir import errors
 from jitad.ir.program import Atom
 from jitad.primitives.reductions import reduce_sum
-from jitad.primitives.shaping import transpose
+from jitad.primitives.structural.shaping import transpose
 
 LETTERS = string.ascii_uppercase + string.ascii_lowercase
 

@@ -12,9 +12,9 @@ from jitad.frontend.numpy_api.operands import asarray
 from jitad.frontend.numpy_api.table import implements, named
 from jitad.frontend.operations.promotion import contains_traced
 from jitad.ir import errors
-from jitad.primitives.arithmetic import trunc
-from jitad.primitives.comparisons import maximum, minimum
-from jitad.primitives.complexes import complex_
+from jitad.primitives.elementwise.arithmetic import trunc
+from jitad.primitives.elementwise.comparisons import maximum, minimum
+from jitad.primitives.elementwise.complexes import complex_
 
 
 def by_parts(function: Callable[[Array], Array], z: Array) -> Array:

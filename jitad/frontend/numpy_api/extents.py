@@ -23,8 +23,8 @@ from jitad.ir import errors
 from jitad.ir.source import user_source
 from jitad.ir.types import INT
 from jitad.primitives.checks import require
-from jitad.primitives.comparisons import ge
-from jitad.primitives.shaping import iota
+from jitad.primitives.elementwise.comparisons import ge
+from jitad.primitives.structural.shaping import iota
 
 
 def greatest(extent: Extent, what: str) -> int:

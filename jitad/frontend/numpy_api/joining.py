@@ -14,7 +14,7 @@ from jitad.frontend.numpy_api.operands import along, asarray, concrete, flat_unl
 from jitad.frontend.numpy_api.table import implements
 from jitad.frontend.operations.promotion import cast, from_nest
 from jitad.ir import errors
-from jitad.primitives.boxes import concatenate as join
+from jitad.primitives.structural.boxes import concatenate as join
 
 SHORT_WINDOW = 64
 

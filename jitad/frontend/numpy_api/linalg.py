@@ -14,10 +14,10 @@ from jitad.frontend.numpy_api.reductions import squared_magnitude
 from jitad.frontend.numpy_api.table import implements
 from jitad.ir import errors
 from jitad.ir.types import complex_dtype, real_dtype
-from jitad.primitives import eigen, singular, spectral
-from jitad.primitives import linalg as primitives
-from jitad.primitives.cholesky import cholesky as cholesky_factor
-from jitad.primitives.matrices import check_square
+from jitad.primitives.linalg import eigen, singular, spectral
+from jitad.primitives.linalg import systems as primitives
+from jitad.primitives.linalg.cholesky import cholesky as cholesky_factor
+from jitad.primitives.linalg.matrices import check_square
 
 EigResult = type(np.linalg.eig(np.eye(1)))
 EighResult = type(np.linalg.eigh(np.eye(1)))

@@ -11,9 +11,9 @@ from jitad.frontend.numpy_api.operands import asarray, filled
 from jitad.frontend.numpy_api.table import implements
 from jitad.ir import errors
 from jitad.ir.types import INT
-from jitad.primitives.boxes import embed
-from jitad.primitives.comparisons import ge, select
-from jitad.primitives.shaping import iota, reshape
+from jitad.primitives.elementwise.comparisons import ge, select
+from jitad.primitives.structural.boxes import embed
+from jitad.primitives.structural.shaping import iota, reshape
 
 
 @implements(np.diagonal)

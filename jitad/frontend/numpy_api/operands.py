@@ -14,7 +14,7 @@ from jitad.frontend.tracing.concrete import value
 from jitad.frontend.tracing.trace import pin
 from jitad.ir import errors
 from jitad.ir.program import Atom, literal
-from jitad.primitives.shaping import broadcast
+from jitad.primitives.structural.shaping import broadcast
 
 FEW = 8
 

@@ -13,7 +13,7 @@ from jitad.ir import errors
 from jitad.ir.program import Atom
 from jitad.ir.types import INT
 from jitad.primitives.products import dot as dot_product
-from jitad.primitives.shaping import broadcast, shape_text
+from jitad.primitives.structural.shaping import broadcast, shape_text
 
 
 def contract(x: Atom, y: Atom, x_axes=(), y_axes=(), x_batch=(), y_batch=()) -> Atom:

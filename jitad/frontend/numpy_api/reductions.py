@@ -20,9 +20,9 @@ from jitad.frontend.operations.promotion import cast
 from jitad.ir import errors
 from jitad.ir.program import Atom
 from jitad.ir.types import INT
-from jitad.primitives.comparisons import eq, isnan, ne, select
+from jitad.primitives.elementwise.comparisons import eq, isnan, ne, select
 from jitad.primitives.reductions import reduce_and, reduce_max, reduce_min, reduce_or, reduce_prod, reduce_sum
-from jitad.primitives.shaping import iota
+from jitad.primitives.structural.shaping import iota
 
 
 def reduce(primitive, x: Atom, axis, keepdims) -> Atom:

@@ -8,7 +8,7 @@ import numpy as np
 
 from jitad.frontend.numpy_api.operands import asarray
 from jitad.frontend.numpy_api.table import implements
-from jitad.primitives.shaping import broadcast
+from jitad.primitives.structural.shaping import broadcast
 
 
 @implements(np.reshape)

@@ -15,14 +15,14 @@ from jitad.frontend.tracing.concrete import value_needed
 from jitad.ir import errors
 from jitad.ir.program import Atom, Literal, literal
 from jitad.ir.types import FLOAT, INT
-from jitad.primitives.arithmetic import abs as absolute
-from jitad.primitives.arithmetic import reciprocal, sqrt, square
 from jitad.primitives.checks import require
-from jitad.primitives.comparisons import and_, ge, lt
-from jitad.primitives.complexes import convert
-from jitad.primitives.powers import by_quarters, integer_pow, pow
+from jitad.primitives.elementwise.arithmetic import abs as absolute
+from jitad.primitives.elementwise.arithmetic import reciprocal, sqrt, square
+from jitad.primitives.elementwise.comparisons import and_, ge, lt
+from jitad.primitives.elementwise.complexes import convert
+from jitad.primitives.elementwise.powers import by_quarters, integer_pow, pow
 from jitad.primitives.reductions import reduce_and
-from jitad.primitives.shaping import broadcast
+from jitad.primitives.structural.shaping import broadcast
 
 HIGHEST_POWER = 64
 LARGEST = 2**63 - 1

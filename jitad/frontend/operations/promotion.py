@@ -18,9 +18,9 @@ from jitad.ir import errors
 from jitad.ir.program import Atom, Literal
 from jitad.ir.source import user_source
 from jitad.ir.types import BOOL, check_dtype
-from jitad.primitives.boxes import concatenate
-from jitad.primitives.comparisons import ne
-from jitad.primitives.complexes import convert
+from jitad.primitives.elementwise.comparisons import ne
+from jitad.primitives.elementwise.complexes import convert
+from jitad.primitives.structural.boxes import concatenate
 
 PYTHON_DTYPES = {bool: BOOL, int: np.dtype(np.int64), float: np.dtype(np.float64), complex: np.dtype(np.complex128)}
 OPERANDS = (View, np.ndarray, np.generic)

@@ -14,11 +14,11 @@ import numpy as np
 from jitad.frontend.operations.special import SCIPY_RULES
 from jitad.ir.program import Atom
 from jitad.ir.types import BOOL
-from jitad.primitives import arithmetic as ar
-from jitad.primitives import comparisons as co
-from jitad.primitives import powers, transcendental
-from jitad.primitives.complexes import complex_, conj, convert, imag, real
 from jitad.primitives.declare import full
+from jitad.primitives.elementwise import arithmetic as ar
+from jitad.primitives.elementwise import comparisons as co
+from jitad.primitives.elementwise import powers, transcendental
+from jitad.primitives.elementwise.complexes import complex_, conj, convert, imag, real
 
 LOG2 = float(np.log(2.0))
 

@@ -15,8 +15,8 @@ from jitad.ir.program import Atom, literal
 from jitad.ir.recorder import build
 from jitad.ir.types import COUNTER, INT
 from jitad.primitives.control import loop
-from jitad.primitives.indexing import gather, scatter
-from jitad.primitives.shaping import broadcast, reshape
+from jitad.primitives.structural.indexing import gather, scatter
+from jitad.primitives.structural.shaping import broadcast, reshape
 
 
 def apply(ufunc: np.ufunc, dtype: np.dtype, *operands: Atom) -> Atom:

@@ -7,11 +7,11 @@ from collections.abc import Callable
 
 from jitad.ir.program import Atom
 from jitad.ir.registry import REGISTRY
-from jitad.primitives import arithmetic as ar
-from jitad.primitives import bessel, elliptic, gamma, powers, special, transcendental
-from jitad.primitives import comparisons as co
 from jitad.primitives.declare import full
-from jitad.primitives.transcendental import exp, expm1, log, log1p
+from jitad.primitives.elementwise import arithmetic as ar
+from jitad.primitives.elementwise import bessel, elliptic, gamma, powers, special, transcendental
+from jitad.primitives.elementwise import comparisons as co
+from jitad.primitives.elementwise.transcendental import exp, expm1, log, log1p
 
 LARGEST = 100.0  # sums of arguments up to which the beta function is a quotient of gamma functions
 DEEP = -20.0  # below, the tail of the normal distribution is computed by its asymptotic series

@@ -22,8 +22,8 @@ from jitad.frontend.operations.special import INTEGERS
 from jitad.ir import errors
 from jitad.ir.program import Atom, literal
 from jitad.ir.types import BOOL, broadcast_shapes, check_dtype
-from jitad.primitives.comparisons import select
-from jitad.primitives.shaping import broadcast, shape_text
+from jitad.primitives.elementwise.comparisons import select
+from jitad.primitives.structural.shaping import broadcast, shape_text
 
 PREFIXES = {"numpy": "np.", "scipy.special": "scipy.special.", None: ""}
 NO_OUT = ("the array given as out= was made outside of the traced function and cannot hold a traced result; use the value that the "

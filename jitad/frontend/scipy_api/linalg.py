@@ -12,7 +12,7 @@ from jitad.frontend.scipy_api.banded import solve_banded, solveh_banded
 from jitad.frontend.scipy_api.options import refuse
 from jitad.ir import errors
 from jitad.ir.types import real_dtype
-from jitad.primitives.linalg import triangular_solve
+from jitad.primitives.linalg.systems import triangular_solve
 
 TRANSPOSITIONS = {0: "N", "N": "N", 1: "T", "T": "T", 2: "C", "C": "C"}
 

@@ -12,8 +12,8 @@ from jitad.frontend.numpy_api.operands import asarray, concrete
 from jitad.frontend.scipy_api.options import refuse
 from jitad.ir import errors
 from jitad.ir.registry import REGISTRY
-from jitad.primitives import gamma
 from jitad.primitives.custom import stop_gradient
+from jitad.primitives.elementwise import gamma
 
 
 def softmax(x, axis=None):

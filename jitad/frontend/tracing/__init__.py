@@ -4,5 +4,5 @@ In: a rewritten function and arguments. Out: a Program, and what it took from ou
 
 - `trace` is the state of the run, `programs` runs it; `trees` takes arguments and results apart;
 - `captures` finds what is read from outside, `guards` tell whether that is still as it was, `constants` are arrays that nobody else can change;
-- `concrete` is where Python asks for a value, `lists` are those that the function makes, `printing` shows values when the kernel runs.
+- `concrete` is where Python asks for a value, `growable` are the lists that the function makes, `printing` shows values when the kernel runs.
 """

@@ -15,7 +15,7 @@ from jitad.ir.program import Atom, Equation, Var
 from jitad.ir.recorder import Recorder
 from jitad.ir.types import ArrayType
 from jitad.primitives.declare import full
-from jitad.primitives.shaping import iota
+from jitad.primitives.structural.shaping import iota
 
 EXACT = {"l": 2**62, "d": 2**53, "f": 2**24}  # integers below are exact, and so are their sums and differences
 

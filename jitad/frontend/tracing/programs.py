@@ -19,7 +19,7 @@ from jitad.frontend.arrays.memory_order import Order
 from jitad.frontend.operations.promotion import PYTHON_DTYPES, to_atom
 from jitad.frontend.source.recursion import explained
 from jitad.frontend.tracing.constants import settle
-from jitad.frontend.tracing.lists import Growable
+from jitad.frontend.tracing.growable import Growable
 from jitad.frontend.tracing.trace import Trace, current_trace, outermost_trace
 from jitad.frontend.tracing.trees import TreeDef, flatten, leaf_paths, unflatten
 from jitad.frontend.undefined import Undefined

@@ -12,7 +12,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
-from jitad.frontend.tracing.lists import Growable
+from jitad.frontend.tracing.growable import Growable
 from jitad.ir import errors
 
 

@@ -2,6 +2,6 @@
 
 - `loops` is the grammar: buffers, nests, sequential loops, calls;
 - what stands in a nest: `scalars`, made simple by `folding`, with `complexes`; affine integers `index`; `regions` of its box;
-- what reads loops: `walk` goes through them, `printer` shows them, `verifier` checks them, `likeness` compares them,
+- what reads loops: `walk` goes through them, `printer` shows them, `verifier` checks them, `forms` compares nests,
   `counting` says how much they do.
 """

@@ -13,8 +13,8 @@ from collections.abc import Sequence
 from jitad.ir.program import Atom, Equation, Literal, Program, Var
 from jitad.ir.recorder import Env, Recorder
 from jitad.lower.preparation.narrowing import Box, demanded, whole
-from jitad.primitives.arithmetic import mul
-from jitad.primitives.boxes import embed, slice_
+from jitad.primitives.elementwise.arithmetic import mul
+from jitad.primitives.structural.boxes import embed, slice_
 
 LEAST = 3  # arrays that are worth a rim
 ROOM = 8  # how many times larger than its rim an array is

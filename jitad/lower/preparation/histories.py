@@ -15,9 +15,9 @@ from jitad.ir.recorder import Env, Recorder, rewrite
 from jitad.ir.types import INT
 from jitad.lower.fusion.order import overwrites
 from jitad.lower.preparation.sinking import layout, reads_parts
-from jitad.primitives.boxes import slice_
 from jitad.primitives.control.undefined import empty
-from jitad.primitives.indexing import gather, scatter
+from jitad.primitives.structural.boxes import slice_
+from jitad.primitives.structural.indexing import gather, scatter
 
 SMALL = 64  # elements of an array that stays where it is
 

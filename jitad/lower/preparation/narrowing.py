@@ -19,7 +19,7 @@ from jitad.ir.types import real_dtype
 from jitad.lower.grammar.index import Index, Range, loop_variable
 from jitad.lower.grammar.scalars import Builder, Complex, Expr
 from jitad.lower.grammar.walk import reachable
-from jitad.primitives.boxes import embed, part
+from jitad.primitives.structural.boxes import embed, part
 
 Box = tuple[Range, ...]
 ROUNDS = 4  # around a loop; what still grows then is carried whole

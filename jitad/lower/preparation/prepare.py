@@ -17,8 +17,8 @@ from jitad.lower.preparation.narrowing import narrow
 from jitad.lower.preparation.samples import sample_apart
 from jitad.lower.preparation.sinking import sink
 from jitad.lower.preparation.stacking import fill_rows
-from jitad.primitives.complexes import convert
-from jitad.primitives.shaping import transpose
+from jitad.primitives.elementwise.complexes import convert
+from jitad.primitives.structural.shaping import transpose
 
 
 def prepare(program: Program) -> Program:

@@ -15,7 +15,7 @@ from jitad.ir.lowering import Pointwise, Pull
 from jitad.ir.program import Atom, Equation, Literal, Program, Var
 from jitad.ir.recorder import Recorder, current, inline
 from jitad.ir.types import COUNTER
-from jitad.primitives.complexes import convert
+from jitad.primitives.elementwise.complexes import convert
 
 CHEAP = 1.0
 

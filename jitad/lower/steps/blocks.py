@@ -25,8 +25,8 @@ from jitad.lower.steps.bodies import Body, Context
 from jitad.lower.steps.nests import build, cut, stores, whole
 from jitad.lower.steps.splitting import split
 from jitad.primitives.control.sweeps import arranged
-from jitad.primitives.indexing import gather
-from jitad.primitives.spans import is_index, unit
+from jitad.primitives.structural.indexing import gather
+from jitad.primitives.structural.spans import is_index, unit
 
 
 def lower_block(program: Program, outputs: Sequence[Buffer], context: Context) -> list[Step]:

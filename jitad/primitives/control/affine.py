@@ -11,8 +11,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from jitad.ir.program import Atom, Equation, Literal
-from jitad.primitives.arithmetic import add, floor_divide, mul, neg, sub
-from jitad.primitives.comparisons import maximum
+from jitad.primitives.elementwise.arithmetic import add, floor_divide, mul, neg, sub
+from jitad.primitives.elementwise.comparisons import maximum
 
 
 @dataclass(frozen=True)

@@ -15,10 +15,10 @@ from jitad.ir.program import Atom, Equation, Program, Var
 from jitad.ir.recorder import Recorder, build, inline
 from jitad.ir.symbolic import Zero, is_zero
 from jitad.ir.types import COUNTER, ArrayType
-from jitad.primitives.comparisons import lt, select
 from jitad.primitives.control.idle import idling
 from jitad.primitives.declare import instantiate, to_front
-from jitad.primitives.shaping import broadcast, reshape
+from jitad.primitives.elementwise.comparisons import lt, select
+from jitad.primitives.structural.shaping import broadcast, reshape
 
 
 def close(program: Program, place: int) -> tuple[Program, list[Var]]:

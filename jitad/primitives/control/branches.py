@@ -18,11 +18,11 @@ from jitad.ir.program import Atom, Equation, Program, Var
 from jitad.ir.recorder import Recorder, build, inline
 from jitad.ir.symbolic import Zero, is_zero
 from jitad.ir.types import BOOL, INT, ArrayType
-from jitad.primitives.comparisons import select
 from jitad.primitives.control.bodies import batched_body, chosen, distinct, moved_body, needed, reduced, unite, widen_mask
 from jitad.primitives.control.idle import idle_body, may_fail
 from jitad.primitives.control.printing import one_by_one
 from jitad.primitives.declare import full, instantiate, is_linear, sample, to_front
+from jitad.primitives.elementwise.comparisons import select
 
 
 def cond_type(index, *types, branches):

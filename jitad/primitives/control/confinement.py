@@ -11,8 +11,8 @@ from collections.abc import Mapping, Sequence
 from jitad.ir.dataflow import leading_to
 from jitad.ir.program import Atom, Equation, Literal, Program, Var
 from jitad.ir.recorder import Env, Recorder
-from jitad.primitives.spans import Spans
-from jitad.primitives.windows import confinement, window, window_part
+from jitad.primitives.structural.spans import Spans
+from jitad.primitives.structural.windows import confinement, window, window_part
 
 Confined = dict[Var, tuple[Spans, list[Atom]]]
 

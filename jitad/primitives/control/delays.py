@@ -14,9 +14,9 @@ from jitad.ir.dataflow import count_uses
 from jitad.ir.lowering import Pointwise, Pull
 from jitad.ir.program import Atom, Equation, Literal, Program, Var
 from jitad.ir.recorder import Env, Recorder, current, inline
-from jitad.primitives.comparisons import eq, gt
 from jitad.primitives.control.bodies import where
 from jitad.primitives.declare import full, uniform
+from jitad.primitives.elementwise.comparisons import eq, gt
 
 CHEAP = 2.0
 

@@ -13,10 +13,10 @@ from jitad.ir.primitive import Primitive
 from jitad.ir.program import Atom, Equation, Literal, Program, Var, bodies
 from jitad.ir.recorder import Env, build, current, inline
 from jitad.ir.types import BOOL, ArrayType
-from jitad.primitives.arithmetic import add, mul, neg, sub
-from jitad.primitives.comparisons import select
 from jitad.primitives.declare import full
-from jitad.primitives.shaping import broadcast, iota, reshape
+from jitad.primitives.elementwise.arithmetic import add, mul, neg, sub
+from jitad.primitives.elementwise.comparisons import select
+from jitad.primitives.structural.shaping import broadcast, iota, reshape
 
 Range = tuple[int, int] | None
 

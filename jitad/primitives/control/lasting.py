@@ -16,12 +16,12 @@ from types import MappingProxyType
 
 from jitad.ir.program import Atom, Equation, Literal, Program, Var
 from jitad.ir.recorder import Env, Recorder
-from jitad.primitives.boxes import slice_
 from jitad.primitives.control.affine import Affine, least, read_atom, read_count, read_equation
-from jitad.primitives.indexing import gather, scatter, scatter_add
-from jitad.primitives.spans import Spans, is_index, open_places
-from jitad.primitives.updates import update
-from jitad.primitives.windows import window, window_add, window_update
+from jitad.primitives.structural.boxes import slice_
+from jitad.primitives.structural.indexing import gather, scatter, scatter_add
+from jitad.primitives.structural.spans import Spans, is_index, open_places
+from jitad.primitives.structural.updates import update
+from jitad.primitives.structural.windows import window, window_add, window_update
 
 MANY = 100  # accesses to one array that are compared with each other
 

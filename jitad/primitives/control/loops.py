@@ -41,8 +41,8 @@ from jitad.primitives.control.rows import settled
 from jitad.primitives.control.sweeps import sweeps
 from jitad.primitives.control.undefined import empty
 from jitad.primitives.declare import full, instantiate, is_linear, sample
-from jitad.primitives.indexing import gather, scatter
 from jitad.primitives.reductions import reduce_max
+from jitad.primitives.structural.indexing import gather, scatter
 
 
 def loop_type(*types, body, length, consts, reverse):

@@ -15,15 +15,15 @@ from collections.abc import Sequence
 from jitad.ir.program import Atom, Program
 from jitad.ir.recorder import build, current, inline
 from jitad.ir.types import COUNTER
-from jitad.primitives.arithmetic import floor_divide
-from jitad.primitives.comparisons import and_, eq, ge, lt, minimum, select
 from jitad.primitives.control.bodies import close
 from jitad.primitives.control.loops import loop
 from jitad.primitives.control.schedules import number, room
 from jitad.primitives.control.undefined import empty
 from jitad.primitives.control.whiles import while_
 from jitad.primitives.declare import full
-from jitad.primitives.indexing import gather, scatter
+from jitad.primitives.elementwise.arithmetic import floor_divide
+from jitad.primitives.elementwise.comparisons import and_, eq, ge, lt, minimum, select
+from jitad.primitives.structural.indexing import gather, scatter
 from jitad.primitives.tables import bounded
 
 LEAST = 4  # snapshots: of fewer the first run keeps the first one alone

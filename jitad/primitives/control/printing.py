@@ -21,7 +21,7 @@ from jitad.primitives.checks import log_of
 from jitad.primitives.control.bodies import close
 from jitad.primitives.control.undefined import empty
 from jitad.primitives.declare import to_front
-from jitad.primitives.indexing import gather, scatter
+from jitad.primitives.structural.indexing import gather, scatter
 
 LOG = ArrayType(INT)
 

@@ -19,8 +19,6 @@ from jitad.ir.program import Atom, Equation, Literal, Program, Var
 from jitad.ir.recorder import Recorder, build, current, inline
 from jitad.ir.symbolic import is_zero
 from jitad.ir.types import COUNTER
-from jitad.primitives.arithmetic import floor_divide
-from jitad.primitives.comparisons import gt, maximum, minimum, select
 from jitad.primitives.control import online
 from jitad.primitives.control.bodies import chosen, close, leading, opposite
 from jitad.primitives.control.delays import delayed_body
@@ -29,7 +27,9 @@ from jitad.primitives.control.schedules import number, room, route
 from jitad.primitives.control.undefined import empty
 from jitad.primitives.control.whiles import while_
 from jitad.primitives.declare import full, instantiate
-from jitad.primitives.indexing import gather, scatter
+from jitad.primitives.elementwise.arithmetic import floor_divide
+from jitad.primitives.elementwise.comparisons import gt, maximum, minimum, select
+from jitad.primitives.structural.indexing import gather, scatter
 from jitad.primitives.tables import bounded
 
 # --- the loop -------------------------------------------------------------------------------------------------------------------

@@ -15,7 +15,7 @@ from jitad.ir.program import Atom, Equation, Literal, Program, Var
 from jitad.ir.recorder import Recorder
 from jitad.primitives.control.undefined import empty
 from jitad.primitives.declare import uniform
-from jitad.primitives.indexing import gather, scatter, scatter_add
+from jitad.primitives.structural.indexing import gather, scatter, scatter_add
 
 
 @dataclass(frozen=True)

@@ -16,10 +16,10 @@ from jitad.ir.lowering import UNBOUNDED
 from jitad.ir.program import Atom, literal
 from jitad.ir.recorder import build
 from jitad.ir.types import COUNTER, INT, ArrayType
-from jitad.primitives.arithmetic import floor_divide
-from jitad.primitives.comparisons import gt, lt, minimum, select
 from jitad.primitives.control.whiles import while_
-from jitad.primitives.indexing import gather, scatter
+from jitad.primitives.elementwise.arithmetic import floor_divide
+from jitad.primitives.elementwise.comparisons import gt, lt, minimum, select
+from jitad.primitives.structural.indexing import gather, scatter
 from jitad.primitives.tables import bounded
 
 

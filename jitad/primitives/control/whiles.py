@@ -18,8 +18,6 @@ from jitad.ir.program import Program, Var, literal
 from jitad.ir.recorder import Recorder, build, inline
 from jitad.ir.symbolic import Zero
 from jitad.ir.types import BOOL, COUNTER, INT, ArrayType
-from jitad.primitives.comparisons import gt, lt
-from jitad.primitives.complexes import real
 from jitad.primitives.control.bodies import (
     batched_body,
     batched_operands,
@@ -37,6 +35,8 @@ from jitad.primitives.control.invariants import recorded_before, without
 from jitad.primitives.control.printing import one_by_one
 from jitad.primitives.control.sweeps import sweeps
 from jitad.primitives.declare import sample
+from jitad.primitives.elementwise.comparisons import gt, lt
+from jitad.primitives.elementwise.complexes import real
 from jitad.primitives.reductions import reduce_max, reduce_or
 
 

@@ -21,7 +21,7 @@ from jitad.frontend.control.lists.elements import atoms_of, cells_of_elements, c
 from jitad.frontend.control.lists.extension import append_each
 from jitad.frontend.control.pictures import LIST, Picture, ShapesDiffer, StructuresDiffer, converted, presented
 from jitad.frontend.operations.promotion import cast, from_nest
-from jitad.frontend.tracing.lists import Growable, Growth
+from jitad.frontend.tracing.growable import Growable, Growth
 from jitad.frontend.tracing.programs import Leaf
 from jitad.frontend.tracing.trace import current_trace, outermost_trace
 from jitad.frontend.tracing.trees import LEAF, flatten, unflatten

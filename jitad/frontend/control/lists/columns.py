@@ -22,7 +22,7 @@ from jitad.ir import errors
 from jitad.ir.program import literal
 from jitad.ir.types import INT, ArrayType
 from jitad.primitives.checks import require
-from jitad.primitives.comparisons import lt, minimum
+from jitad.primitives.elementwise.comparisons import lt, minimum
 
 
 @dataclass(eq=False)

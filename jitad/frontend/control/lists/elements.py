@@ -14,7 +14,7 @@ from jitad.frontend.arrays.cells import Cell, is_traced
 from jitad.frontend.control.lists.unchangeable import unchangeable
 from jitad.frontend.control.pictures import LIST, Picture, ShapesDiffer, StructuresDiffer, joined, kind_of_leaf, picture
 from jitad.frontend.operations.promotion import contains_traced, from_nest
-from jitad.frontend.tracing.lists import Growable
+from jitad.frontend.tracing.growable import Growable
 from jitad.frontend.tracing.programs import Leaf
 from jitad.frontend.tracing.trace import current_trace
 from jitad.frontend.tracing.trees import LEAF, LISTS_AS_LEAVES, flatten

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable
 from jitad.frontend.control.bodies import Body, Pass, State
 from jitad.frontend.control.lists.appended import Appended, promote
 from jitad.frontend.control.state import refused_growth, replace
-from jitad.frontend.tracing.lists import Growable, Growth
+from jitad.frontend.tracing.growable import Growable, Growth
 from jitad.frontend.tracing.trace import current_trace
 from jitad.ir import errors
 

@@ -23,7 +23,7 @@ from jitad.frontend.variants import Variant
 from jitad.ir import errors
 from jitad.ir.program import literal
 from jitad.ir.types import BOOL, INT
-from jitad.primitives.comparisons import eq, select
+from jitad.primitives.elementwise.comparisons import eq, select
 
 MOST = 64  # elements that have nothing in common
 

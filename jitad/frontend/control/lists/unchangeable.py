@@ -5,7 +5,7 @@ In: why, as a message. Out: subclasses of list and dict that are read as these a
 
 from __future__ import annotations
 
-from jitad.frontend.tracing.lists import Growable
+from jitad.frontend.tracing.growable import Growable
 from jitad.frontend.tracing.trees import treat_as
 from jitad.ir import errors
 
