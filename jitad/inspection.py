@@ -12,8 +12,7 @@ from jitad.compiled import Compiled
 from jitad.frontend.tracing.trees import flatten
 from jitad.ir import errors
 from jitad.ir.interpreter import evaluate
-from jitad.ir.printer import Namer, print_equation
-from jitad.ir.program import Equation, Literal, Program, Var
+from jitad.ir.program import Equation, Literal, Namer, Program, Var, print_equation
 from jitad.ir.recorder import Recorder, inline
 from jitad.ir.verifier import verify
 from jitad.lower.grammar.printer import print_loops

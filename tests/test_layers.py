@@ -66,3 +66,22 @@ def test_only_codegen_imports_the_compilers():
         if path.relative_to(ROOT).parts[0] not in ("codegen", "__main__.py"):
             found = {module.split(".")[0] for module in imported(path)} & COMPILERS
             assert not found, f"{path} imports {found}"
+
+
+def test_no_module_imports_one_that_imports_it():
+    modules = {".".join(path.relative_to(ROOT.parent).with_suffix("").parts).removesuffix(".__init__"): path for path in ROOT.rglob("*.py")}
+    arrows = {name: set() for name in modules}
+    for name, path in modules.items():
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.ImportFrom) and node.module in modules:
+                names = [f"{node.module}.{alias.name}" for alias in node.names]
+                arrows[name] |= {full if full in modules else node.module for full in names} - {name}
+    assert not [name for name in modules if name in reached(arrows, name)]
+
+
+def reached(arrows: dict[str, set[str]], name: str) -> set[str]:
+    found, front = set(), arrows[name]
+    while front:
+        found |= front
+        front = set().union(*(arrows[other] for other in front)) - found
+    return found

@@ -6,11 +6,18 @@
     Literal  = a NumPy scalar
 
 A Program is pure, in SSA form (each Var is defined once, before its uses) and typed; `verifier.verify` checks that.
-Atoms have Python's operators, so that derivative rules read like the formulas they implement.
+Atoms have Python's operators, so that derivative rules read like the formulas they implement. As text, a Program looks like a jaxpr:
+
+    { a:f64[3] b:f64[] ->
+      c:f64[3] = mul a b                      # model.py:12
+      d:f64[] = reduce_sum[axes=(0,)] c       # model.py:13
+      return d }
 """
 
 from __future__ import annotations
 
+import itertools
+import string
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
@@ -19,7 +26,7 @@ import numpy as np
 from jitad.ir import errors
 from jitad.ir.registry import REGISTRY
 from jitad.ir.source import Source
-from jitad.ir.types import ArrayType
+from jitad.ir.types import ArrayType, short_dtype
 
 
 class Atom:
@@ -139,8 +146,6 @@ class Equation:
         self.source = source
 
     def __repr__(self) -> str:
-        from jitad.ir.printer import print_equation
-
         return print_equation(self)
 
 
@@ -177,8 +182,6 @@ class Program:
         return list(free)
 
     def __repr__(self) -> str:
-        from jitad.ir.printer import print_program
-
         return print_program(self)
 
 
@@ -205,3 +208,63 @@ def holds_programs(value) -> bool:
 def literal(value, dtype) -> Literal:
     """Return `value` as a Literal of `dtype`."""
     return Literal(np.asarray(value, dtype=dtype)[()])
+
+
+# --- as text ------------------------------------------------------------------------------------------------------------------------
+
+
+def names():
+    """Yield a, b, ..., z, aa, ab, ..."""
+    for length in itertools.count(1):
+        for letters in itertools.product(string.ascii_lowercase, repeat=length):
+            yield "".join(letters)
+
+
+class Namer(dict):
+    """The name of each Var, given out in order of appearance."""
+
+    def __init__(self):
+        self.fresh = names()
+
+    def __missing__(self, var) -> str:
+        self[var] = name = next(self.fresh)
+        return name
+
+    def use(self, atom: Atom) -> str:
+        if isinstance(atom, Literal):
+            value = atom.value.item()
+            text = repr(value) if isinstance(value, bool | int) else np.format_float_positional(value, trim="0") if (
+                isinstance(value, float) and 1e-4 <= abs(value) < 1e6) else repr(value)
+            return text if atom.dtype in (np.float64, np.int64, np.bool_) else f"{text}:{short_dtype(atom.dtype)}"
+        return self[atom]
+
+    def define(self, var) -> str:
+        return f"{self[var]}:{var.type}"
+
+
+def print_param(value, indent: str) -> str:
+    if isinstance(value, Program):
+        return "\n" + print_program(value, indent + "    ")
+    if isinstance(value, np.dtype):
+        return short_dtype(value)
+    if callable(value):
+        return getattr(value, "__name__", type(value).__name__)
+    return str(value).replace(" ", "")
+
+
+def print_equation(equation: Equation, namer: Namer | None = None, indent: str = "") -> str:
+    namer = namer or Namer()
+    uses = " ".join(map(namer.use, equation.inputs))
+    defines = " ".join(map(namer.define, equation.outputs))
+    shown = " ".join(f"{key}={print_param(value, indent)}" for key, value in equation.params.items())
+    return f"{defines} = {equation.primitive.name}{f'[{shown}]' if shown else ''} {uses}".rstrip()
+
+
+def print_program(program: Program, indent: str = "") -> str:
+    namer = Namer()
+    head = " ".join(map(namer.define, program.inputs))
+    lines = [(print_equation(equation, namer, indent), equation.source.short) for equation in program.equations]
+    width = min(max((len(text) for text, _ in lines if "\n" not in text), default=0), 72)
+    body = [f"{indent}  {text:<{width}}  # {source}" for text, source in lines]
+    tail = f"{indent}  return {', '.join(map(namer.use, program.outputs))} }}"
+    return "\n".join([f"{indent}{{ {head} ->", *body, tail])

@@ -2,19 +2,20 @@
 
 In: whatever Python and NumPy do with an array. Out: recorded operations. What an array shows and how it is changed is told in
 `cells`, ufuncs in `rules` and `ufuncs`, indices in `indexing`; the functions of NumPy, which most methods here call by
-their name, are in the table of `numpy_api`. Methods that give views are defined here; the table's functions of that name call them.
+their name, are in `FUNCTIONS`, which `numpy_api` fills. Methods that give views are defined here; the functions of that name call them.
 """
 
 from __future__ import annotations
 
 import contextlib
-import functools
 import operator
+from collections.abc import Callable
 
 import numpy as np
 
 from jitad.frontend.arrays.cells import is_traced, wrap
 from jitad.frontend.arrays.indexing import fitted, getitem, setitem
+from jitad.frontend.arrays.open_slices import get, put
 from jitad.frontend.arrays.reshaping import Reshapable
 from jitad.frontend.arrays.views import Part
 from jitad.frontend.operations.promotion import cast, promote, to_atom
@@ -30,12 +31,7 @@ from jitad.primitives.declare import full
 __all__ = ["Array", "is_traced", "promote", "to_atom", "wrap"]
 
 
-@functools.cache
-def numpy_table() -> dict:
-    """Return the table of NumPy functions; it is written in terms of `Array`, so it is loaded at first use."""
-    from jitad.frontend.numpy_api import TABLE
-
-    return TABLE
+FUNCTIONS: dict[Callable, Callable] = {}  # by function of NumPy, and by generalized ufunc
 
 
 def through_numpy(name: str):
@@ -63,16 +59,16 @@ class Array(Reshapable):
     def __array_ufunc__(self, ufunc, method, *inputs, **kwargs):
         if any(hasattr(x, "indirect") for x in inputs):
             return NotImplemented
-        if ufunc.signature is not None and method == "__call__" and ufunc in numpy_table():
+        if ufunc.signature is not None and method == "__call__" and ufunc in FUNCTIONS:
             if "out" in kwargs:
                 (kwargs["out"],) = kwargs["out"]
-            return numpy_table()[ufunc](*inputs, **kwargs)
+            return FUNCTIONS[ufunc](*inputs, **kwargs)
         return METHODS[method](ufunc, *inputs, **kwargs)
 
     def __array_function__(self, function, types, args, kwargs):
         if any(hasattr(x, "indirect") for x in types):
             return NotImplemented
-        implementation = numpy_table().get(function)
+        implementation = FUNCTIONS.get(function)
         if implementation is None:
             with contextlib.suppress(errors.ConcreteValueError):
                 return function(*values(args, function.__name__), **values(kwargs, function.__name__))
@@ -187,6 +183,7 @@ class Array(Reshapable):
 
     __getitem__ = getitem
     __setitem__ = setitem
+    get_below, put_below = get, put  # among the elements below some extents
 
     def __len__(self) -> int:
         if not self.type.shape:

@@ -10,8 +10,7 @@ import numpy as np
 
 from jitad.frontend.arrays.cells import View, wrap
 from jitad.frontend.arrays.extents import Extent
-from jitad.frontend.arrays.open_slices import resized
-from jitad.frontend.arrays.ragged import Extents, Ragged, agreed, made, parts, refused
+from jitad.frontend.arrays.ragged import Extents, Ragged, agreed, made, parts, refused, resized
 from jitad.frontend.operations.promotion import to_atom
 from jitad.ir import errors
 from jitad.ir.program import literal
@@ -35,8 +34,6 @@ def items_of(key) -> tuple[list, list[int]]:
 
 def gathered(values: View, extents: Extents, key):
     """Return the elements at indices that are slices themselves."""
-    from jitad.frontend.arrays.indexing import getitem
-
     items, places = items_of(key)
     first = places[0]
     if any(extent.terms for extent in extents):
@@ -48,7 +45,7 @@ def gathered(values: View, extents: Extents, key):
     before, found = leading(items), alike(items, places)
     for k in places:
         items[k] = items[k].filled(0)
-    result = getitem(values, tuple(items))
+    result = values[tuple(items)]
     shape = tuple(map(Extent, result.shape))
     return made(result, (*shape[:before], *found, *shape[before + len(found):]))
 

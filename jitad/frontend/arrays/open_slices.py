@@ -14,16 +14,16 @@ from jitad.frontend.arrays.cells import View, wrap
 from jitad.frontend.arrays.extents import Extent, at_least_zero, clipped, extent_of, from_end, opaque, quotient
 from jitad.frontend.arrays.keys import classify, consumed, expand
 from jitad.frontend.arrays.masks import Selected, packed
-from jitad.frontend.arrays.ragged import Extents, Ragged, agreed, parts
+from jitad.frontend.arrays.open_places import change, gathered
+from jitad.frontend.arrays.ragged import Extents, Ragged, agreed, parts, resized
 from jitad.frontend.arrays.views import Box, Window
 from jitad.frontend.operations.promotion import cast, to_atom
 from jitad.frontend.tracing.concrete import known
 from jitad.ir import errors
-from jitad.ir.program import Atom
+from jitad.ir.facts import same
 from jitad.ir.source import user_source
 from jitad.primitives.checks import require
 from jitad.primitives.elementwise.comparisons import ge, lt
-from jitad.primitives.structural.boxes import embed, slice_
 from jitad.primitives.structural.shaping import broadcast
 from jitad.primitives.structural.spans import Span
 
@@ -52,8 +52,6 @@ def get(values: View, extents: Extents, key):
     if isinstance(key, Ragged) and key.dtype == bool:
         return values[mask_below(values, extents, key)]
     if any(isinstance(item, Ragged) for item in (key if type(key) is tuple else (key,))):
-        from jitad.frontend.arrays.open_places import gathered
-
         return gathered(values, extents, key)
     view, found, scalar = selected(values, extents, key)
     if any(extent.terms for extent in found):
@@ -68,8 +66,6 @@ def put(values: View, extents: Extents, key, value) -> None:
         values[mask_below(values, extents, key)] = value
         return
     if any(isinstance(item, Ragged) for item in (key if type(key) is tuple else (key,))):
-        from jitad.frontend.arrays.open_places import change
-
         change(values, extents, key, value)
         return
     view, found, _ = selected(values, extents, key)
@@ -97,8 +93,6 @@ def same_place(view: View, value) -> bool:
 
 def same_step(one, other) -> bool:
     if isinstance(one, Window) and isinstance(other, Window):
-        from jitad.ir.facts import same
-
         return one.spans == other.spans and all(map(same, one.scalars, other.scalars))
     return one == other
 
@@ -123,15 +117,6 @@ def assign(view: View, extents: Extents, value) -> None:
     shape = tuple(1 if own[axis].number == 1 else view.shape[axis] for axis in range(-len(own), 0))
     atom = resized(atom, shape)
     view.assign(atom if atom.shape == view.shape else broadcast(atom, shape=view.shape))
-
-
-def resized(atom: Atom, shape: tuple[int, ...]) -> Atom:
-    """Return the first elements along each axis, zeros behind them where there are not enough."""
-    ones, zeros = (1,) * len(shape), (0,) * len(shape)
-    common = tuple(map(min, atom.shape, shape))
-    if atom.shape != common:
-        atom = slice_(atom, start=zeros, step=ones, shape=common)
-    return atom if common == shape else embed(atom, start=zeros, step=ones, shape=shape)
 
 
 def selected(values: View, extents: Extents, key) -> tuple[View, Extents, bool]:

@@ -26,12 +26,15 @@ from jitad.ir.types import INT, ArrayType
 from jitad.primitives.checks import require
 from jitad.primitives.declare import full
 from jitad.primitives.elementwise.comparisons import eq, gt, lt, select
-from jitad.primitives.structural.boxes import slice_
+from jitad.primitives.structural.boxes import embed, slice_
 from jitad.primitives.structural.shaping import iota
 
 KNOWN = ("indices and slices, functions of elements, reductions, dot, matmul, inner, vdot, outer, norm, cumsum, cumprod, flip, sort, argsort, "
          "diff, where, concatenate, copy, and assignment")
 Extents = tuple[Extent, ...]
+FUNCTIONS: dict[Callable, Callable] = {}  # by function of NumPy; `jitad.frontend.numpy_api.ragged` fills this and the next
+UFUNCS: dict[tuple[np.ufunc | None, str], Callable] = {}  # by ufunc, None for any, and its method
+ELEMENTWISE = frozenset([np.clip, np.real, np.imag, np.round, np.around, np.nan_to_num, np.angle, np.sinc, np.where, np.isclose])
 
 
 def refused(what: str) -> errors.ConcreteValueError:
@@ -106,18 +109,12 @@ class Ragged(NDArrayOperatorsMixin):
     # --- NumPy's protocols ----------------------------------------------------------------------------------------------------------
 
     def __array_ufunc__(self, ufunc, method, *inputs, out=None, **kwargs):
-        from jitad.frontend.numpy_api.ragged import METHODS, UFUNCS
-
-        if method == "__call__" and ufunc in UFUNCS:
-            result = UFUNCS[ufunc](*inputs, **kwargs)
+        if (ufunc, method) in UFUNCS:
+            result = UFUNCS[ufunc, method](*inputs, **kwargs)
         elif method == "__call__" and ufunc.signature is None:
             result = elementwise(ufunc, inputs, kwargs)
-        elif method == "at":
-            from jitad.frontend.operations.ufunc_methods import at
-
-            return at(ufunc, *inputs)
-        elif (ufunc, method) in METHODS:
-            result = METHODS[ufunc, method](*inputs, **kwargs)
+        elif (None, method) in UFUNCS:
+            return UFUNCS[None, method](ufunc, *inputs)
         else:
             raise refused(f"np.{ufunc.__name__}.{method}")
         if out is None:
@@ -125,10 +122,8 @@ class Ragged(NDArrayOperatorsMixin):
         return stored(result, out[0], ufunc)
 
     def __array_function__(self, function, types, args, kwargs):
-        from jitad.frontend.numpy_api.ragged import ELEMENTWISE, TABLE
-
-        if function in TABLE:
-            return TABLE[function](*args, **kwargs)
+        if function in FUNCTIONS:
+            return FUNCTIONS[function](*args, **kwargs)
         if function in ELEMENTWISE:
             return elementwise(function, args, kwargs)
         raise refused(f"np.{function.__name__}")
@@ -143,14 +138,10 @@ class Ragged(NDArrayOperatorsMixin):
         raise refused("the iteration by other than a for statement")
 
     def __getitem__(self, key):
-        from jitad.frontend.arrays.open_slices import get
-
-        return get(self.values, self.extents, key)
+        return self.values.get_below(self.extents, key)
 
     def __setitem__(self, key, value) -> None:
-        from jitad.frontend.arrays.open_slices import put
-
-        put(self.values, self.extents, key, value)
+        self.values.put_below(self.extents, key, value)
 
     def __repr__(self) -> str:
         return self.marked("r") if can_be_marked(self.values) else f"Ragged({self.values.type})"
@@ -196,11 +187,9 @@ class Ragged(NDArrayOperatorsMixin):
         self[...] = value
 
     def __getattr__(self, name: str):
-        from jitad.frontend.numpy_api.ragged import TABLE
-
         function = getattr(np, name, None)
-        if name in NAMED and function in TABLE:
-            return lambda *args, **kwargs: TABLE[function](self, *args, **kwargs)
+        if name in NAMED and function in FUNCTIONS:
+            return lambda *args, **kwargs: FUNCTIONS[function](self, *args, **kwargs)
         raise AttributeError(str(refused(f"the attribute {name}")), name=name, obj=self)
 
 
@@ -247,6 +236,15 @@ def trimmed(values: View, shape: tuple[int, ...]) -> View:
     if np.shape(values) == shape:
         return values
     return wrap(slice_(to_atom(values), start=(0,) * len(shape), step=(1,) * len(shape), shape=shape), scalar=False)
+
+
+def resized(atom: Atom, shape: tuple[int, ...]) -> Atom:
+    """Return the first elements along each axis, zeros behind them where there are not enough."""
+    ones, zeros = (1,) * len(shape), (0,) * len(shape)
+    common = tuple(map(min, atom.shape, shape))
+    if atom.shape != common:
+        atom = slice_(atom, start=zeros, step=ones, shape=common)
+    return atom if common == shape else embed(atom, start=zeros, step=ones, shape=shape)
 
 
 def aligned(operands, what: str) -> tuple[list[View], Extents]:

@@ -1,10 +1,10 @@
 """What NumPy's functions, and Python's own functions of numbers, mean for traced arrays.
 
-`TABLE` is for functions that NumPy dispatches through ``__array_function__``, `REDIRECTS` for those that it does not and the syntax
+`FUNCTIONS` is for functions that NumPy dispatches through ``__array_function__``, `REDIRECTS` for those that it does not and the syntax
 rewriter calls by another name, `BUILTINS` for ``math``, ``cmath`` and builtins. Importing this package fills them.
 """
 
-from jitad.frontend.numpy_api.table import TABLE, implements  # isort: skip
+from jitad.frontend.arrays.array import FUNCTIONS
 from jitad.frontend.numpy_api import (
     adopted,  # noqa: F401
     cumulative,  # noqa: F401
@@ -33,7 +33,7 @@ from jitad.frontend.numpy_api.creation import REDIRECTS
 from jitad.frontend.numpy_api.memory import note_orders
 from jitad.frontend.numpy_api.undispatched import complete
 
-note_orders(TABLE)
+note_orders(FUNCTIONS)
 complete(REDIRECTS)
 
-__all__ = ["BUILTINS", "REDIRECTS", "TABLE", "implements"]
+__all__ = ["BUILTINS", "FUNCTIONS", "REDIRECTS"]

@@ -14,20 +14,17 @@ from numpy.lib.array_utils import normalize_axis_index
 from jitad.frontend.arrays.array import wrap
 from jitad.frontend.arrays.extents import Extent
 from jitad.frontend.arrays.masks import highest, lowest, packed
-from jitad.frontend.arrays.open_slices import resized
-from jitad.frontend.arrays.ragged import Ragged, agreed, made, nonempty, parts, refused, trimmed
+from jitad.frontend.arrays.ragged import FUNCTIONS, UFUNCS, Ragged, agreed, made, nonempty, parts, refused, resized, trimmed
 from jitad.frontend.numpy_api.operands import axes_of
 from jitad.frontend.operations.promotion import to_atom
+from jitad.frontend.operations.ufunc_methods import at
 from jitad.ir import errors
 from jitad.ir.source import user_source
-
-TABLE: dict[Callable, Callable] = {}
-ELEMENTWISE = frozenset([np.clip, np.real, np.imag, np.round, np.around, np.nan_to_num, np.angle, np.sinc, np.where, np.isclose])
 
 
 def implements(*functions: Callable) -> Callable:
     def register(implementation: Callable) -> Callable:
-        TABLE.update(dict.fromkeys(functions, implementation))
+        FUNCTIONS.update(dict.fromkeys(functions, implementation))
         return implementation
 
     return register
@@ -300,12 +297,12 @@ for _function in (np.zeros_like, np.ones_like, np.empty_like, np.full_like):
 
 def of_ufunc(function: Callable) -> Callable:
     """Return the reduction as a method of a ufunc, which reduces the first axis by default."""
-    return lambda x, axis=0, dtype=None, **options: TABLE[function](x, axis=axis, dtype=dtype, **options)
+    return lambda x, axis=0, dtype=None, **options: FUNCTIONS[function](x, axis=axis, dtype=dtype, **options)
 
 
-UFUNCS = {np.matmul: matmul, np.vecdot: vecdot}
-METHODS = {
+UFUNCS.update({
+    (np.matmul, "__call__"): matmul, (np.vecdot, "__call__"): vecdot, (None, "at"): at,
     (np.add, "reduce"): of_ufunc(np.sum), (np.multiply, "reduce"): of_ufunc(np.prod), (np.maximum, "reduce"): of_ufunc(np.max),
     (np.minimum, "reduce"): of_ufunc(np.min), (np.logical_and, "reduce"): of_ufunc(np.all), (np.logical_or, "reduce"): of_ufunc(np.any),
     (np.add, "accumulate"): of_ufunc(np.cumsum), (np.multiply, "accumulate"): of_ufunc(np.cumprod), (np.multiply, "outer"): outer,
-}  # fmt: skip
+})  # fmt: skip

@@ -13,10 +13,8 @@ from collections.abc import Callable
 
 import numpy as np
 
-from jitad.frontend.arrays.array import Array
+from jitad.frontend.arrays.array import FUNCTIONS, Array
 from jitad.ir import errors
-
-TABLE: dict[Callable, Callable] = {}
 
 TRANSLATIONS = (
     (np.exceptions.AxisError, errors.AxisError),
@@ -45,7 +43,7 @@ def public_name(function: Callable) -> str:
 
 
 def implements(*functions: Callable) -> Callable:
-    """Enter the decorated function in `TABLE` as the meaning of these NumPy functions.
+    """Enter the decorated function in `FUNCTIONS` as the meaning of these NumPy functions.
 
     It takes NumPy's arguments under NumPy's names. A parameter `out` is filled from its result and never reaches it, nor
     do arguments that have NumPy's mark for "not given".
@@ -53,8 +51,8 @@ def implements(*functions: Callable) -> Callable:
 
     def register(implementation: Callable) -> Callable:
         for function in functions:
-            TABLE[function] = entry(function, implementation)
-        return TABLE[functions[0]] if functions else implementation
+            FUNCTIONS[function] = entry(function, implementation)
+        return FUNCTIONS[functions[0]] if functions else implementation
 
     return register
 

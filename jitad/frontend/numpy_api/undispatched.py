@@ -1,7 +1,7 @@
 """Traced values where NumPy does not look for them: in lists, and in arguments by which it does not dispatch.
 
 ``np.mean([x, y])``, ``np.take(table, i)``: the syntax rewriter finds such functions in `REDIRECTS` too; ufuncs, as in
-``np.maximum([x, y], 0)``, it wraps by `reading_lists`. What they do with traced arguments is what `TABLE` says.
+``np.maximum([x, y], 0)``, it wraps by `reading_lists`. What they do with traced arguments is what `FUNCTIONS` says.
 """
 
 from __future__ import annotations
@@ -9,9 +9,9 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable
 
+from jitad.frontend.arrays.array import FUNCTIONS
 from jitad.frontend.arrays.ragged import Ragged
 from jitad.frontend.numpy_api.operands import asarray
-from jitad.frontend.numpy_api.table import TABLE
 from jitad.frontend.operations.promotion import contains_traced, whole
 
 
@@ -44,6 +44,6 @@ def reading_lists(ufunc: Callable) -> Callable:
 
 
 def complete(redirects: dict[Callable, Callable]) -> None:
-    """Add all functions of `TABLE` to `redirects`."""
-    for function, implementation in TABLE.items():
+    """Add all functions of `FUNCTIONS` to `redirects`."""
+    for function, implementation in FUNCTIONS.items():
         redirects[function] = looking_inside(redirects.get(function, function), implementation)

@@ -14,7 +14,7 @@ import numpy as np
 
 from jitad.ir import errors
 from jitad.ir.types import BOOL, INT, complex_dtype, real_dtype
-from jitad.lower.grammar import folding
+from jitad.lower.grammar import complexes, folding
 from jitad.lower.grammar.index import Index, Range, is_invariant, linear, loop_variable
 from jitad.lower.grammar.loops import Buffer, Check, Counter
 from jitad.lower.grammar.regions import Ranges
@@ -157,8 +157,6 @@ class Builder:
     def call(self, name: str, *args) -> Expr | Complex:
         """Apply an elementwise primitive by name."""
         if any(isinstance(x, Complex) for x in args):
-            from jitad.lower.grammar import complexes
-
             return complexes.call(self, name, *[self.as_complex(x) for x in args])
         if name in ORDER and args[0].dtype == INT:
             decided = self.in_order(name, *map(self.as_index, args))
