@@ -3,7 +3,6 @@
 import numpy as np
 import pytest
 from scipy.integrate import odeint, solve_ivp
-from scipy.optimize import least_squares, minimize
 
 import jitad
 
@@ -64,10 +63,3 @@ def test_what_is_refused():
     for options, text in (({"method": "BDF"}, "method 'BDF'.*RK45"), ({"events": lambda t, y: y[0]}, "t_eval="), ({"dense_output": True}, "t_eval=")):
         with pytest.raises(NotImplementedError, match=text):
             jitad.jit(lambda p, options=options: solution(p, **options).y)(P)
-
-
-def test_solvers_that_are_not_known():
-    with pytest.raises(NotImplementedError, match=r"scipy\.optimize\.least_squares.*as a loop"):
-        jitad.jit(lambda x: least_squares(lambda z: z**3 - x, np.ones(2)).x)(P)
-    with pytest.raises(NotImplementedError, match=r"scipy\.optimize\.minimize"):
-        jitad.jit(lambda x: minimize(lambda z: np.sum((z - x) ** 2), np.ones(2)).x)(P)

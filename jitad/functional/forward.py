@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from jitad.frontend.hooks.own_code import TANGENTS
+from jitad.frontend.hooks.own_code import DERIVATIVES
 from jitad.functional.inner import check_differentiable, tangent_atoms, trace_inner
 from jitad.ir import errors
 from jitad.ir.program import Atom, Program
@@ -26,7 +26,7 @@ def jvp(function: Callable, primals: tuple, tangents: tuple):
     return inner.restore(outputs), inner.restore_tangents(outputs, moved[: len(outputs)])
 
 
-TANGENTS.append(jvp)
+DERIVATIVES["jvp"] = jvp
 
 
 def check_pairs(primals, tangents) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from jitad.frontend.arrays.array import to_atom, wrap
+from jitad.frontend.hooks.own_code import DERIVATIVES
 from jitad.frontend.tracing.trees import flatten, unflatten
 from jitad.functional.forward import linear_program
 from jitad.functional.inner import batched, check_differentiable, positions, trace_inner, with_arguments
@@ -48,6 +49,9 @@ def jacobian(function: Callable, argnums, mode: str | None, args: tuple, kwargs:
         tree = like_arrays(chosen, row)
         rows.append(tree[0] if isinstance(argnums, int) else tree)
     return unflatten(inner.traced.treedef, rows)
+
+
+DERIVATIVES["jacobian"] = lambda function, x: jacobian(function, 0, "forward", (x,), {})
 
 
 def like_arrays(tree: Any, atoms: Sequence[Atom]) -> Any:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
+from jitad.frontend.hooks.own_code import DERIVATIVES
 from jitad.functional.inner import (
     Inner,
     Parts,
@@ -62,6 +63,14 @@ def value_and_grad(function: Callable, argnums, has_aux: bool, name: str, args: 
     value = parts.value.restore(outputs[:1])
     gradient = gradient[0] if isinstance(argnums, int) else gradient
     return ((value, parts.aux(outputs)) if has_aux else value), gradient
+
+
+def gradient(function: Callable, x):
+    """Return the gradient of a function of one argument."""
+    return value_and_grad(function, 0, False, "grad", (x,), {})[1]
+
+
+DERIVATIVES["gradient"] = gradient
 
 
 def vjp(function: Callable, primals: tuple, has_aux: bool = False, budget: Budget | None = None):

@@ -8,7 +8,8 @@ from collections.abc import Callable
 FORMS: list[Callable] = []  # what gives the form of such a function that runs in a trace; `calls` enters it
 
 FILES: set[str] = set()  # of these functions
-TANGENTS: list[Callable] = []  # what gives a function's value and tangent in a trace; `jitad.functional.forward` enters it
+# What derives a function in a trace, which `jitad.functional` enters: `jvp` takes tuples of arguments and tangents, the others one argument.
+DERIVATIVES: dict[str, Callable] = {}
 
 
 def traced_as_users(function: Callable) -> Callable:

@@ -7,10 +7,11 @@ by the implicit function theorem. For systems see `systems`.
 from __future__ import annotations
 
 from jitad.frontend.arrays.array import to_atom, wrap
-from jitad.frontend.hooks.own_code import TANGENTS, traced_as_users
+from jitad.frontend.hooks.own_code import DERIVATIVES, traced_as_users
 from jitad.frontend.numpy_api.operands import asarray
+from jitad.frontend.scipy_api import minima
 from jitad.frontend.scipy_api.options import refuse
-from jitad.frontend.scipy_api.systems import fsolve, root
+from jitad.frontend.scipy_api.systems import Result, fsolve, root
 from jitad.ir import errors
 from jitad.primitives.custom import stop_gradient
 
@@ -21,7 +22,7 @@ def constant(x):
 
 def slope(f, x):
     """Return the value and the derivative of a function."""
-    return TANGENTS[0](f, (x,), (1.0,))
+    return DERIVATIVES["jvp"](f, (x,), (1.0,))
 
 
 @traced_as_users
@@ -121,13 +122,6 @@ def newton(func, x0, fprime=None, args=(), tol=1.48e-8, maxiter=50, fprime2=None
     return polished(function, constant(root)[()])
 
 
-class Root:
-    """What ``root_scalar`` returns, as far as it is known."""
-
-    def __init__(self, root):
-        self.root, self.converged, self.flag = root, True, "converged"
-
-
 BRACKETING = ("brentq", "brenth", "bisect", "ridder", "toms748")
 
 
@@ -138,21 +132,21 @@ def root_scalar(f, args=(), method=None, bracket=None, fprime=None, fprime2=None
         return root_scalar(lambda x: function(x)[0], (), method, bracket, None, None, x0, x1, xtol, rtol, maxiter)
     if bracket is not None and method in (None, *BRACKETING):
         given = {name: value for name, value in (("xtol", xtol), ("rtol", rtol), ("maxiter", maxiter)) if value is not None}
-        return Root(between(f, *bracket, args, **given))
+        return Result(root=between(f, *bracket, args, **given), converged=True, flag="converged")
     if x0 is None:
         raise errors.ValueError("Unable to select a solver as neither bracket nor starting point provided.")
     given = {name: value for name, value in (("tol", xtol), ("rtol", rtol), ("maxiter", maxiter)) if value is not None}
-    return Root(newton(f, x0, args=args, **given))
+    return Result(root=newton(f, x0, args=args, **given), converged=True, flag="converged")
 
 
 def refusing(name: str):
     def refused(*args, **kwargs):
-        raise errors.NotImplementedError(f"scipy.optimize.{name} of a function with traced values, in a traced function; call it outside, or write "
-                                         "the iteration (Newton's method, say) as a loop")
+        raise errors.NotImplementedError(f"scipy.optimize.{name} of a function with traced values, in a traced function; call it outside, or use "
+                                         "minimize from a start near the minimum")
 
     return refused
 
 
-REFUSED = ("least_squares", "minimize", "minimize_scalar", "curve_fit", "fixed_point")
+REFUSED = ("basinhopping", "brute", "differential_evolution", "direct", "dual_annealing", "shgo")
 FUNCTIONS = {**{name: refusing(name) for name in REFUSED}, **dict.fromkeys(BRACKETING, between), "newton": newton, "root_scalar": root_scalar,
-             "fsolve": fsolve, "root": root}
+             "fsolve": fsolve, "root": root, **minima.FUNCTIONS}

@@ -1,8 +1,8 @@
 """``scipy.optimize``: solutions of systems of equations that take traced values, by `fsolve` and `root`.
 
 In: a function that gives as many numbers as it takes, and a start. Out: the solution, found by Powell's dogleg steps in a region that MINPACK's rules
-make larger and smaller, with the function's own derivatives; of these steps no derivative is taken. Two steps of Newton's method from there
-give the derivatives up to the third order, by the implicit function theorem.
+make larger and smaller, with the function's own derivatives; of these steps no derivative is taken. Steps of Newton's method from there
+give the derivatives, up to the third order, by the implicit function theorem.
 """
 
 from __future__ import annotations
@@ -10,19 +10,19 @@ from __future__ import annotations
 import numpy as np
 
 from jitad.frontend.arrays.array import to_atom, wrap
-from jitad.frontend.hooks.own_code import TANGENTS, traced_as_users
+from jitad.frontend.hooks.own_code import DERIVATIVES, traced_as_users
 from jitad.frontend.numpy_api.operands import asarray
 from jitad.frontend.scipy_api.options import refuse
 from jitad.ir import errors
 from jitad.primitives.custom import stop_gradient
 
+ORDERS = 3  # of derivatives
 FACTOR = 100.0  # of the first region, in lengths of the start
 
 
 def linearized(f, x):
     """Return the value of a function and the matrix of its derivatives."""
-    columns = [TANGENTS[0](f, (x,), (unit,)) for unit in np.eye(len(x))]
-    return columns[0][0], np.stack([column for _, column in columns], axis=1)
+    return f(x), DERIVATIVES["jacobian"](f, x)
 
 
 @traced_as_users
@@ -84,12 +84,15 @@ def iterated(f, x, tolerance, count):
 
 
 @traced_as_users
-def polished(f, x):
-    """Two steps of Newton's method, which move x only by its error, but follow what f depends on."""
-    value, matrix = linearized(f, x)
-    x = x - np.linalg.solve(matrix, value)
-    value, matrix = linearized(f, x)
-    return x - np.linalg.solve(matrix, value)
+def polished(f, x, matrix):
+    """Return a root near x that follows what f depends on.
+
+    Steps of Newton's method move x only by its error. With a matrix that is constant, the derivatives of `f` there, each step makes the derivatives
+    of one more order those of the implicit function theorem.
+    """
+    for _ in range(ORDERS):
+        x = x - np.linalg.solve(matrix, f(x))
+    return x
 
 
 def solution(name, func, x0, args, tolerance, count):
@@ -112,7 +115,13 @@ def solution(name, func, x0, args, tolerance, count):
     if given != start.shape:
         raise errors.TypeError(f"{name}: there is a mismatch between the input and output shape of the 'func' argument. Shape should be "
                                f"{start.shape} but it is {given}.")
-    return polished(function, wrap(stop_gradient(to_atom(found())), scalar=False))
+    x = constant(found())
+    return polished(function, x, constant(DERIVATIVES["jacobian"](function, x)))
+
+
+def constant(x):
+    """Return an array that derivatives take as a constant."""
+    return wrap(stop_gradient(to_atom(asarray(x))), scalar=False)
 
 
 def fsolve(func, x0, args=(), fprime=None, full_output=False, col_deriv=False, xtol=1.49012e-08, maxfev=0, band=None, epsfcn=None, factor=100,
@@ -122,11 +131,16 @@ def fsolve(func, x0, args=(), fprime=None, full_output=False, col_deriv=False, x
     return solution("fsolve", func, x0, args, xtol, maxfev or 200 * (asarray(x0).size + 1))
 
 
-class Solution:
-    """What ``root`` returns, as far as it is known."""
+class Result:
+    """What solvers return, as far as it is known."""
 
-    def __init__(self, x, fun):
-        self.x, self.fun, self.success, self.status = x, fun, True, 1
+    def __init__(self, **known):
+        vars(self).update(known)
+        self.success = True
+
+    def __getattr__(self, name):
+        raise errors.AttributeError(f"jitad does not know {name!r} of what a solver of scipy.optimize found in a traced function; it knows "
+                                    f"{', '.join(vars(self))}")
 
 
 def root(fun, x0, args=(), method="hybr", jac=None, tol=None, callback=None, options=None):
@@ -136,4 +150,4 @@ def root(fun, x0, args=(), method="hybr", jac=None, tol=None, callback=None, opt
     args = args if isinstance(args, tuple) else (args,)
     function = (lambda x, *args: fun(x, *args)[0]) if jac is True else fun
     x = solution("root", function, x0, args, 1.49012e-08 if tol is None else tol, 200 * (asarray(x0).size + 1))
-    return Solution(x.reshape(np.shape(x0)), asarray(function(x.reshape(np.shape(x0)), *args)))
+    return Result(x=x.reshape(np.shape(x0)), fun=asarray(function(x.reshape(np.shape(x0)), *args)), status=1)
