@@ -73,6 +73,8 @@ class Primitive:
         For a loop that can be replayed: how often it runs its body at most.
     nonnegative : ``(equation, known) -> bool``
         Whether the result is provably non-negative (or NaN); `known(atom)` asks the same of an operand.
+    bounds : ``(equation, *intervals) -> interval``
+        The least and the greatest that integers can be, from those of the operands (`jitad.ir.intervals`).
     simplify : ``(inputs, **params) -> atom | None``
         A simpler equal of the operation on these operands (it may record equations), or None.
     choose : ``(inputs, **params) -> atom | None``
@@ -149,6 +151,7 @@ class Primitive:
     lower: Any = None
     samples: Callable | None = None
     nonnegative: Callable = lambda equation, known: False
+    bounds: Callable | None = None
     simplify: Callable | None = None
     choose: Callable | None = None
     part: Callable | None = None

@@ -11,6 +11,7 @@ import ast
 import numpy as np
 
 from jitad.ir import errors
+from jitad.ir.intervals import of_operand
 from jitad.ir.lowering import Pull
 from jitad.ir.primitive import Primitive
 from jitad.ir.program import Atom, Literal, literal
@@ -77,6 +78,7 @@ require = Primitive(
     lower=Pull(require_element),
     samples=lambda rng, dtype: [([np.int64(rng.integers(3, 9)), np.bool_(True)], {"message": "too small", "error": "value"})],
     nonnegative=lambda equation, known: known(equation.inputs[0]),
+    bounds=of_operand,
     dtypes="d",
 )
 

@@ -10,6 +10,7 @@ from collections.abc import Callable
 import numpy as np
 
 from jitad.ir import errors
+from jitad.ir.intervals import of_running_sum
 from jitad.ir.lowering import Recurrence
 from jitad.ir.primitive import Primitive
 from jitad.ir.program import Atom
@@ -110,7 +111,8 @@ def jvp_cumprod(inputs, tangents, axis, reverse):
 
 cumsum = linear(recurrence(
     "cumsum", lambda x, axis: np.cumsum(x, axis, dtype=x.dtype), lambda b, state, x: state + x, lambda dtype: dtype.type(0), "iufc",
-    transpose=lambda cts, inputs, axis, reverse: [cumsum(cts[0], axis=axis, reverse=not reverse)], nonnegative=both, structural=True))
+    transpose=lambda cts, inputs, axis, reverse: [cumsum(cts[0], axis=axis, reverse=not reverse)], nonnegative=both, bounds=of_running_sum,
+    structural=True))
 cumprod = recurrence(
     "cumprod", lambda x, axis: np.cumprod(x, axis, dtype=x.dtype), lambda b, state, x: state * x, lambda dtype: dtype.type(1), "iufc",
     jvp=jvp_cumprod, nonnegative=both)

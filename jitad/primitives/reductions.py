@@ -12,6 +12,7 @@ from math import prod
 import numpy as np
 
 from jitad.ir import errors
+from jitad.ir.intervals import of_elements_sum, of_operand
 from jitad.ir.lowering import Reduce
 from jitad.ir.primitive import Primitive
 from jitad.ir.program import Atom
@@ -78,7 +79,8 @@ def reduction(name: str, evaluate: Callable, combine: str, kinds: str, empty: st
 
 
 reduce_sum = linear(reduction(
-    "reduce_sum", lambda x, axes: np.sum(x, axis=axes, dtype=x.dtype), "add", "iufc", nonnegative=both, structural=True,
+    "reduce_sum", lambda x, axes: np.sum(x, axis=axes, dtype=x.dtype), "add", "iufc", nonnegative=both, bounds=of_elements_sum,
+    structural=True,
     through=lambda inputs, alone, needed, axes: sum_through(inputs[0], axes, alone, needed),
     transpose=lambda cts, inputs, axes: [spread(cts[0], axes, inputs[0].type.shape)]))
 
@@ -137,7 +139,7 @@ def extremum(name: str, evaluate: Callable, combine: str, numpy_name: str) -> Pr
         count = reduce_sum(convert(attained, dtype=x.dtype), axes=axes)
         return [result], [reduce_sum(select(attained, tangent, 0.0), axes=axes) / count]
 
-    primitive = reduction(name, evaluate, combine, "biuf", numpy_name, jvp=jvp, nonnegative=both)
+    primitive = reduction(name, evaluate, combine, "biuf", numpy_name, jvp=jvp, nonnegative=both, bounds=of_operand)
     return primitive
 
 

@@ -41,5 +41,6 @@ argsort = Primitive(
     batch=lambda size, inputs, axes: ([argsort(to_front(inputs[0], axes[0]))], [0]),
     lower=Library("argsort"),
     samples=samples,
+    bounds=lambda equation, x: (0, equation.inputs[0].shape[-1] - 1),
     dtypes="dfl?",
 )

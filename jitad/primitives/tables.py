@@ -25,5 +25,6 @@ bounded = elementwise(
     kinds="i",
     cost=0.5,
     element=lambda b, i, extent: b.bounded(i, extent),
+    bounds=lambda equation, i: (0, equation.params["extent"] - 1),
     samples=lambda rng, dtype: [([rng.integers(0, 5, shape)], {"extent": 5}) for shape in ((), (2, 3))],
 )

@@ -9,9 +9,10 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from jitad.frontend.arrays.cells import View, wrap
-from jitad.frontend.control.bounds import bounds, counters
 from jitad.frontend.operations.promotion import cast
+from jitad.frontend.tracing.trace import counters
 from jitad.ir.facts import same
+from jitad.ir.intervals import bounds
 from jitad.ir.program import Atom, Literal, Var, literal
 from jitad.ir.types import INT
 from jitad.primitives.elementwise.arithmetic import floor_divide

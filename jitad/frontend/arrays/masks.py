@@ -20,7 +20,8 @@ from jitad.frontend.arrays.views import reshaped
 from jitad.frontend.operations.promotion import to_atom
 from jitad.frontend.tracing.trees import treat_as_sized
 from jitad.ir import errors
-from jitad.ir.program import Atom, Literal
+from jitad.ir.facts import same
+from jitad.ir.program import Atom
 from jitad.ir.types import ArrayType
 from jitad.primitives.declare import full
 from jitad.primitives.elementwise.comparisons import select
@@ -81,7 +82,7 @@ class Selected(NDArrayOperatorsMixin):
         return Ragged(np.take(values, order, axis=self.lead), (*map(Extent, before), extent_of(count_of(self)), *map(Extent, after)))
 
     def same_mask(self, mask: View) -> bool:
-        return same_value(self.mask.atom, mask.atom)
+        return same(self.mask.atom, mask.atom)
 
     def like(self, other) -> bool:
         """Return whether something is a selection of the same elements of an array of the same shape."""
@@ -295,14 +296,3 @@ def mask_of_places(key: tuple, shape: tuple[int, ...]):
     mask, axes = places[0][0], [axis for _, axis in places]
     whole = axes == list(range(mask.ndim)) and mask.shape == shape[: mask.ndim] and all(x is mask for x, _ in places)
     return mask if whole else key
-
-
-def same_value(x: Atom, y: Atom) -> bool:
-    """Return whether two atoms are known to be equal: they are computed in the same way from the same values."""
-    if x is y:
-        return True
-    if isinstance(x, Literal) or isinstance(y, Literal):
-        return isinstance(x, Literal) and isinstance(y, Literal) and x.dtype == y.dtype and x.value.tobytes() == y.value.tobytes()
-    a, b = x.equation, y.equation
-    return (a is not None and b is not None and a.primitive is b.primitive and a.outputs.index(x) == b.outputs.index(y) and
-            len(a.inputs) == len(b.inputs) and repr(a.params) == repr(b.params) and all(map(same_value, a.inputs, b.inputs)))

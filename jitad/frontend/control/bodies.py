@@ -41,8 +41,6 @@ class Body(Trace):
     ----------
     saved
         The cells of enclosing traces that were written, with what they held before.
-    counters
-        The counter of the loop that this is the body of, with its least and greatest value.
     kept
         The cells whose `pending` has changed, with what it was; after the trace, with what it is.
     written
@@ -64,7 +62,6 @@ class Body(Trace):
         self.around = current_trace()
         self.home = self.around.home
         self.saved: dict[Cell, tuple] = {}
-        self.counters: dict[Var, tuple[int, int]] = {}
         self.kept: dict[Cell, Mapping] = {}
         self.written: dict[Cell, Atom] = {}
         self.ends: dict[Cell, Atom | None] = {}

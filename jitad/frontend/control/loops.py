@@ -18,7 +18,6 @@ from jitad.frontend.arrays.array import Array
 from jitad.frontend.arrays.cells import Cell, add_twin, captured, is_traced, refresh
 from jitad.frontend.arrays.extents import extent_of
 from jitad.frontend.control.bodies import Body, Pass, State, array_cells, commit, variable
-from jitad.frontend.control.bounds import bounds, counters
 from jitad.frontend.control.branches import condition, decided, refuse_globals
 from jitad.frontend.control.carries import Carries
 from jitad.frontend.control.catching import caught, raised, resumed
@@ -31,8 +30,10 @@ from jitad.frontend.control.signals import NONE, NOTHING, Signal, at_end_of_trip
 from jitad.frontend.control.state import LENGTH, UNSET, Site
 from jitad.frontend.operations.promotion import cast
 from jitad.frontend.tracing.growable import Growth
+from jitad.frontend.tracing.trace import counters
 from jitad.frontend.tracing.trees import OBJECTS, flatten
 from jitad.ir import errors
+from jitad.ir.intervals import bounds
 from jitad.ir.program import Atom, Literal, Program, Var, literal
 from jitad.ir.types import BOOL, COUNTER, INT
 from jitad.primitives.elementwise.comparisons import le

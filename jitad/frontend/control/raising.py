@@ -12,12 +12,12 @@ import re
 from collections.abc import Sequence
 
 from jitad.frontend.arrays.cells import is_traced, wrap
-from jitad.frontend.control.bounds import bounds, counters
 from jitad.frontend.control.catching import NONE_RAISED, attempt_for, attempts, catches
 from jitad.frontend.operations.promotion import cast, to_atom
 from jitad.frontend.tracing.printing import MARK, log_cell, write_log
-from jitad.frontend.tracing.trace import current_trace
+from jitad.frontend.tracing.trace import counters, current_trace
 from jitad.ir import errors
+from jitad.ir.intervals import bounds
 from jitad.ir.primitive import Primitive
 from jitad.ir.program import Atom
 from jitad.ir.recorder import current

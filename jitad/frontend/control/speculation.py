@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterator, Sequence
 
-from jitad.frontend.control.bounds import Interval, counters, interval
-from jitad.frontend.tracing.trace import Trace
+from jitad.frontend.tracing.trace import Trace, counters
+from jitad.ir.intervals import Interval, interval
 from jitad.ir.program import Atom, Equation, Literal, Var
 from jitad.primitives.control.lasting import WRITES
 from jitad.primitives.structural.boxes import slice_
@@ -114,7 +114,7 @@ def read_before(reads: Sequence[Equation], equations: Sequence[Equation], trace:
 def earlier(trace: Trace | None) -> Iterator[Equation]:
     """Iterate over the last equations of a trace and of those around it."""
     if trace is not None:
-        yield from earlier(getattr(trace, "around", None))
+        yield from earlier(trace.around)
         yield from trace.recorder.equations[-RECENT:]
 
 

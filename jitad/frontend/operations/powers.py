@@ -9,10 +9,11 @@ from __future__ import annotations
 import numpy as np
 
 from jitad.frontend.arrays.cells import View
-from jitad.frontend.control.bounds import bounds, counters
 from jitad.frontend.operations.promotion import atom_of
 from jitad.frontend.tracing.concrete import value_needed
+from jitad.frontend.tracing.trace import counters
 from jitad.ir import errors
+from jitad.ir.intervals import bounds
 from jitad.ir.program import Atom, Literal, literal
 from jitad.ir.types import FLOAT, INT
 from jitad.primitives.checks import require

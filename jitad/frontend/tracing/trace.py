@@ -66,6 +66,16 @@ def trace_around(trace: Trace) -> Trace | None:
     return _stack.traces[place - 1] if place else None
 
 
+def counters() -> dict[Var, tuple[int, int]]:
+    """Return the counters of the loops around, with their least and greatest values."""
+    found: dict[Var, tuple[int, int]] = {}
+    trace = current_trace()
+    while trace is not None:
+        found.update(trace.counters)
+        trace = trace.around
+    return found
+
+
 def tracing() -> bool:
     """Return whether a trace is running in this thread."""
     return bool(_stack.traces)
@@ -94,6 +104,8 @@ class Trace:
         In the body of a loop, cells that are the same memory as one of two others: a test, the one if it does not hold, the one if it does.
     around
         The trace of the body or function around a body.
+    counters
+        In the body of a loop, its counter, with its least and greatest value.
     room
         How many times as many elements as usual lists of unknown length have room for.
     marks, log
@@ -126,6 +138,7 @@ class Trace:
         self.home: Trace = self
         self.images: dict | None = None
         self.around: Trace | None = None
+        self.counters: dict[Var, tuple[int, int]] = {}
         self.appended: list = []
         self.room = room
         self.trip_sizes: dict[CodeType, int] = {}

@@ -8,20 +8,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 
+from jitad.ir.intervals import Interval, interval
 from jitad.ir.lowering import UNBOUNDED
 from jitad.ir.primitive import Primitive
 from jitad.ir.program import Atom, Equation, Literal, Program, Var, bodies
 from jitad.ir.recorder import Env, build, current, inline
 from jitad.ir.types import BOOL, ArrayType
 from jitad.primitives.declare import full
-from jitad.primitives.elementwise.arithmetic import add, mul, neg, sub
 from jitad.primitives.elementwise.comparisons import select
-from jitad.primitives.structural.shaping import broadcast, iota, reshape
-
-Range = tuple[int, int] | None
+from jitad.primitives.structural.shaping import broadcast
 
 
-def idling(body: Program, inputs: Sequence[Atom], active: Atom, ranges: Mapping[Var, Range] | None = None) -> list[Atom]:
+def idling(body: Program, inputs: Sequence[Atom], active: Atom, ranges: Mapping[Var, Interval] | None = None) -> list[Atom]:
     """Record `body`, applied to `inputs`, such that it does not fail where `active` does not hold, and return its outputs."""
     known = dict(ranges or {})
     if not may_fail(body, known):
@@ -85,35 +83,8 @@ def lies_within(index: Atom, extent: int | None, known: dict) -> bool:
     """Return whether indices are surely right for an axis of this extent; what has no extent is not checked, and surely right if it is a number."""
     if extent is None:
         return isinstance(index, Literal)
-    found = range_of(index, known)
-    return found is not None and found[0] >= -extent and found[1] < extent
-
-
-def range_of(x: Atom, known: dict) -> Range:
-    """Return the least and the greatest that integers can be, None if that is not known."""
-    if isinstance(x, Literal):
-        return (int(x.value.min()), int(x.value.max())) if x.dtype.kind in "iu" and x.type.size else None
-    if x not in known:
-        known[x] = None if x.equation is None else computed_range(x.equation, known)
-    return known[x]
-
-
-def computed_range(equation: Equation, known: dict) -> Range:
-    primitive = equation.primitive
-    if primitive is iota:
-        return 0, max(equation.params["shape"][equation.params["axis"]] - 1, 0)
-    if primitive not in (add, sub, mul, neg, broadcast, reshape):
-        return None
-    found = [range_of(x, known) for x in equation.inputs]
-    if None in found:
-        return None
-    if primitive in (broadcast, reshape):
-        return found[0]
-    if primitive is neg:
-        return -found[0][1], -found[0][0]
-    (a, b), (c, d) = found
-    ends = {add: (a + c, b + d), sub: (a - d, b - c)}.get(primitive) or (a * c, a * d, b * c, b * d)
-    return min(ends), max(ends)
+    low, high = interval(index, known)
+    return low >= -extent and high < extent
 
 
 # --- operations with bodies ---------------------------------------------------------------------------------------------------------

@@ -10,6 +10,7 @@ import functools
 
 import numpy as np
 
+from jitad.ir import intervals
 from jitad.ir.facts import nonnegative, same
 from jitad.ir.program import Atom, Literal, Var, literal
 from jitad.ir.symbolic import Zero, is_zero
@@ -162,15 +163,15 @@ def contract_sum(sign):
 
 
 add = elementwise("add", np.add, lambda r, x, y: 1, lambda r, x, y: 1, element=lambda b, x, y: x + y, kinds="iufc",
-                  transpose=transpose_sum(+1), nonnegative=both, simplify=simplify_add, contract=contract_sum(+1))
+                  transpose=transpose_sum(+1), nonnegative=both, bounds=intervals.of_sum, simplify=simplify_add, contract=contract_sum(+1))
 sub = elementwise("sub", np.subtract, lambda r, x, y: 1, lambda r, x, y: -1, element=lambda b, x, y: x - y, kinds="iufc",
-                  transpose=transpose_sum(-1), simplify=simplify_sub, contract=contract_sum(-1))
+                  transpose=transpose_sum(-1), bounds=intervals.of_difference, simplify=simplify_sub, contract=contract_sum(-1))
 mul = elementwise("mul", np.multiply, lambda r, x, y: y, lambda r, x, y: x, element=lambda b, x, y: x * y, kinds="iufc",
-                  transpose=transpose_mul, nonnegative=product_is_nonnegative, simplify=simplify_mul)
+                  transpose=transpose_mul, nonnegative=product_is_nonnegative, bounds=intervals.of_product, simplify=simplify_mul)
 div = elementwise("div", np.true_divide, element=lambda b, x, y: x / y, cost=4, domains=(REAL_LINE, POSITIVE), jvp=jvp_div,
                   transpose=lambda cts, inputs: [cts[0] / conj(inputs[1]), None], nonnegative=both, simplify=simplify_div)
 neg = elementwise("neg", np.negative, lambda r, x: -1, element=lambda b, x: -x, kinds="iufc",
-                  transpose=lambda cts, inputs: [-cts[0]], simplify=simplify_neg)
+                  transpose=lambda cts, inputs: [-cts[0]], bounds=lambda equation, x: (-x[1], -x[0]), simplify=simplify_neg)
 muladd = elementwise("muladd", lambda x, y, z: x * y + z, lambda r, x, y, z: y, lambda r, x, y, z: x, lambda r, x, y, z: 1, kinds="f",
                      element=lambda b, x, y, z: b.muladd(x, y, z))
 square = elementwise("square", np.square, lambda r, x: 2 * x, element=lambda b, x: x * x, kinds="iufc", nonnegative=always)
@@ -223,11 +224,11 @@ def mod_element(b, x, y):
 
 NONZERO = (0.7, 1.3)
 mod = elementwise("mod", np.remainder, lambda r, x, y: 1, lambda r, x, y: -floor(x / y), element=mod_element, cost=20, kinds="iuf",
-                  domains=(REAL_LINE, NONZERO), nonnegative=lambda equation, known: known(equation.inputs[1]))
+                  domains=(REAL_LINE, NONZERO), nonnegative=lambda equation, known: known(equation.inputs[1]), bounds=intervals.of_remainder)
 fmod = elementwise("fmod", np.fmod, lambda r, x, y: 1, lambda r, x, y: -trunc(x / y), cost=20, kinds="iuf",
                    domains=(REAL_LINE, NONZERO), nonnegative=lambda equation, known: known(equation.inputs[0]))
 floor_divide = elementwise("floor_divide", np.floor_divide, element=floor_divide_element, cost=25, kinds="iuf",
-                           domains=(REAL_LINE, NONZERO), nonnegative=both)
+                           domains=(REAL_LINE, NONZERO), nonnegative=both, bounds=intervals.of_quotient)
 floor = elementwise("floor", np.floor, kinds="f", nonnegative=both)
 ceil = elementwise("ceil", np.ceil, kinds="f", nonnegative=both)
 trunc = elementwise("trunc", np.trunc, kinds="f", nonnegative=both)

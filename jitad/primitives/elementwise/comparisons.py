@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from jitad.ir.intervals import of_choice
 from jitad.ir.program import Atom
 from jitad.ir.symbolic import Masked, Zero, is_zero
 from jitad.ir.types import BOOL, ArrayType, broadcast_shapes
@@ -113,7 +114,8 @@ def simplify_ne(inputs):
 
 select = elementwise("select", np.where, kinds=ALL, type=select_type, jvp=jvp_select, transpose=transpose_select,
                      element=lambda b, c, x, y: b.select(c, x, y),
-                     simplify=simplify_select, nonnegative=lambda equation, known: all(map(known, equation.inputs[1:])))
+                     simplify=simplify_select, nonnegative=lambda equation, known: all(map(known, equation.inputs[1:])),
+                     bounds=of_choice)
 select.samples = lambda rng, dtype: [([rng.random((2, 3)) < 0.5, sample(rng, dtype), sample(rng, dtype)], {})]
 
 
@@ -125,7 +127,7 @@ def both(equation, known) -> bool:
     return all(map(known, equation.inputs))
 
 
-def extremum(name, evaluate, wins, nonnegative):
+def extremum(name, evaluate, wins, nonnegative, bounds=None):
     """Declare the larger or smaller of two: its tangent is that of the operand selected, the mean of both where they are equal."""
 
     def jvp(inputs, tangents):
@@ -138,11 +140,11 @@ def extremum(name, evaluate, wins, nonnegative):
         parts = [t if is_zero(t) else select(taken, t * share, 0.0) for t, taken in ((tx, first | same), (ty, ~first))]
         return [result], [fit(add_tangents(*parts), result.type)]
 
-    primitive = elementwise(name, evaluate, kinds=ORDERED, arity=2, jvp=jvp, nonnegative=nonnegative)
+    primitive = elementwise(name, evaluate, kinds=ORDERED, arity=2, jvp=jvp, nonnegative=nonnegative, bounds=bounds)
     return primitive
 
 
-maximum = extremum("maximum", np.maximum, gt, either)
-minimum = extremum("minimum", np.minimum, lt, both)
+maximum = extremum("maximum", np.maximum, gt, either, bounds=lambda equation, x, y: (max(x[0], y[0]), max(x[1], y[1])))
+minimum = extremum("minimum", np.minimum, lt, both, bounds=lambda equation, x, y: (min(x[0], y[0]), min(x[1], y[1])))
 fmax = extremum("fmax", np.fmax, lambda x, y: gt(x, y) | isnan(y), either)
 fmin = extremum("fmin", np.fmin, lambda x, y: lt(x, y) | isnan(y), both)

@@ -9,6 +9,7 @@ import numpy as np
 
 from jitad.ir import errors
 from jitad.ir.facts import same
+from jitad.ir.intervals import of_operand
 from jitad.ir.lowering import Pointwise
 from jitad.ir.primitive import Primitive
 from jitad.ir.program import Literal, literal
@@ -117,6 +118,7 @@ convert = Primitive(
     samples=lambda rng, dtype: [([sample(rng, dtype)], {"dtype": np.dtype(to)}) for to in "dfDFl?"
                                 if not (np.dtype(dtype).kind == "c" and to in "dfl?")],
     nonnegative=lambda equation, known: known(equation.inputs[0]),
+    bounds=of_operand,
     pointwise=True,
     dtypes="dfDl?",
 )

@@ -9,6 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from jitad.ir import errors
+from jitad.ir.intervals import of_operand
 from jitad.ir.lowering import Pull
 from jitad.ir.primitive import Primitive
 from jitad.ir.program import Atom
@@ -134,6 +135,7 @@ slice_ = linear(Primitive(
     samples=lambda rng, dtype: [([sample(rng, dtype, shape=whole)], {"start": start, "shape": part, "step": step})
                                 for whole, start, part, step in SLICES],
     nonnegative=both,
+    bounds=of_operand,
     simplify=simplify_slice,
     structural=True,
     selecting=True,

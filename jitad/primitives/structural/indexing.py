@@ -14,6 +14,7 @@ from math import prod
 import numpy as np
 
 from jitad.ir import errors
+from jitad.ir.intervals import of_operand
 from jitad.ir.lowering import Pull, Scatter
 from jitad.ir.primitive import Primitive
 from jitad.ir.program import Atom
@@ -125,6 +126,7 @@ gather = linear(Primitive(
     samples=lambda rng, dtype: [([sample(rng, dtype, shape=shape), *draw_indices(rng, where, shape[:k])], {})
                                 for shape, k, where in PLACES],
     nonnegative=lambda equation, known: known(equation.inputs[0]),
+    bounds=of_operand,
     structural=True,
     selecting=True,
     dtypes=ANY,

@@ -12,6 +12,7 @@ from math import prod
 import numpy as np
 
 from jitad.ir import errors
+from jitad.ir.intervals import of_operand
 from jitad.ir.lowering import Pull
 from jitad.ir.primitive import Primitive
 from jitad.ir.program import Atom
@@ -100,6 +101,7 @@ broadcast = linear(Primitive(
     samples=lambda rng, dtype: [([sample(rng, dtype, shape=shape)], {"shape": to}) for shape, to in (
         ((), (2,)), ((3,), (2, 3)), ((2, 1), (4, 2, 3)), ((2, 3), (2, 3)), ((1, 1), (1, 5)), ((1,), (0,)))],
     nonnegative=both,
+    bounds=of_operand,
     simplify=simplify_broadcast,
     structural=True,
     dtypes=ANY,
@@ -160,6 +162,7 @@ reshape = linear(Primitive(
         ((2, 3), (6,)), ((4, 3), (2, 6)), ((2, 3), (2, 1, 3, 1)), ((2, 1, 3), (2, 3)), ((), (1, 1)), ((6, 5), (2, 3, 5)),
         ((0, 2), (3, 0)))],
     nonnegative=both,
+    bounds=of_operand,
     simplify=simplify_reshape,
     structural=True,
     dtypes=ANY,
@@ -221,6 +224,7 @@ transpose = linear(Primitive(
     samples=lambda rng, dtype: [([sample(rng, dtype, shape=(2, 3, 4)[:len(axes)])], {"axes": axes})
                                 for axes in ((1, 0), (2, 0, 1), (0, 2, 1), (0,))],
     nonnegative=both,
+    bounds=of_operand,
     simplify=simplify_transpose,
     summed=lambda equation, axes, alone: transposed(equation.outputs[0], axes, lambda x, axes: summed(x, axes, alone)),
     structural=True,
@@ -249,5 +253,6 @@ iota = Primitive(
     samples=lambda rng, dtype: [([], {"shape": shape, "axis": axis, "dtype": np.dtype(dtype)}) for shape, axis in (
         ((4,), 0), ((2, 3), 0), ((2, 3, 2), 1))],
     nonnegative=lambda equation, known: True,
+    bounds=lambda equation: (0, equation.params["shape"][equation.params["axis"]] - 1),
     dtypes="dfDl",
 )
