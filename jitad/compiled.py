@@ -20,6 +20,7 @@ from jitad.codegen.kernel import Kernel
 from jitad.frontend.arrays.array import Array
 from jitad.frontend.arrays.cells import refresh
 from jitad.frontend.tracing.captures import Captures, overlap
+from jitad.frontend.tracing.guards import Check
 from jitad.frontend.tracing.printing import printed
 from jitad.frontend.tracing.programs import Held, Leaf, Static, Traced, check_results, describe, trace_function
 from jitad.frontend.tracing.trace import Concretize, Trace, tracing
@@ -64,7 +65,7 @@ class Entry:
     changed: list[int]
     in_rows: list[int]
     written: list[np.ndarray]
-    check: Callable[[], bool]
+    check: Check
     derived: dict = field(default_factory=dict)
     called: bool = False
     shortcut: Callable[[tuple], Any] | None = None
@@ -165,18 +166,21 @@ class Compiled:
         return self if instance is None else functools.partial(self, instance)
 
     def __call__(self, *args, **kwargs):
-        if tracing():
-            return self.body(args, kwargs)
         try:
-            given, shortcuts = ((args, kwargs), self.named_shortcuts) if kwargs else (args, self.shortcuts)
-            for shortcut in shortcuts:
+            if kwargs:
+                given, shortcuts = (args, kwargs), self.named_shortcuts
+            else:
+                given, shortcuts = args, self.shortcuts
+            for shortcut in shortcuts:  # which decline in a trace
                 result = shortcut(given)
                 if result is not NotImplemented:
                     return result
-            return self.run(args, kwargs)
+            if not tracing():
+                return self.run(args, kwargs)
         except errors.RoomError:
             self.make_room(args, kwargs)
             return self(*args, **kwargs)
+        return self.body(args, kwargs)
 
     def run(self, args: tuple, kwargs: dict):
         """Run the kernel for these arguments, which is made if there is none."""
@@ -287,7 +291,7 @@ class Compiled:
                 captures.read("shape", array, None, array.shape)
         written = [array for array, _ in captures.written()]
         inputs = [(number, leaf.type.dtype) for number, leaf in enumerate(specs) if isinstance(leaf, Leaf)]
-        return Entry(traced, structures[0], inputs, list(changed), in_rows, written, captures.checker(traced.pinned))
+        return Entry(traced, structures[0], inputs, list(changed), in_rows, written, captures.check(traced.pinned))
 
 
 def found_by_name(module: str, name: str):
@@ -325,7 +329,7 @@ class Plan:
 
     def find(self, leaves: list) -> Entry | None:
         for entry in self.entries.get(self.values(leaves), ()):
-            if entry.check():
+            if entry.check.holds():
                 return entry
         return None
 

@@ -55,13 +55,13 @@ def closed(program: Program, arrays: dict[Var, np.ndarray]) -> Closed:
 def derived(entry: Entry, name: str, make: Callable) -> tuple[Closed, Closed]:
     """Return what ``make(program, active)`` makes of the Program of `entry`. Rules that are traced meanwhile may read from outside."""
     pair, check = entry.derived.get(name, (None, None))
-    if pair is None or not check():
+    if pair is None or not check.holds():
         program = entry.traced.program
         with Captures() as captures, Trace() as trace:
             made = make(program, [k < len(entry.inputs) for k in range(len(program.inputs))])
         arrays = {var: array for array, var in trace.inputs()}
         pair = tuple(closed(program, arrays) for program in made)
-        entry.derived[name] = pair, captures.checker(trace.pinned.values())
+        entry.derived[name] = pair, captures.check(trace.pinned.values())
     return pair
 
 

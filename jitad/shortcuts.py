@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from jitad.frontend.tracing.programs import Held
+from jitad.frontend.tracing.trace import running
 from jitad.frontend.tracing.trees import LEAF, MADE, SIZED, TreeDef, flatten
 from jitad.runtime.config import config
 from jitad.runtime.execute import as_input, runner
@@ -30,11 +31,12 @@ def make_shortcut(entry, args: tuple) -> Callable[[tuple], Any] | None:
     numbers = {number for number, _ in entry.inputs}
     if entry.written or not all(can_check(x, k in numbers) for k, x in enumerate(leaves)):
         return None
-    classes = [leaves[number].__class__ for number, _ in entry.inputs] + [np.ndarray] * len(entry.captured)
-    scope = {"kernel": runner(entry.kernel, tuple(classes), entry.workspaces), "ready": as_input, "check": entry.check, "config": config,
+    classes = [leaves[number].__class__ for number, _ in entry.inputs]
+    classes += [as_input(array, dtype).__class__ for array, dtype in entry.captured]
+    scope = {"kernel": runner(entry.kernel, tuple(classes), entry.workspaces), "ready": as_input, "running": running, "config": config,
              "counters": config.counters, "NotImplemented": NotImplemented, "ndarray": np.ndarray, "may_share": np.may_share_memory,
-             "contiguous": contiguous}
-    lines = [f"if config.check_nan or config.strict is not {config.strict} or config.memory != {config.memory!r} or not check(): {MISS}"]
+             "contiguous": contiguous, "mode": config.unchecked(), **entry.check.scope}
+    lines = [f"if running or config.mode is not mode: {MISS}", *unchanged(entry.check.source)]
     names: list[str] = []
     if treedef.flat and len(numbers) == len(leaves) and not entry.captured and not entry.changed and not entry.in_rows:
         operands = "*args"
@@ -43,18 +45,23 @@ def make_shortcut(entry, args: tuple) -> Callable[[tuple], Any] | None:
             return None
         for k, (array, dtype) in enumerate(entry.captured):
             scope[f"captured{k}"], scope[f"dtype{k}"] = array, dtype
-            names.append(f"ready(captured{k}, dtype{k})")
+            names.append(f"captured{k}" if as_input(array, dtype) is array else f"ready(captured{k}, dtype{k})")
         operands = ", ".join(names)
     places = {number: name for (number, _), name in zip(entry.inputs, names, strict=False)}
     changed = [places[number] for number in entry.changed]
     lines += [f"if {places[number]}.__class__ is not ndarray or not {places[number]}.flags.c_contiguous: {MISS}" for number in entry.in_rows]
     lines += [unshared(x, y) for x in changed for y in arrays(leaves, entry, names) if x != y]
-    lines += [f"outputs = kernel({operands})", f"if outputs is NotImplemented: outputs = kernel(*map(contiguous, ({operands},)))",
-              f"if outputs is NotImplemented: {MISS}", "counters.calls += 1"]
+    lines += [f"outputs = kernel({operands})", "if outputs is NotImplemented:", f"    outputs = kernel(*map(contiguous, ({operands},)))",
+              f"    if outputs is NotImplemented: {MISS}", "counters.calls += 1"]
     lines += [f"{name}[...] = outputs[{k}]" for k, name in enumerate(changed, entry.treedef.size)]
     lines += result(entry, scope)
     exec("def call(args):\n    " + "\n    ".join(lines), scope)
     return scope["call"]
+
+
+def unchanged(source: str) -> list[str]:
+    """Return the lines that see to it that what was read from outside is as it was."""
+    return [] if source == "True" else ["try:", f"    if not ({source}): {MISS}", f"except Exception: {MISS}"]
 
 
 def contiguous(x):

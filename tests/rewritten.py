@@ -33,7 +33,7 @@ class Trial:
         self.leaves, treedef = flatten(args)
         with Captures() as self.captures:
             self.traced = trace_function(lambda *a: rewrite(function)(*a), [describe(x) for x in self.leaves], treedef)
-        self.valid = self.captures.checker(self.traced.pinned)
+        self.valid = self.captures.check(self.traced.pinned).holds
 
     def value(self):
         arguments = [np.asarray(x) for x in self.leaves if not isinstance(describe(x), tuple) or hasattr(describe(x), "type")]

@@ -1,9 +1,13 @@
 """The short way from a call to a kernel: who may take it, and that it does what the long way does."""
 
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 import pytest
 
 import jitad
+from jitad.codegen.kernel import to_module
+from jitad.pipeline import to_loops
 
 
 def shortened(function, *args, static_argnums=()):
@@ -86,3 +90,52 @@ def test_keywords():
     np.testing.assert_array_equal(compiled(x), x**2)
     with pytest.raises(TypeError, match="unexpected keyword"):
         compiled(x, z=1)
+
+
+def test_what_is_read_from_outside():
+    scales, slopes, x = {"one": np.array(2.0)}, np.ones(3), np.arange(3.0)
+    compiled, short = shortened(lambda x: scales["one"] * slopes @ x, x)
+    assert short(x) == 6
+    scales["one"][()], slopes[2] = 3.0, 0.0
+    assert short(x) == 3
+    scales["one"] = np.array(1.0)
+    assert short(x) is NotImplemented and compiled(x) == 1
+    del scales["one"]
+    assert compiled.shortcuts[0]((x,)) is NotImplemented
+    with pytest.raises(KeyError, match="one"):
+        compiled(x)
+
+
+def test_settings():
+    x = np.zeros(2)
+    compiled, short = shortened(lambda x: x / x, x + 1)
+    for name, value, before in (("check_nan", True, False), ("strict", True, False), ("memory", "1MB", None)):
+        setattr(jitad.config, name, value)
+        try:
+            assert short(x + 1) is NotImplemented
+        finally:
+            setattr(jitad.config, name, before)
+        np.testing.assert_array_equal(short(x + 1), x + 1)
+
+
+def test_traces_in_other_threads():
+    compiled, short = shortened(lambda x: x * 2, 1.0)
+
+    def f(x):
+        with ThreadPoolExecutor(1) as pool:
+            assert pool.submit(short, 3.0).result() is NotImplemented and pool.submit(compiled, 3.0).result() == 6
+        return compiled(x) + compiled(1.0)
+
+    assert jitad.jit(f)(2.0) == 6 and short(3.0) == 6
+
+
+def test_who_keeps_the_gil():
+    """Threads of others run while a kernel does, unless it is over before they could start."""
+    def decay(x, n):
+        while x > n:
+            x = x / 2
+        return x
+
+    for function, args, releases in ((np.sum, (np.ones(10),), False), (np.sum, (np.ones(10_000),), True), (decay, (8.0, 1.0), True)):
+        module = to_module(to_loops(jitad.trace(function)(*args)), "kernel", strict=False)
+        assert ("PyEval_SaveThread" in str(module)) == releases

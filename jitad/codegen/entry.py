@@ -2,8 +2,8 @@
 
 In: the body of a kernel. Out: a function ``entry(table, arguments, count) -> object`` by CPython's vectorcall convention, and Python
 functions bound to it. It takes arrays and numbers, and returns a tuple of new arrays and NumPy scalars, or `NotImplemented` if an argument
-is not of the exact class, dtype, shape and layout. Invariant: the GIL is released while the body runs; the code holds no
-address: objects come from the table, a tuple, and functions of CPython and NumPy are symbols.
+is not of the exact class, dtype, shape and layout. Invariant: the GIL is released while a body runs that is not over at once; the code
+holds no address: objects come from the table, a tuple, and functions of CPython and NumPy are symbols.
 """
 
 from __future__ import annotations
@@ -91,12 +91,13 @@ def bind(address: int, inputs: Sequence[ArrayType], outputs: Sequence[ArrayType]
     return create(ctypes.addressof(method_at(address)), table, None, None)
 
 
-def emit_entry(body: ir.Function, name: str, inputs: Sequence[ArrayType], outputs: Sequence[ArrayType], work_bytes: int, shared: bool) -> None:
-    """Emit the entry of `body` in its module; if it is `shared`, several threads may run it together.
+def emit_entry(body: ir.Function, name: str, inputs: Sequence[ArrayType], outputs: Sequence[ArrayType], work_bytes: int, shared: bool,
+               brief: bool) -> None:
+    """Emit the entry of `body` in its module; if it is `shared`, several threads may run it together, and if it is `brief`, it keeps the GIL.
 
     If the body needs more workspace than fits on the stack, the entry takes one more argument: a uint8 array that is large enough.
     """
-    EntryEmitter(body, name, inputs, outputs, work_bytes).emit(shared)
+    EntryEmitter(body, name, inputs, outputs, work_bytes).emit(shared, brief)
 
 
 class EntryEmitter:
@@ -111,7 +112,7 @@ class EntryEmitter:
         self.mismatch = self.function.append_basic_block("mismatch")
         self.failed = self.function.append_basic_block("failed")
 
-    def emit(self, shared: bool) -> None:
+    def emit(self, shared: bool, brief: bool) -> None:
         b = self.builder
         takes_workspace = self.work_bytes > STACK_BYTES
         self.require(b.icmp_signed("==", self.count, ir.Constant(I64, len(self.inputs) + takes_workspace)))
@@ -125,12 +126,13 @@ class EntryEmitter:
             workspace = self.field(self.argument(len(self.inputs)), DATA)
         else:
             workspace = room(b, I8, max(self.work_bytes, 1), align=64)
-        thread = self.call("PyEval_SaveThread")
+        thread = None if brief else self.call("PyEval_SaveThread")
         threads = team.call(b, team.ENTER) if shared else ir.Constant(I32, 1)
         status = b.call(self.body, [*pointers, *targets, workspace, threads])
         if shared:
             team.call(b, team.LEAVE, threads)
-        self.call("PyEval_RestoreThread", thread)
+        if not brief:
+            self.call("PyEval_RestoreThread", thread)
         with b.if_then(b.icmp_signed("!=", status, ir.Constant(I32, 0)), likely=False):
             self.fail(status)
         b.ret(self.results(arrays, targets))

@@ -1,7 +1,8 @@
 """Kernels: `Loops` compiled to object code, and object code that can be called.
 
 In: `Loops`. Out: `Code`, which any process on the same kind of machine can load, and of that a `Kernel`. Invariant: a kernel's inputs and
-outputs are C-contiguous arrays of exactly the declared types, and scalars where the shape is (); the GIL is released while it runs.
+outputs are C-contiguous arrays of exactly the declared types, and scalars where the shape is (); the GIL is released while it runs, unless that takes
+less than releasing it.
 """
 
 from __future__ import annotations
@@ -21,6 +22,9 @@ from jitad.codegen.threads import team
 from jitad.ir.types import ArrayType
 from jitad.lower.grammar.loops import Loops, Nest, Repeat, Step
 from jitad.lower.grammar.walk import children, expressions, is_shared
+from jitad.lower.schedule.effort import most_work
+
+BRIEF = 2000  # additions, less than a microsecond
 
 
 @dataclass(frozen=True)
@@ -63,7 +67,8 @@ def to_module(loops: Loops, name: str, strict: bool) -> ir.Module:
     body = emit_body(module, loops, f"{name}.body", strict)
     elementary.entered(body, body_name(name), "external")
     inputs, outputs = ([buffer.type for buffer in buffers] for buffers in (loops.inputs, loops.outputs))
-    entry.emit_entry(body, name, inputs, outputs, loops.work_bytes, is_shared(loops.steps))
+    shared = is_shared(loops.steps)
+    entry.emit_entry(body, name, inputs, outputs, loops.work_bytes, shared, brief=not shared and most_work(loops.steps) < BRIEF)
     return module
 
 

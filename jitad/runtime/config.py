@@ -98,6 +98,8 @@ class Config:
         threads that you have made. One kernel at a time uses several. Results are the same for any number of them. ``JITAD_THREADS``.
     counters
         `Counters` of traces, compilations, loads from disk and calls of kernels in this process.
+    mode
+        What a kernel is compiled for and may be called under without looking at its results: one object for all that are equal, else None.
 
     Examples
     --------
@@ -119,12 +121,21 @@ class Config:
     memory: int | str | None = field(default_factory=lambda: os.environ.get("JITAD_MEMORY") or None)
     threads: int | None = field(default_factory=lambda: thread_count(os.environ.get("JITAD_THREADS")))
     counters: Counters = field(default_factory=Counters)
+    mode: tuple | None = field(init=False, repr=False, compare=False)
 
     def __setattr__(self, name: str, value):
         if name == "threads":
             value = thread_count(value)
             team.settle(value)
         super().__setattr__(name, value)
+        if name != "mode" and "counters" in self.__dict__:
+            self.mode = None if self.check_nan else self.unchecked()
+
+    def unchecked(self) -> tuple:
+        """Return the `mode` there is without `check_nan`."""
+        mode = self.strict, self.memory
+        return MODES.setdefault(mode, mode)
 
 
+MODES: dict[tuple, tuple] = {}
 config = Config()

@@ -12,13 +12,13 @@ import copy
 import threading
 import types
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from operator import is_
 
 import numpy as np
 
 from jitad.frontend.arrays.cells import captured, is_traced
-from jitad.frontend.tracing.guards import Guard, compile_check
+from jitad.frontend.tracing.guards import Check, Guard
 from jitad.frontend.tracing.trace import Trace, current_trace, home_trace, outermost_trace, pin
 from jitad.ir import errors
 
@@ -84,9 +84,9 @@ class Captures:
         if isinstance(error, errors.JitadError):
             self.explain(error, traceback)
 
-    def checker(self, pinned: Iterable[tuple[np.ndarray, np.ndarray]] = ()) -> Callable[[], bool]:
-        """Return a function that tells whether all that was read is unchanged, and so are the `pinned` arrays (array, copy)."""
-        return compile_check([*self.guards.values(), *[Guard("bytes", array, None, copy) for array, copy in pinned]])
+    def check(self, pinned: Iterable[tuple[np.ndarray, np.ndarray]] = ()) -> Check:
+        """Return what tells whether all that was read is unchanged, and so are the `pinned` arrays (array, copy)."""
+        return Check([*self.guards.values(), *[Guard("bytes", array, None, copy) for array, copy in pinned]])
 
     def written(self) -> list[tuple[np.ndarray, object]]:
         """Return the captured arrays that the function changed in place, each with the traced array that holds its new values.

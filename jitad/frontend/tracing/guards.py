@@ -1,8 +1,8 @@
 """Guards: is what a trace has read from outside still as it was?
 
-In: `Guard` records, each a place in a Python object and the value found there. Out: one compiled function that tells whether all of
-them still hold, at the price of one load and one comparison each. Numbers and strings are compared by type and value,
-everything else by identity; containers that were read as a whole element by element.
+In: `Guard` records, each a place in a Python object and the value found there. Out: a `Check` that tells whether all of them still
+hold, at the price of one load and one comparison each: as a function, and as source for generated ones. Numbers and strings are
+compared by type and value, everything else by identity; containers that were read as a whole element by element.
 """
 
 from __future__ import annotations
@@ -75,38 +75,48 @@ def test(c, k, v):
         return {source}
     except Exception:
         return False
-""", "test")
+""", "test", {"same": same, "same_elements": same_elements, "same_bytes": same_bytes})
 
 
-def compile_check(guards: Iterable[Guard]) -> Callable[[], bool]:
-    """Return the function that tells whether all `guards` hold."""
-    names: dict[str, Any] = {}
-    numbers: dict[tuple[str, int], str] = {}
+class Check:
+    """Whether all `guards` hold.
 
-    def name(kind: str, value) -> str:
-        text = numbers.setdefault((kind, id(value)), f"{kind}{len(numbers)}")
-        names[text] = value
-        return text
+    Attributes
+    ----------
+    source
+        The Python expression that tells, in the names of `scope`. If it raises, they do not.
+    """
 
-    tests = [guard.test(name("c", guard.container), key_source(guard.key, name), name("v", guard.value)) for guard in guards]
-    source = f"""
-def bind({', '.join(names)}):
-    def check():
-        try:
-            return {' and '.join(tests) or 'True'}
-        except Exception:
-            return False
-    return check
-"""
-    return compiled(source, "bind")(**names)
+    def __init__(self, guards: Iterable[Guard]):
+        self.scope: dict[str, Any] = {"same": same, "same_elements": same_elements, "same_bytes": same_bytes}
+        numbers: dict[tuple[str, int], str] = {}
+
+        def name(kind: str, value) -> str:
+            text = numbers.setdefault((kind, id(value)), f"{kind}{len(numbers)}")
+            self.scope[text] = value
+            return text
+
+        tests = [guard.test(name("c", guard.container), key_source(guard.key, name), name("v", guard.value)) for guard in guards]
+        self.source = " and ".join(tests) or "True"
+
+    @functools.cached_property
+    def holds(self) -> Callable[[], bool]:
+        """The function that tells."""
+        return compiled(f"""
+def holds():
+    try:
+        return {self.source}
+    except Exception:
+        return False
+""", "holds", self.scope)
 
 
 def key_source(key, name: Callable[[str, Any], str]) -> str:
     return repr(key) if type(key) in (str, int) else name("k", key)
 
 
-def compiled(source: str, name: str):
-    scope = {"same": same, "same_elements": same_elements, "same_bytes": same_bytes}
+def compiled(source: str, name: str, scope: dict[str, Any]):
+    scope = dict(scope)
     exec(source, scope)
     return scope[name]
 

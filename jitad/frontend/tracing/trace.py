@@ -38,6 +38,7 @@ class _Stack(threading.local):
 
 
 _stack = _Stack()
+running: list[Trace] = []  # of all threads: none traces while it is empty
 
 
 def current_trace() -> Trace | None:
@@ -154,6 +155,7 @@ class Trace:
 
     def __enter__(self) -> Trace:
         _stack.traces.append(self)
+        running.append(self)
         self.recorder.__enter__()
         self.alive = True
         return self
@@ -161,7 +163,7 @@ class Trace:
     def __exit__(self, *exc) -> None:
         self.alive = False
         self.recorder.__exit__()
-        _stack.traces.pop()
+        running.remove(_stack.traces.pop())
         for key in list(self.captured) if exc[0] is None else ():
             self.check_unchanged(key)
         self.snapshots.clear()

@@ -4,14 +4,18 @@ In: steps. Out: the same steps, with `plain` set on nests that take next to no t
 (see `jitad.lower.schedule.jamming`). Nests that sum up are never plain, so that the order in which they add does not depend on what else the
 kernel does.
 Invariant: what is computed stays the same, but for the order in which jammed sums are added up.
+
+`most_work` tells how much work steps are at most.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator
 
+from jitad.ir.lowering import UNBOUNDED
 from jitad.lower.grammar.counting import count_call, usual_trips
-from jitad.lower.grammar.loops import Call, Nest, Repeat, Step
+from jitad.lower.grammar.loops import Call, Choice, Nest, Repeat, Step
 from jitad.lower.grammar.walk import children
 from jitad.lower.schedule.jamming import best_jam
 from jitad.lower.schedule.threads import work
@@ -31,6 +35,21 @@ def spend_effort(steps: Iterable[Step]) -> None:
             nest.plain = PLAIN * least < total and not any(reduction.is_sum for reduction in nest.reductions)
             if MUCH * weight > total:
                 nest.jam = best_jam(nest)
+
+
+def most_work(steps: Iterable[Step]) -> float:
+    """Return about how much work steps are if all loops make all their trips; infinity where that is not known, or surely much."""
+    most = 0.0
+    for step in steps:
+        if isinstance(step, Nest):
+            most += work(step)
+        elif isinstance(step, Repeat) and step.counter.length != UNBOUNDED:
+            most += step.counter.length * (1 + sum(map(most_work, children(step))))
+        elif isinstance(step, Choice):
+            most += sum(map(most_work, children(step)))
+        else:
+            return math.inf
+    return most
 
 
 def weights(steps: Iterable[Step], times: int) -> Iterator[tuple[int, Nest | Call]]:
