@@ -244,9 +244,10 @@ class Compiled:
 
     def trace(self, plan: Plan, leaves: list, treedef: TreeDef) -> Entry:
         """Trace with these arguments; leaves whose values Python turns out to need become static."""
+        refusal: Exception | None = None
         while True:
             specs = [spec(x, number in plan.static) for number, x in enumerate(leaves)]
-            trace = Trace(plan.room, plan.apart)
+            trace = Trace(plan.room, plan.apart, plan.counts_are_results or refusal is not None)
             try:
                 with collection.of_young_objects():
                     entry = self.trace_once(specs, treedef, trace)
@@ -259,7 +260,14 @@ class Compiled:
                 if plan.apart:
                     raise
                 plan.apart = True
+            except Exception as error:
+                if refusal is not None:
+                    raise refusal from refusal.__cause__
+                if plan.counts_are_results or not errors.is_about_values(error):
+                    raise
+                refusal = error
             else:
+                plan.counts_are_results |= refusal is not None
                 plan.add(leaves, entry)
                 return entry
 
@@ -314,12 +322,14 @@ class Plan:
     """The entries of one signature, by the values of the leaves that had to be static.
 
     `room` is how many times as many elements as usual lists of unknown length have room for, `apart` whether first trips of loops are traced
-    apart from the others because what they change is needed afterwards.
+    apart from the others because what they change is needed afterwards, `counts_are_results` whether arrays of integers and booleans are made
+    for traced values.
     """
 
     def __init__(self):
         self.room = 1
         self.apart = False
+        self.counts_are_results = False
         self.static: frozenset[int] = frozenset()
         self.entries: dict[tuple, list[Entry]] = {}
 

@@ -108,6 +108,13 @@ class ConcreteValueError(TypeError):
     """Python asked for the value of an array that is only known when the kernel runs."""
 
 
+def is_about_values(error: BaseException | None) -> bool:
+    """Return whether an error says, or comes from one that says, that the value of an array was asked for."""
+    while error is not None and not isinstance(error, ConcreteValueError):
+        error = error.__cause__ or error.__context__
+    return error is not None
+
+
 class ControlFlowError(TypeError):
     """A branch or a loop that cannot be decided while tracing, and cannot be staged."""
 

@@ -27,7 +27,7 @@ from jitad.frontend.source import recursion
 from jitad.frontend.tracing.captures import CONTAINERS, Captures, active
 from jitad.frontend.tracing.growable import Growable
 from jitad.frontend.tracing.guards import same
-from jitad.frontend.tracing.trace import current_trace
+from jitad.frontend.tracing.trace import counts_are_results, current_trace
 from jitad.frontend.variants import Variant, settled
 from jitad.ir.libraries import is_library
 
@@ -137,7 +137,7 @@ class Stage(Operators):
 
     def made(self, value):
         """Return what the function has made, arrays of real and complex numbers as ones to which traced values can be written."""
-        return written(sys.getrefcount(value) <= UNSHARED, value, "fc")
+        return written(sys.getrefcount(value) <= UNSHARED, value, "fciub" if active.captures and counts_are_results() else "fc")
 
     def buffer(self, value):
         """Return what the function has made and assigns elements to: arrays of integers and booleans also."""

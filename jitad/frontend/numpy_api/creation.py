@@ -20,7 +20,7 @@ from jitad.frontend.arrays.ragged import Ragged
 from jitad.frontend.numpy_api.operands import asarray, filled
 from jitad.frontend.numpy_api.table import implements
 from jitad.frontend.operations.promotion import contains_traced, whole
-from jitad.frontend.tracing.trace import current_trace
+from jitad.frontend.tracing.trace import counts_are_results, current_trace
 from jitad.ir import errors
 
 READERS: dict[Callable, Callable] = {}
@@ -104,9 +104,9 @@ for kind in {np.dtype(code).type for code in "?bhilqBHILQfdFD"}:
 
 def holds_numbers(dtype: np.dtype) -> bool:
     """Return whether arrays of a dtype are for results. Those of integers and booleans are for indices and masks: they stay NumPy's,
-    since the course of a trace may depend on what they hold.
+    since the course of a trace may depend on what they hold, unless it has turned out that traced values are written to some.
     """
-    return dtype.kind in "fc"
+    return dtype.kind in ("fciub" if counts_are_results() else "fc")
 
 
 def redirect_buffer(function: Callable) -> None:

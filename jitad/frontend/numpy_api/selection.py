@@ -10,12 +10,13 @@ from jitad.frontend.numpy_api.operands import along, asarray, flat_unless, rearr
 from jitad.frontend.numpy_api.reductions import truth
 from jitad.frontend.numpy_api.table import implements, named
 from jitad.frontend.operations.promotion import contains_traced, to_atom, whole
+from jitad.frontend.tracing.concrete import values
 from jitad.ir import errors
 from jitad.ir.types import broadcast_shapes
 from jitad.primitives.selections import select_terms
 
 MASK_ADVICE = ("its shape depends on values that are only known when the kernel runs; compute on whole arrays and select with "
-               "np.where(mask, ..., ...), or reduce with the argument where=mask")
+               "np.where(mask, ..., ...), reduce with the argument where=mask, or give indices as a tuple that is a static argument")
 
 # --- by condition -----------------------------------------------------------------------------------------------------------
 
@@ -62,17 +63,21 @@ def piecewise(x, condlist, funclist, *args, **kw):
     return np.broadcast_to(result, x.shape)
 
 
-def refuse(function) -> None:
+def only_of_known(function) -> None:
+    """Let a function whose result has a shape that depends on values be called with those that are known while the function is traced."""
     name = f"np.{function.__name__}"
 
     @implements(function)
     def shape_unknown(*args, **kwargs):
-        raise errors.ConcreteValueError(f"{name} of a traced array: {MASK_ADVICE}")
+        try:
+            return function(*values(args, name), **values(kwargs, name))
+        except errors.ConcreteValueError:
+            raise errors.ConcreteValueError(f"{name} of a traced array: {MASK_ADVICE}") from None
 
 
 for function in named("unique_all", "unique_counts", "unique_inverse", "unique_values",
                       "trim_zeros", "union1d", "intersect1d", "setdiff1d", "setxor1d"):
-    refuse(function)
+    only_of_known(function)
 
 # --- by index ---------------------------------------------------------------------------------------------------------------
 

@@ -225,5 +225,5 @@ def broadcast_atom(x: Atom, shape: tuple[int, ...]) -> Atom:
 
 def writable(out) -> View:
     if not isinstance(out, View):
-        raise errors.TypeError(NO_OUT)
+        raise errors.ConcreteValueError(NO_OUT)
     return out

@@ -339,7 +339,7 @@ def value_name(name: str) -> str:
 
 def makes(node) -> bool:
     """Return whether the value of an expression may be a new array."""
-    return isinstance(node, ast.Call | ast.BinOp | ast.UnaryOp) and not is_constant(node)
+    return isinstance(node, ast.Call | ast.BinOp | ast.UnaryOp | ast.Compare) and not is_constant(node)
 
 
 def as_list(node) -> list:

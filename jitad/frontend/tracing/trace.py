@@ -51,6 +51,11 @@ def runs_apart() -> bool:
     return _stack.traces[0].apart
 
 
+def counts_are_results() -> bool:
+    """Return whether arrays of integers and booleans that the function makes are for traced values too."""
+    return _stack.traces[0].counts_are_results
+
+
 def home_trace() -> Trace | None:
     """Return the innermost trace of this thread that is one of a function, None outside of any."""
     return _stack.traces[-1].home if _stack.traces else None
@@ -122,12 +127,15 @@ class Trace:
         The calls that are running of functions that call themselves, by the traces that they were made in.
     apart
         Whether first trips of loops that change arrays from before, under names that have others later, are run apart. Also on the outermost.
+    counts_are_results
+        Whether arrays of integers and booleans that the function makes, and may write to, are for traced values too. Also on the outermost.
     in_rows
         Whether what the function does is known only for arguments in C order. Also on the outermost.
     """
 
-    def __init__(self, room: int = 1, apart: bool = False):
+    def __init__(self, room: int = 1, apart: bool = False, counts_are_results: bool = False):
         self.apart = apart
+        self.counts_are_results = counts_are_results
         self.in_rows = False
         self.marks: list = []
         self.log = None
