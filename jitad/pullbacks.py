@@ -15,11 +15,11 @@ import numpy as np
 
 from jitad.compiled import Compiled, Entry, as_result
 from jitad.frontend.arrays.array import to_atom
-from jitad.frontend.arrays.ragged import Ragged, counts_among
+from jitad.frontend.arrays.ragged import counts_among
 from jitad.frontend.tracing.captures import Captures
 from jitad.frontend.tracing.programs import Leaf, describe
 from jitad.frontend.tracing.trace import Trace, current_trace
-from jitad.frontend.tracing.trees import TreeDef, flatten, parts_of, sized_nodes, unflatten
+from jitad.frontend.tracing.trees import SIZED, TreeDef, flatten, parts_of, sized_nodes, unflatten
 from jitad.frontend.tracing.trees import structure as structure_of
 from jitad.functional.inner import check_differentiable, present
 from jitad.functional.reverse import Budget
@@ -90,13 +90,10 @@ def apply(linear: Closed, residuals: list, values: list) -> tuple[bool, list]:
 
 def flattened(tree: Any, structure: TreeDef, value: Sequence) -> tuple[list, TreeDef]:
     """Return the leaves of a cotangent and its structure, in which arrays have the room that those of the value have, whose leaves are given."""
-    if structure.cls is Ragged and isinstance(tree, np.ndarray):
-        room, *extents = value
-        if tree.shape != tuple(extents):
-            raise errors.ValueError(f"the cotangent has shape {tree.shape}; it must have that of the value, {tuple(map(int, extents))}")
-        padded = np.zeros(room.shape, tree.dtype)
-        padded[tuple(map(slice, extents))] = tree
-        return [padded, *extents], structure
+    sized = SIZED.get(structure.cls)
+    if sized is not None:
+        filled = sized.fill(structure.keys, value, tree)
+        return flatten(tree) if filled is None else (filled, structure)
     found = parts_of(tree)
     if not sized_nodes(structure) or found is None or len(found[1]) != len(structure.children):
         return flatten(tree)

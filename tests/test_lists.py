@@ -1,11 +1,14 @@
 """Lists that staged loops and branches append to, whose lengths may only be known when the compiled function runs."""
 
+from collections import deque
+
 import numpy as np
 import pytest
 from staged import check
 
 import jitad
 from jitad.ir import errors
+from jitad.testing import check_grads
 
 X = np.sin(7 * np.linspace(0.113, 2.0, 20)) + 1.1
 
@@ -324,3 +327,27 @@ def test_what_was_chosen_may_be_changed_if_the_rest_is_not_used():
         return t * config["gain"] + y + u
 
     check(f, X)
+
+def test_deques_count_as_arrays():
+    def f(x):
+        window, total = deque([x[0, 0]], maxlen=3), 0.0
+        for k in range(20):
+            window.append(x[0, 1] * k)
+            total += np.mean(window) if len(window) == 3 else max(window)
+        return total, np.array(window), np.diff(window), np.concatenate([window, x[0]]), np.maximum(window, 1.0)
+
+    x = np.array([[1.0, 2.0], [4.0, 5.0]])
+    for got, wanted in zip(jitad.jit(f)(x), f(x), strict=True):
+        np.testing.assert_allclose(got, wanted, rtol=1e-13)
+    check_grads(f, (x,))
+
+
+def test_values_of_dicts():
+    def f(x):
+        parts = {"a": x[0, 0], "b": x[0, 1] ** 2, "c": -x[1, 1]}
+        return max(parts.values()), sum(parts.values()), min(parts.values()), np.array(sorted(parts.values()))
+
+    x = np.array([[1.0, 2.0], [4.0, 5.0]])
+    for got, wanted in zip(jitad.jit(f)(x), f(x), strict=True):
+        np.testing.assert_allclose(got, wanted, rtol=1e-13)
+    check_grads(f, (x,))

@@ -199,6 +199,28 @@ def test_forward_against_reverse(program):
     same(again, moved)
 
 
+def test_pullbacks_of_lists():
+    def powers(x, n):
+        out, v = [], x
+        while v < n:
+            out.append((v, [v * v, 2.0 * v]))
+            v = v * 1.5
+        return {"powers": out, "last": v}
+
+    value, pullback = jitad.vjp(powers, 1.1, 20.0)
+    seeds = np.random.default_rng(0).normal(size=(len(value["powers"]), 3))
+    cotangent = {"powers": [(a, [b, c]) for a, b, c in seeds], "last": 0.5}
+    _, moved = jitad.jvp(powers, (1.1, 20.0), (1.0, 0.0))
+    expected = 0.5 * moved["last"] + sum(w @ np.array([u, *v]) for w, (u, v) in zip(seeds, moved["powers"], strict=True))
+    np.testing.assert_allclose(pullback(cotangent), (expected, 0.0))
+    for other in ([*cotangent["powers"], cotangent["powers"][0]], [(a, b) for a, (b, _) in cotangent["powers"]], np.ones(3)):
+        with pytest.raises(errors.TypeError, match="list of a length known at run time"):
+            pullback({"powers": other, "last": 0.5})
+    value, pullback = jitad.vjp(powers, 30.0, 20.0)
+    assert value["powers"] == []
+    assert pullback({"powers": [], "last": 1.0}) == (1.0, 0.0)
+
+
 def test_what_is_not_known():
     value, pullback = jitad.vjp(growing, X)
     with pytest.raises(errors.ValueError, match="the cotangent has shape"):

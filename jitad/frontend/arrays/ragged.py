@@ -314,8 +314,20 @@ def put_together(keys: tuple, children: list):
     return trimmed(values, tuple(known)) if None not in known else Ragged(values, extents)
 
 
+def fill(keys: tuple, children: list, other) -> list | None:
+    """Return an array of known extents as the elements and extents of one with more room."""
+    room, *extents = children
+    if not isinstance(other, np.ndarray):
+        return None
+    if other.shape != tuple(extents):
+        raise errors.ValueError(f"the cotangent has shape {other.shape}; it must have that of the value, {tuple(map(int, extents))}")
+    padded = np.zeros(room.shape, other.dtype)
+    padded[tuple(map(slice, extents))] = other
+    return [padded, *extents]
+
+
 RUN_TIME = ("run-time extents",)
-treat_as_sized(Ragged, taken_apart, Sized(put_together, None))
+treat_as_sized(Ragged, taken_apart, Sized(put_together, None, fill))
 
 
 def counts_among(treedef: TreeDef) -> frozenset[int]:

@@ -12,7 +12,7 @@ import cmath
 import functools
 import math
 import operator
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, MappingView
 
 import numpy as np
 
@@ -44,7 +44,7 @@ def replaces(*functions: Callable) -> Callable:
 def guarded(function: Callable, replacement: Callable) -> Callable:
     @functools.wraps(function, updated=())
     def call(*args, **kwargs):
-        if args and isinstance(args[0], Iterator):
+        if args and isinstance(args[0], Iterator | MappingView):
             args = list(args[0]), *args[1:]
         return replacement(*args, **kwargs) if contains_traced(args) else function(*args, **kwargs)
 

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from jitad.frontend.arrays.array import FUNCTIONS
 from jitad.frontend.arrays.ragged import Ragged
 from jitad.frontend.numpy_api.operands import asarray
-from jitad.frontend.operations.promotion import contains_traced, whole
+from jitad.frontend.operations.promotion import NESTS, contains_traced, whole
 
 
 def looking_inside(function: Callable, implementation: Callable) -> Callable:
@@ -33,7 +33,7 @@ def reading_lists(ufunc: Callable) -> Callable:
     indexing = ufunc.__name__ == "at"
 
     def read(place: int, x):
-        if not isinstance(x, list | tuple) or not contains_traced(x) or indexing and place == 1 and isinstance(x, tuple):
+        if not isinstance(x, NESTS) or not contains_traced(x) or indexing and place == 1 and isinstance(x, tuple):
             return x  # a tuple that addresses elements is an index for each axis, not an array
         return asarray(x)
 

@@ -1,6 +1,6 @@
 """Operands and their dtypes: NumPy's promotion (NEP 50), applied to atoms.
 
-In: traced arrays, NumPy arrays and scalars, Python scalars, and nests of lists and tuples of them. Out: atoms. An operand's
+In: traced arrays, NumPy arrays and scalars, Python scalars, and nests of lists, tuples and deques of them. Out: atoms. An operand's
 *kind* is the key to all decisions: its dtype, or for Python's numbers int, float or complex, which adapt to the dtypes they meet.
 """
 
@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import functools
 import warnings
+from collections import deque
 
 import numpy as np
 
@@ -24,6 +25,7 @@ from jitad.primitives.structural.boxes import concatenate
 
 PYTHON_DTYPES = {bool: BOOL, int: np.dtype(np.int64), float: np.dtype(np.float64), complex: np.dtype(np.complex128)}
 OPERANDS = (View, np.ndarray, np.generic)
+NESTS = (list, tuple, deque)  # what NumPy reads as an array element by element
 ONES = {int: 1, float: 1.0, complex: 1j}
 
 
@@ -38,7 +40,7 @@ def as_operand(x):
     """Return `x` if it is a traced array, a NumPy array or a scalar, otherwise what NumPy would make of it, or raise `TypeError`."""
     if isinstance(x, OPERANDS) or type(x) in KINDS:
         return x
-    if isinstance(x, list | tuple):
+    if isinstance(x, NESTS):
         return from_nest(x)
     if isinstance(x, int | float | complex):
         return next(kind(x) for kind in (int, float, complex) if isinstance(x, kind))
@@ -105,8 +107,8 @@ def promote(*xs) -> list[Atom]:
 
 
 def contains_traced(x) -> bool:
-    """Return whether `x` is a traced array or a nest of lists and tuples with one."""
-    if isinstance(x, list | tuple):
+    """Return whether `x` is a traced array or a nest of sequences with one."""
+    if isinstance(x, NESTS):
         return hasattr(x, "as_array") or any(map(contains_traced, x))
     return isinstance(x, View)
 
@@ -117,9 +119,9 @@ def whole(x):
 
 
 def from_nest(x):
-    """Return a nest of lists and tuples as one array, as ``np.array`` would: traced if one of its leaves is."""
+    """Return a nest of sequences as one array, as ``np.array`` would: traced if one of its leaves is."""
     x = whole(x)
-    if not isinstance(x, list | tuple):
+    if not isinstance(x, NESTS):
         return x
     if not contains_traced(x):
         array = np.asarray(x)
@@ -136,7 +138,7 @@ def from_nest(x):
 def nest_shape(x, leaves: list) -> tuple[int, ...]:
     """Append the leaves of a nest to `leaves` and return its shape."""
     x = whole(x)
-    if not isinstance(x, list | tuple) or not contains_traced(x):
+    if not isinstance(x, NESTS) or not contains_traced(x):
         leaves.append(as_operand(x))
         return np.shape(leaves[-1]) if not isinstance(leaves[-1], View) else leaves[-1].type.shape
     shapes = [nest_shape(element, leaves) for element in x]

@@ -93,11 +93,13 @@ def treat_as(plain: type, cls: type) -> None:
 class Sized(NamedTuple):
     """A class of nodes with room for more elements than they have: ``make(keys, children) -> node``; the last children are the numbers of these.
 
-    There are as many numbers as `counts` says, all children but the first if it is None.
+    There are as many numbers as `counts` says, all children but the first if it is None. ``fill(keys, children, other)`` gives the children of
+    a node with as much room and as many elements that has the numbers of `other`, None if that has another structure.
     """
 
     make: Callable
     counts: int | None
+    fill: Callable
 
 
 def treat_as_sized(cls: type, parts: Callable, sized: Sized | None = None, plain: type | None = None) -> None:

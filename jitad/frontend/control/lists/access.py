@@ -6,6 +6,8 @@ Out: what Python gives, or an ordinary list that has become an `Appended`.
 
 from __future__ import annotations
 
+from collections.abc import Iterator, MappingView
+from itertools import chain
 from typing import NamedTuple
 
 import numpy as np
@@ -26,7 +28,7 @@ from jitad.frontend.operations.promotion import contains_traced, whole
 from jitad.frontend.tracing.growable import Growable, Growth
 from jitad.frontend.tracing.programs import Leaf
 from jitad.frontend.tracing.trace import current_trace
-from jitad.frontend.tracing.trees import Sized, TreeDef, treat_as_list, unflatten
+from jitad.frontend.tracing.trees import LEAF, Sized, TreeDef, parts_of, treat_as_list, unflatten
 from jitad.ir import errors
 
 
@@ -65,7 +67,33 @@ def plain(x, kind: Leaf):
     return x.item() if kind.kind == "python" else x.copy() if kind.kind == "array" and x.ndim else x
 
 
-treat_as_list(Appended, taken_apart, Sized(put_together, 1))
+def fill(keys: tuple, children: list, other) -> list | None:
+    """Return a list of numbers as columns with room for more."""
+    (element,), (*columns, count) = keys, children
+    rows = [parts_like(element.treedef, one) for one in other] if isinstance(other, list) and len(other) == count else [None]
+    if None in rows:
+        return None
+    filled = []
+    for number, column in zip([k for k, kind in enumerate(element.kinds) if isinstance(kind, Leaf)], columns, strict=True):
+        given = np.array([row[number] for row in rows]) if rows else column[:0]
+        if given.shape[1:] != column.shape[1:]:
+            return None
+        filled.append(np.concatenate([given, np.zeros_like(column[len(given) :], given.dtype)]))
+    return [*filled, count]
+
+
+def parts_like(treedef: TreeDef, tree) -> list | None:
+    """Return what a tree has at the leaves of a structure, None if it has another one."""
+    if treedef is LEAF:
+        return [tree]
+    found = parts_of(tree)
+    if found is None or type(tree) is not treedef.cls or found[0] != treedef.keys or len(found[1]) != len(treedef.children):
+        return None
+    parts = [parts_like(child, part) for child, part in zip(treedef.children, found[1], strict=True)]
+    return None if None in parts else list(chain.from_iterable(parts))
+
+
+treat_as_list(Appended, taken_apart, Sized(put_together, 1, fill))
 
 
 def length(x):
@@ -83,7 +111,7 @@ def in_order(values, /, *, key=None, reverse=False):
     """``sorted`` within a trace: of traced numbers, a list in an array."""
     if key is not None and current_trace() is not None:
         return in_order_of(values, key, reverse)
-    values = whole(values)
+    values = list(values) if isinstance(values, Iterator | MappingView) else whole(values)
     if not isinstance(values, Array | Ragged) and not contains_traced(values) or key is not None:
         return sorted(values, key=key, reverse=reverse)
     array = np.sort(asarray(values) if not isinstance(values, Ragged) else values)
