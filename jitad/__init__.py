@@ -7,27 +7,14 @@ from jitad.runtime.collection import of_young_objects
 
 with of_young_objects():  # what modules consist of stays
     from jitad import testing
-    from jitad.api import (
-        checkpoint,
-        grad,
-        hessian,
-        hvp,
-        jacfwd,
-        jacobian,
-        jacrev,
-        jit,
-        jvp,
-        linearize,
-        stop_gradient,
-        value_and_grad,
-        vjp,
-        vmap,
-    )
+    from jitad.api import checkpoint, grad, jit, stop_gradient, value_and_grad, vmap
     from jitad.control import cond, fori_loop, scan, switch, while_loop
     from jitad.executables import compile
     from jitad.frontend.control.iterables import unroll
     from jitad.inspection import show, table, trace
     from jitad.ir.errors import JitadError
+    from jitad.jacobians import hessian, jacfwd, jacobian, jacrev
+    from jitad.products import hvp, jvp, linearize, vjp
     from jitad.rules import custom_jvp, custom_vjp
     from jitad.runtime.config import config
     from jitad.runtime.workspaces import clear_workspaces

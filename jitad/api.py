@@ -1,35 +1,32 @@
-"""The public transformations. Each is a `Compiled` function whose body is the transformation's meaning within a trace."""
+"""The public transformations of functions; products with derivatives are in `products`, full Jacobians and Hessians in `jacobians`.
+
+Each is a `Compiled` function whose body is the transformation's meaning within a trace.
+"""
 
 from __future__ import annotations
 
 import functools
 import inspect
 from collections.abc import Callable, Sequence
-from typing import Any
 
 from jitad.compiled import Compiled
 from jitad.frontend.arrays.array import Array, to_atom, wrap
 from jitad.frontend.control.subprograms import as_equation
 from jitad.frontend.hooks.calls import rewrite
-from jitad.frontend.tracing.trace import current_trace
 from jitad.frontend.tracing.trees import flatten, unflatten
-from jitad.functional import batching, forward, jacobians, reverse
+from jitad.functional import batching, reverse
 from jitad.functional.inner import title
 from jitad.functional.reverse import Budget
 from jitad.ir import errors
 from jitad.pipeline import bytes_filled, most_bytes
 from jitad.primitives.control import checkpoint as checkpoint_primitive
 from jitad.primitives.custom import stop_gradient as stop_gradient_primitive
-from jitad.pullbacks import bytes_of_pullback, cut_pullback, linearize_concretely, vjp_concretely
 from jitad.runtime.config import byte_count, config
-from jitad.transform.vjp import columns, rows
 from jitad.transform.vjp import gradient as gradient_program
 
 Argnums = int | Sequence[int]
-POSITIONAL = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
-
-
 Memory = int | str | None
+POSITIONAL = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
 
 
 def budgeted(memory: Memory, derivative: Callable, bytes_of: Callable = lambda count, program: count(program)) -> Callable[[], Budget | None]:
@@ -160,12 +157,23 @@ def value_and_grad(function: Callable, argnums: Argnums = 0, has_aux: bool = Fal
 
 @decorator
 def grad(function: Callable, argnums: Argnums = 0, has_aux: bool = False, memory: Memory = None) -> Compiled:
-    """Return the gradient of a function with one real result; see `value_and_grad`.
+    """Return a function that gives the gradient of `function`.
+
+    Parameters
+    ----------
+    function, argnums, has_aux, memory
+        As for `value_and_grad`.
 
     Returns
     -------
     Compiled
-        ``gradient``, or ``(gradient, aux)`` with `has_aux`.
+        ``gradient``, or ``(gradient, aux)`` with `has_aux`. The gradient has the structure, shapes and dtypes of the argument (a tuple of them
+        for several).
+
+    Raises
+    ------
+    TypeError
+        The result is not a real scalar, or an argument of interest is not floating-point.
 
     Examples
     --------
@@ -178,159 +186,15 @@ def grad(function: Callable, argnums: Argnums = 0, has_aux: bool = False, memory
     >>> jitad.grad(lambda x: x * jitad.grad(lambda y: x + y)(1.0))(1.0) == 1
     np.True_
     """
-    return _grad(function, argnums, has_aux, "grad", budgeted(memory, gradient_program))
+    return gradient_of(function, argnums, has_aux, "grad", budgeted(memory, gradient_program))
 
 
-def _grad(function: Callable, argnums: Argnums, has_aux: bool, name: str, budget: Callable[[], Budget | None] = lambda: None) -> Compiled:
+def gradient_of(function: Callable, argnums: Argnums, has_aux: bool, name: str, budget: Callable[[], Budget | None] = lambda: None) -> Compiled:
+    """Return `grad` by the name that its errors are to mention."""
+
     def body(args, kwargs):
         value, gradient = reverse.value_and_grad(rewrite(function), argnums, has_aux, name, args, kwargs, budget())
         return (gradient, value[1]) if has_aux else gradient
-
-    return Compiled(body, function)
-
-
-@functools.lru_cache(maxsize=512)
-def _jvp(function: Callable) -> Compiled:
-    return Compiled(lambda args, kwargs: forward.jvp(rewrite(function), *args))
-
-
-@functools.lru_cache(maxsize=512)
-def _plain(function: Callable) -> Compiled:
-    return Compiled(lambda args, kwargs: rewrite(function)(*args, **kwargs), function)
-
-
-def _cached(make: Callable, function: Callable) -> Compiled:
-    """Return ``make(function)``, remembered if the function is hashable."""
-    try:
-        return make(function)
-    except TypeError:
-        return make.__wrapped__(function)
-
-
-def jvp(function: Callable, primals: tuple, tangents: tuple) -> tuple[Any, Any]:
-    """Return the value of a function and its derivative along a direction.
-
-    Parameters
-    ----------
-    primals, tangents
-        Tuples of the arguments and of their tangents, of the same structure, shapes and dtypes.
-
-    Examples
-    --------
-    >>> import numpy as np, jitad
-    >>> value, slope = jitad.jvp(np.sin, (0.0,), (2.0,))
-    >>> float(value), float(slope)
-    (0.0, 2.0)
-    """
-    forward.check_pairs(primals, tangents)
-    return _cached(_jvp, function)(tuple(primals), tuple(tangents))
-
-
-def vjp(function: Callable, *primals, has_aux: bool = False, memory: Memory = None):
-    """Return the value of a function and its pullback; for `memory` see `value_and_grad`.
-
-    Returns
-    -------
-    value, pullback
-        ``pullback(cotangent)`` gives a tuple of cotangents, one for each argument; the cotangent has the structure of the value. With
-        `has_aux` the function returns (value, aux), and ``(value, pullback, aux)`` is returned.
-
-    Examples
-    --------
-    >>> import numpy as np, jitad
-    >>> value, pullback = jitad.vjp(np.multiply, 3.0, 4.0)
-    >>> tuple(map(float, pullback(1.0)))
-    (4.0, 3.0)
-    """
-    budget = budgeted(memory, cut_pullback, bytes_of_pullback)()
-    if current_trace() is not None:
-        return reverse.vjp(rewrite(function), primals, has_aux, budget)
-    return vjp_concretely(_cached(_plain, function), primals, has_aux, budget)
-
-
-def linearize(function: Callable, *primals):
-    """Return the value of a function and its derivative there, as a function of tangents.
-
-    Examples
-    --------
-    >>> import numpy as np, jitad
-    >>> value, push = jitad.linearize(np.square, 3.0)
-    >>> float(value), float(push(1.0))
-    (9.0, 6.0)
-    """
-    if current_trace() is not None:
-        return forward.linear_function(rewrite(function), primals)
-    return linearize_concretely(_cached(_plain, function), primals)
-
-
-def _jacobian(function: Callable, argnums: Argnums, mode: str | None, memory: Memory = None) -> Compiled:
-    budget = budgeted(memory, rows)
-    return Compiled(lambda args, kwargs: jacobians.jacobian(rewrite(function), argnums, mode, args, kwargs, budget()), function)
-
-
-@decorator
-def jacfwd(function: Callable, argnums: Argnums = 0) -> Compiled:
-    """Return the Jacobian of a real function by forward mode, all columns at once: good for few inputs.
-
-    The result has, for each result of the function, the structure of the argument, with arrays of shape (result, argument).
-
-    Examples
-    --------
-    >>> import numpy as np, jitad
-    >>> jitad.jacfwd(lambda x: x ** 2)(np.array([1.0, 2.0]))
-    array([[2., 0.],
-           [0., 4.]])
-    """
-    return _jacobian(function, argnums, "forward")
-
-
-@decorator
-def jacrev(function: Callable, argnums: Argnums = 0, memory: Memory = None) -> Compiled:
-    """Return the Jacobian of a real function by reverse mode, all rows at once: good for few results. See `jacfwd`, and `grad` for `memory`."""
-    return _jacobian(function, argnums, "reverse", memory)
-
-
-@decorator
-def jacobian(function: Callable, argnums: Argnums = 0) -> Compiled:
-    """Return the Jacobian of a real function by the mode that takes fewer passes. See `jacfwd`."""
-    return _jacobian(function, argnums, None)
-
-
-@decorator
-def hessian(function: Callable, argnums: Argnums = 0, memory: Memory = None) -> Compiled:
-    """Return the matrix of second derivatives of a function with one real result, forward over reverse. For `memory` see `grad`.
-
-    Examples
-    --------
-    >>> import numpy as np, jitad
-    >>> jitad.hessian(lambda x: x[0] * x[1] ** 2)(np.array([1.0, 3.0]))
-    array([[0., 6.],
-           [6., 2.]])
-    """
-    gradient = _grad(function, argnums, False, "hessian", budgeted(memory, columns))
-    return Compiled(lambda args, kwargs: jacobians.jacobian(gradient, argnums, "forward", args, kwargs), function)
-
-
-def hvp(function: Callable, primals: tuple, tangents: tuple):
-    """Return the product of the Hessian of a function and a vector, without forming the Hessian.
-
-    Examples
-    --------
-    >>> import numpy as np, jitad
-    >>> jitad.hvp(lambda x: np.sum(x ** 3), (np.array([1.0, 2.0]),), (np.array([1.0, 1.0]),))
-    array([ 6., 12.])
-    """
-    forward.check_pairs(primals, tangents)
-    return _cached(_hvp, function)(tuple(primals), tuple(tangents))
-
-
-@functools.lru_cache(maxsize=512)
-def _hvp(function: Callable) -> Compiled:
-    def body(args, kwargs):
-        primals, tangents = args
-        argnums = tuple(range(len(primals)))
-        _, product = forward.jvp(_grad(function, argnums, False, "hvp"), primals, tangents)
-        return product[0] if len(primals) == 1 else product
 
     return Compiled(body, function)
 

@@ -49,6 +49,15 @@ def form(implementation: Callable) -> Callable:
 def cond(pred, true_fun: Callable, false_fun: Callable, *operands):
     """Return ``true_fun(*operands) if pred else false_fun(*operands)``.
 
+    Parameters
+    ----------
+    pred
+        A number or an array of one element.
+    true_fun, false_fun
+        Give results of the same structure, shapes and dtypes. One of them is run.
+    operands
+        What it is called with.
+
     Examples
     --------
     >>> import numpy as np, jitad
@@ -66,6 +75,20 @@ def _cond(functions: tuple, pred, operands):
 
 def switch(index, branches: Sequence[Callable], *operands):
     """Return ``branches[index](*operands)``; an index that is too small or too large means the first or the last branch.
+
+    Parameters
+    ----------
+    index
+        An integer.
+    branches
+        Functions that give results of the same structure, shapes and dtypes. One of them is run.
+    operands
+        What it is called with.
+
+    Raises
+    ------
+    ValueError
+        There are no branches.
 
     Examples
     --------
@@ -92,6 +115,15 @@ def _switch(branches: tuple, index, operands):
 
 def while_loop(cond_fun: Callable, body_fun: Callable, init_val):
     """Return what ``while cond_fun(value): value = body_fun(value)`` makes of `init_val`.
+
+    Parameters
+    ----------
+    cond_fun
+        Gives a number or an array of one element.
+    body_fun
+        Gives a value of the structure, shapes and dtypes of `init_val`.
+    init_val
+        Any tree of arrays and numbers.
 
     Examples
     --------
@@ -120,6 +152,15 @@ def _while(functions: tuple, value):
 def fori_loop(lower, upper, body_fun: Callable, init_val):
     """Return what ``for i in range(lower, upper): value = body_fun(i, value)`` makes of `init_val`.
 
+    Parameters
+    ----------
+    lower, upper
+        Integers.
+    body_fun
+        Gives a value of the structure, shapes and dtypes of `init_val`.
+    init_val
+        Any tree of arrays and numbers.
+
     Examples
     --------
     >>> import jitad
@@ -147,11 +188,27 @@ def scan(f: Callable, init, xs=None, length: int | None = None, reverse: bool = 
     Parameters
     ----------
     f
-        Takes the carried value and a slice of `xs`, and gives the new carried value and a result.
+        Takes the carried value and a slice of `xs`, and gives the new carried value, of the same structure, shapes and dtypes, and a result.
+    init
+        The first carried value, any tree of arrays and numbers.
     xs
-        A tree of arrays, or None together with `length`.
+        A tree of arrays with the same number of elements along their first axes, or None.
+    length
+        That number, where there are no `xs`.
     reverse
         Run from the last slice to the first; ys are stacked in the order of xs.
+
+    Returns
+    -------
+    carry, ys
+        The last carried value, and the results along a new first axis.
+
+    Raises
+    ------
+    ValueError
+        The numbers of elements differ, or neither `xs` nor `length` is given.
+    TypeError
+        `f` does not return a pair.
 
     Examples
     --------

@@ -6,10 +6,10 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from jitad.api import jvp, vjp
 from jitad.compiled import Compiled
 from jitad.frontend.tracing.trees import flatten, leaf_paths, unflatten
 from jitad.ir import errors
+from jitad.products import jvp, vjp
 
 STEPS = {"f": 3e-3, "d": 1e-4, "F": 3e-3, "D": 1e-4}
 TOLERANCES = {"f": 2e-2, "d": 1e-6, "F": 2e-2, "D": 1e-6}

@@ -17,7 +17,7 @@ from jitad.transform.linearize import LinearMap, residuals
 
 def jvp(function: Callable, primals: tuple, tangents: tuple):
     """Return (result, tangent of the result)."""
-    check_pairs(primals, tangents)
+    check_pairs(primals, tangents, "jvp")
     check_differentiable(primals, range(len(primals)), "jvp")
     inner = trace_inner(lambda chosen: function(*chosen), tuple(primals))
     dots = tangent_atoms(tuple(tangents), tuple(primals), "a tangent")
@@ -29,9 +29,9 @@ def jvp(function: Callable, primals: tuple, tangents: tuple):
 DERIVATIVES["jvp"] = jvp
 
 
-def check_pairs(primals, tangents) -> None:
+def check_pairs(primals, tangents, name: str) -> None:
     if not isinstance(primals, tuple | list) or not isinstance(tangents, tuple | list) or len(primals) != len(tangents):
-        raise errors.TypeError("jvp takes a tuple of arguments and a tuple of as many tangents: jvp(f, (x, y), (x_dot, y_dot))")
+        raise errors.TypeError(f"{name} takes a tuple of arguments and a tuple of as many tangents: {name}(f, (x, y), (x_dot, y_dot))")
 
 
 def linear_function(function: Callable, primals: tuple):

@@ -103,6 +103,11 @@ class Unroll:
 def unroll(iterable):
     """Return `iterable` for a ``for`` loop whose trips are traced one by one, each with its own element.
 
+    Parameters
+    ----------
+    iterable
+        A range, an array, or anything else that a ``for`` statement runs over; it must be known how long it is.
+
     Examples
     --------
     >>> import jitad
