@@ -11,10 +11,10 @@ from test_textbook import charges, layers, perceptron, rosenbrock, softmax, spee
 import jitad
 from jitad.ir import errors
 from jitad.ir.types import FLOAT, ArrayType
+from jitad.lower.grammar.builder import Builder
 from jitad.lower.grammar.index import ZERO, loop_variable
 from jitad.lower.grammar.loops import Buffer, Call, Loops, Nest, Parallel, Region, ScatterStore, Store, Strips
 from jitad.lower.grammar.regions import regions, tiles
-from jitad.lower.grammar.scalars import Builder
 from jitad.lower.grammar.verifier import verify_loops
 from jitad.lower.grammar.walk import buffers, reachable, roots
 from jitad.lower.memory.layout import positions

@@ -1,6 +1,6 @@
 """How a primitive is evaluated inside a kernel: the records that fill `Primitive.lower`.
 
-`jitad.lower` turns each into loop IR. In the callables, `b` is the scalar builder (`jitad.lower.grammar.scalars.Builder`) and a
+`jitad.lower` turns each into loop IR. In the callables, `b` is the scalar builder (`jitad.lower.grammar.builder.Builder`) and a
 *scalar* is one element, real or complex, with Python's operators. An *index* is a tuple of integer scalars, one per axis.
 """
 

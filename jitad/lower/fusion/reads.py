@@ -17,9 +17,9 @@ from collections.abc import Callable, Sequence
 from jitad.ir.lowering import Control, Library, Pointwise, Pull, Recurrence, Reduce, Scatter, Undefined
 from jitad.ir.program import Atom, Equation, Program, Var
 from jitad.lower.fusion.products import SHORT, blas_operands
+from jitad.lower.grammar.builder import Builder
 from jitad.lower.grammar.index import Index, Range, loop_variable
 from jitad.lower.grammar.regions import pieces
-from jitad.lower.grammar.scalars import Builder
 
 Box = tuple[int, ...]
 KINDS = {Recurrence: "recurrence", Scatter: "scatter", Library: "call", Control: "control", Undefined: "undefined"}

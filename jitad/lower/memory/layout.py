@@ -12,10 +12,10 @@ from dataclasses import replace
 
 from jitad.lower.fusion.products import Matrix
 from jitad.lower.fusion.reads import SHORT
+from jitad.lower.grammar.builder import Builder
 from jitad.lower.grammar.index import Index, Range, linear, loop_variable
 from jitad.lower.grammar.loops import Accumulate, Buffer, Call, Nest, Region, Step, Store
 from jitad.lower.grammar.regions import Ranges
-from jitad.lower.grammar.scalars import Builder
 from jitad.lower.grammar.walk import buffers, expressions, leaves, reads, writes
 
 OFTEN = 4  # how often each element of an input has to be read to be worth a copy

@@ -16,8 +16,9 @@ from jitad.ir.lowering import Pointwise, Pull
 from jitad.ir.program import Atom, Equation, Program, Var
 from jitad.ir.recorder import Env, Recorder, current, rewrite
 from jitad.ir.types import real_dtype
+from jitad.lower.grammar.builder import Builder
 from jitad.lower.grammar.index import Index, Range, loop_variable
-from jitad.lower.grammar.scalars import Builder, Complex, Expr
+from jitad.lower.grammar.scalars import Complex, Expr
 from jitad.lower.grammar.walk import reachable
 from jitad.primitives.structural.boxes import embed, part
 

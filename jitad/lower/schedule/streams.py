@@ -13,10 +13,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from jitad.ir.types import ArrayType
+from jitad.lower.grammar.builder import Builder
 from jitad.lower.grammar.index import Index, linear, loop_variable
 from jitad.lower.grammar.loops import Accumulate, Buffer, Nest, Region, Repeat, Step, Store, Strips
 from jitad.lower.grammar.regions import Ranges
-from jitad.lower.grammar.scalars import Builder
 from jitad.lower.grammar.walk import buffers, children, leaves, reads, writes
 from jitad.lower.memory.layout import positions
 from jitad.lower.schedule.loop_order import depends_on_order

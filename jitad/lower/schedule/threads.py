@@ -15,10 +15,11 @@ from dataclasses import replace
 from jitad.ir.registry import REGISTRY
 from jitad.ir.types import ArrayType, real_dtype
 from jitad.lower.fusion.products import Matrix
+from jitad.lower.grammar.builder import Builder
 from jitad.lower.grammar.index import Index, is_invariant, linear, loop_variable, structure
 from jitad.lower.grammar.loops import Accumulate, Buffer, Call, Counter, Nest, Parallel, Reduction, Region, Repeat, Row, ScatterStore, Step, Strips
 from jitad.lower.grammar.regions import Ranges
-from jitad.lower.grammar.scalars import Builder, Expr
+from jitad.lower.grammar.scalars import Expr
 from jitad.lower.grammar.walk import buffers, children, expressions, leaves, reachable, writes
 from jitad.lower.memory.layout import positions
 from jitad.lower.memory.reuse import unclamped

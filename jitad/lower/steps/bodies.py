@@ -18,9 +18,9 @@ from jitad.ir.program import Atom, Equation, Literal, Var
 from jitad.ir.types import ArrayType
 from jitad.lower.fusion.fusion import Group, storage
 from jitad.lower.fusion.reads import is_place, kind_of, reduced_indices
+from jitad.lower.grammar.builder import Builder
 from jitad.lower.grammar.index import ZERO, Index
 from jitad.lower.grammar.loops import Buffer, Check, Counter
-from jitad.lower.grammar.scalars import Builder
 
 CALLS = {"max": "maximum", "min": "minimum", "and": "and", "or": "or"}
 IDENTITY = {"add": 0, "mul": 1, "or": False, "and": True}

@@ -17,11 +17,12 @@ from jitad.ir.types import real_dtype
 from jitad.lower.fusion.fusion import Group, is_alias
 from jitad.lower.fusion.products import blas_matrices, product_of
 from jitad.lower.fusion.reads import SHORT, iteration_box, kind_of, loop_axes, places, reduced_box
+from jitad.lower.grammar.builder import Builder
 from jitad.lower.grammar.index import Index, Range, loop_variable, structure
 from jitad.lower.grammar.index import linear as linear_position
 from jitad.lower.grammar.loops import Accumulate, Buffer, Call, Nest, Reduction, Region, ScatterStore, Store
 from jitad.lower.grammar.regions import Ranges, pieces_at, regions, tiles
-from jitad.lower.grammar.scalars import Builder, Complex, Expr
+from jitad.lower.grammar.scalars import Complex, Expr
 from jitad.lower.steps.bodies import Body, Context, Read, broadcast_index, identity_of
 from jitad.lower.steps.joining import joined
 

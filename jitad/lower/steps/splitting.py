@@ -15,9 +15,10 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 
 from jitad.ir.types import ArrayType
+from jitad.lower.grammar.builder import Builder
 from jitad.lower.grammar.index import Index, Range, linear, loop_variable
 from jitad.lower.grammar.loops import Accumulate, Buffer, Nest, Reduction, Region, Store
-from jitad.lower.grammar.scalars import Builder, Expr
+from jitad.lower.grammar.scalars import Expr
 from jitad.lower.grammar.walk import expressions, operands, terms
 from jitad.lower.steps.joining import has_limits
 
