@@ -126,3 +126,15 @@ def test_interpolation_between_chosen_points(program):
     check_grads(lambda y: sum(np.sum(np.sin(part)) for part in program(y)), (X,))
     with pytest.raises(errors.ValueError, match=r"np.interp of an empty slice"):
         compiled(-X)
+
+
+def test_known_indices_of_lists_of_run_time_length():
+    def f(x):
+        found = np.sort(np.array([v for v in x if v > 0.3]))
+        later = found[[0, -1]] * found[np.array([[1], [0]])]
+        return later.sum() + np.sum(np.searchsorted(found, x, "right") * x) + np.sum(np.searchsorted(np.sort(x), found) * found)
+
+    np.testing.assert_allclose(jitad.jit(f)(X), f(X))
+    check_grads(f, (X,))
+    with pytest.raises(IndexError, match="out of bounds"):
+        jitad.jit(lambda x: np.array([v for v in x if v > 0.3])[[3]])(X)

@@ -10,6 +10,7 @@ from jitad.ir import errors
 from jitad.ir.program import Atom, Program
 from jitad.ir.recorder import Recorder, inline
 from jitad.ir.symbolic import Zero
+from jitad.primitives.custom import stop_gradient
 from jitad.primitives.declare import instantiate
 from jitad.transform.jvp import push_forward
 from jitad.transform.linearize import LinearMap, residuals
@@ -27,6 +28,15 @@ def jvp(function: Callable, primals: tuple, tangents: tuple):
 
 
 DERIVATIVES["jvp"] = jvp
+
+
+def without_derivatives(function: Callable):
+    """Return the result of a function without arguments as a constant: of what it reads from around, no derivative goes through it."""
+    inner = trace_inner(lambda _: function(), ())
+    return inner.restore(inner.results(inline(inner.traced.program, [stop_gradient(x) if x.type.differentiable else x for x in inner.operands])))
+
+
+DERIVATIVES["none"] = without_derivatives
 
 
 def check_pairs(primals, tangents, name: str) -> None:

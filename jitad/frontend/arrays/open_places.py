@@ -41,7 +41,7 @@ def gathered(values: View, extents: Extents, key):
             raise refused("an index by an array together with others")
         index = counted_from_start(items[first], extents[first], first)
         result = np.take(values, index.filled(0), axis=first)
-        return Ragged(result, (*extents[:first], *index.extents, *extents[first + 1:]))
+        return made(result, (*extents[:first], *index.extents, *extents[first + 1:]))
     before, found = leading(items), alike(items, places)
     for k in places:
         items[k] = items[k].filled(0)
@@ -73,7 +73,8 @@ def counted_from_start(index: Ragged, extent: Extent, axis: int) -> Ragged:
     count = wrap(extent.atom())
     valid = np.all((index >= -count) & (index < count))
     count = wrap(require(to_atom(count), to_atom(valid), message=f"index out of bounds for axis {axis} of a slice", error="index"))
-    return Ragged(np.where(index.values < 0, index.values + count, index.values), index.extents)
+    places = np.where(index.values < 0, index.values + count, index.values)
+    return Ragged(np.minimum(places, count - 1), index.extents)  # which holds on to the check where all places are known
 
 
 def change(values: View, extents: Extents, key, value, method=None) -> None:

@@ -51,12 +51,21 @@ def get(values: View, extents: Extents, key):
     key = packed_key(key)
     if isinstance(key, Ragged) and key.dtype == bool:
         return values[mask_below(values, extents, key)]
+    if any(extent.terms for extent in extents):
+        key = tuple(map(counted, key)) if type(key) is tuple else counted(key)
     if any(isinstance(item, Ragged) for item in (key if type(key) is tuple else (key,))):
         return gathered(values, extents, key)
     view, found, scalar = selected(values, extents, key)
     if any(extent.terms for extent in found):
         return Ragged(view, found)
     return wrap(view.atom, scalar=True) if scalar else view
+
+
+def counted(item):
+    """Return an array of indices as one whose extents may be unknown."""
+    item = item if isinstance(item, Ragged) else classify(item)
+    whole = isinstance(item, np.ndarray | View) and item.ndim and item.dtype.kind in "iu"
+    return Ragged(wrap(to_atom(item), scalar=False), tuple(map(Extent, item.shape))) if whole else item
 
 
 def put(values: View, extents: Extents, key, value) -> None:

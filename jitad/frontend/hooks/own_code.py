@@ -8,7 +8,8 @@ from collections.abc import Callable
 FORMS: list[Callable] = []  # what gives the form of such a function that runs in a trace; `calls` enters it
 
 FILES: set[str] = set()  # of these functions
-# What derives a function in a trace, which `jitad.functional` enters: `jvp` takes tuples of arguments and tangents, the others one argument.
+# What derives a function in a trace, which `jitad.functional` enters: `jvp` takes tuples of arguments and tangents, `none` a
+# function without arguments, the others one argument.
 DERIVATIVES: dict[str, Callable] = {}
 
 

@@ -214,6 +214,15 @@ def with_last(x: Ragged):
     return x.filled(np.nan if x.dtype.kind == "f" else highest(x.dtype))
 
 
+@implements(np.searchsorted)
+def searchsorted(a, v, side="left", sorter=None):
+    if sorter is not None:
+        raise refused("np.searchsorted with a sorter")
+    (places, (count,)), (v, extents) = parts(a), parts(v)
+    places = with_last(a) if isinstance(a, Ragged) else places
+    return made(np.minimum(np.searchsorted(places, v, side), count.traced()), extents)
+
+
 @implements(np.flip)
 def flip(x, axis=None):
     axes = axes_of(axis, x.ndim)

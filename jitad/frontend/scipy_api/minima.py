@@ -9,6 +9,7 @@ minimum moves, the compiled function raises.
 from __future__ import annotations
 
 import inspect
+from collections.abc import Callable
 
 import numpy as np
 
@@ -140,17 +141,17 @@ def settled(f, x, lower, upper):
     return x, matrix, bound, length
 
 
-def minimum(name, f, found, lower, upper):
-    """Return the minimum near the one that was found, and follow what `f` and the bounds depend on."""
+def minimum(name, f, find: Callable, lower, upper):
+    """Return the minimum near what is found, and follow what `f` and the bounds depend on."""
 
     @traced_as_users
     def checked():
-        x, matrix, bound, length = settled(f, found, lower, upper)
+        x, matrix, bound, length = settled(f, find(), lower, upper)
         if not length <= CLOSE:
             raise RuntimeError(f"scipy.optimize.{name}: no minimum was found at which the gradient is zero and moves with the place {UNDERIVED}")
         return x, matrix, bound
 
-    x, matrix, bound = map(constant, checked())
+    x, matrix, bound = DERIVATIVES["none"](checked)
 
     @traced_as_users
     def condition(x):
@@ -169,7 +170,7 @@ def minimize(fun, x0, args=(), method=None, jac=None, hess=None, hessp=None, bou
     f = of_vector(both, args, ())
     lower, upper = limits(bounds, len(start))
     count = (options or {}).get("maxiter") or 200 * (len(start) + 1)
-    x = minimum("minimize", f, constant(descended(f, start, lower, upper, count)), lower, upper)
+    x = minimum("minimize", f, lambda: descended(f, start, lower, upper, count), lower, upper)
     return Result(x=x, fun=f(x), jac=DERIVATIVES["gradient"](f, x), status=0, message="the gradient is zero")
 
 
@@ -204,8 +205,8 @@ def least_squares(fun, x0, jac="2-point", bounds=(-np.inf, np.inf), method="trf"
     lower, upper = limits(bounds, len(start))
     weigh = traced_as_users(lambda squares: f_scale**2 * LOSSES[loss](squares / f_scale**2))
     cost = traced_as_users(lambda x: 0.5 * np.sum(weigh(residuals(x) ** 2)))
-    found = fitted(residuals, weigh, start, lower, upper, max_nfev or 100 * (len(start) + 1))
-    x = minimum("least_squares", cost, constant(found), lower, upper)
+    count = max_nfev or 100 * (len(start) + 1)
+    x = minimum("least_squares", cost, lambda: fitted(residuals, weigh, start, lower, upper, count), lower, upper)
     return Result(x=x, cost=cost(x), fun=residuals(x), jac=DERIVATIVES["jacobian"](residuals, x), grad=DERIVATIVES["gradient"](cost, x), status=1,
                   message="the gradient is zero")
 
@@ -312,7 +313,7 @@ def minimize_scalar(fun, bracket=None, bounds=None, args=(), method=None, tol=No
 
     whole = of_vector(lambda x: f(x[0]), (), ())
     lower, upper = limits([bounds] if bounded else None, 1)
-    x = minimum("minimize_scalar", whole, constant(found()).reshape(1), lower, upper)[0]
+    x = minimum("minimize_scalar", whole, lambda: np.reshape(found(), 1), lower, upper)[0]
     return Result(x=x, fun=f(x), message="the derivative is zero")
 
 
@@ -338,8 +339,8 @@ def fixed_point(func, x0, args=(), xtol=1e-8, maxiter=500, method="del2"):
         return x
 
     flat = of_vector(lambda x: np.reshape(x - f(np.reshape(x, start.shape)), -1), (), -1)
-    x = constant(found()).reshape(-1)
-    return polished(flat, x, constant(DERIVATIVES["jacobian"](flat, x))).reshape(start.shape)[()]
+    x = DERIVATIVES["none"](found).reshape(-1)
+    return polished(flat, x, DERIVATIVES["none"](lambda: DERIVATIVES["jacobian"](flat, x))).reshape(start.shape)[()]
 
 
 def fmin(func, x0, args=(), *options, full_output=False, disp=True, **others):

@@ -1,23 +1,17 @@
 """``scipy.optimize``: roots of functions of one number that take traced values.
 
-The root is found by iteration, of which no derivative is taken; two steps of Newton's method from there give the derivatives up to the third order,
-by the implicit function theorem. For systems see `systems`.
+The root is found by iteration, of which no derivative is taken; steps of Newton's method from there give the derivatives up to the third order, by
+the implicit function theorem. For systems see `systems`.
 """
 
 from __future__ import annotations
 
-from jitad.frontend.arrays.array import to_atom, wrap
 from jitad.frontend.hooks.own_code import DERIVATIVES, traced_as_users
 from jitad.frontend.numpy_api.operands import asarray
 from jitad.frontend.scipy_api import minima
 from jitad.frontend.scipy_api.options import refuse
-from jitad.frontend.scipy_api.systems import Result, fsolve, root
+from jitad.frontend.scipy_api.systems import ORDERS, Result, fsolve, root
 from jitad.ir import errors
-from jitad.primitives.custom import stop_gradient
-
-
-def constant(x):
-    return wrap(stop_gradient(to_atom(asarray(x) + 0.0)))
 
 
 def slope(f, x):
@@ -87,12 +81,13 @@ def newton_steps(f, x, tolerance, relative, count):
 
 
 @traced_as_users
-def polished(f, x):
-    """Two steps of Newton's method, which move x only by its error, but follow what f depends on."""
-    value, derivative = slope(f, x)
-    x = x - value / derivative
-    value, derivative = slope(f, x)
-    return x - value / derivative
+def root_of(f, find):
+    """Return the root that is found, which follows what `f` depends on: see `systems.polished`."""
+    x = DERIVATIVES["none"](find)
+    derivative = DERIVATIVES["none"](lambda: slope(f, x)[1])
+    for _ in range(ORDERS):
+        x = x - f(x) / derivative
+    return x
 
 
 def of_one(f, args):
@@ -108,8 +103,7 @@ def of_one(f, args):
 def between(f, a, b, args=(), xtol=2e-12, rtol=8.881784197001252e-16, maxiter=100, full_output=False, disp=True):
     refuse("optimize", "use the root alone", full_output=(full_output, False))
     function = of_one(f, args)
-    root = bracketed(function, constant(a)[()], constant(b)[()], xtol, max(rtol, 4 * 2.0**-52), maxiter)
-    return polished(function, constant(root)[()])
+    return root_of(function, lambda: bracketed(function, asarray(a)[()] + 0.0, asarray(b)[()] + 0.0, xtol, max(rtol, 4 * 2.0**-52), maxiter))
 
 
 def newton(func, x0, fprime=None, args=(), tol=1.48e-8, maxiter=50, fprime2=None, x1=None, rtol=0.0, full_output=False, disp=True):
@@ -118,8 +112,7 @@ def newton(func, x0, fprime=None, args=(), tol=1.48e-8, maxiter=50, fprime2=None
     if asarray(x0).ndim:
         raise errors.NotImplementedError("scipy.optimize.newton of traced arrays: jitad finds one root; use a loop over the elements")
     function = of_one(func, args)
-    root = newton_steps(function, constant(x0)[()], tol, rtol, maxiter)
-    return polished(function, constant(root)[()])
+    return root_of(function, lambda: newton_steps(function, asarray(x0)[()] + 0.0, tol, rtol, maxiter))
 
 
 BRACKETING = ("brentq", "brenth", "bisect", "ridder", "toms748")

@@ -115,8 +115,8 @@ def solution(name, func, x0, args, tolerance, count):
     if given != start.shape:
         raise errors.TypeError(f"{name}: there is a mismatch between the input and output shape of the 'func' argument. Shape should be "
                                f"{start.shape} but it is {given}.")
-    x = constant(found())
-    return polished(function, x, constant(DERIVATIVES["jacobian"](function, x)))
+    x = DERIVATIVES["none"](found)
+    return polished(function, x, DERIVATIVES["none"](lambda: DERIVATIVES["jacobian"](function, x)))
 
 
 def constant(x):
