@@ -6,33 +6,27 @@ place, which notes that number. Invariant: the innermost loop's body is straight
 
 from __future__ import annotations
 
-import functools
 import itertools
 import math
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Sequence
 from contextlib import nullcontext
 
 from llvmlite import ir
 
-from jitad.codegen import special_functions
 from jitad.codegen.accumulators import Accumulators, Copy, chunks, identity
-from jitad.codegen.elementary.arithmetic import Arithmetic, Scalar
-from jitad.codegen.elementary.division import Divisor
+from jitad.codegen.iterations import IterationEmitter
 from jitad.codegen.loop import Loop
 from jitad.codegen.memory import Places
-from jitad.codegen.scalars import I1, I8, I32, I64, POINTER, ScalarEmitter, constant, register_type
+from jitad.codegen.scalars import I8, I32, I64, POINTER
 from jitad.codegen.streaming import fetch, stream
 from jitad.lower.grammar.forms import form
 from jitad.lower.grammar.index import Index
 from jitad.lower.grammar.loops import Accumulate, Buffer, Counter, Nest, Reduction, Region, ScatterStore, Store
 from jitad.lower.grammar.regions import Ranges
-from jitad.lower.grammar.scalars import Expr
-from jitad.lower.grammar.walk import buffers, counters, expressions, reachable, roots, terms, varying, writes
-from jitad.lower.schedule.jamming import SHARERS
+from jitad.lower.grammar.walk import buffers, counters, expressions, reachable, roots, terms, varying
 
 FEW, MANY = 4, 64  # trips of an innermost loop that LLVM would unroll completely, but that is long enough to be vectorised
 FLAT = 256  # iterations of loops that LLVM may unroll all of
-LONG = 16  # trips of a loop in which numbers are divided by one that is the same for all
 MOST_POINTERS = 32
 AHEAD = 2  # rows
 
@@ -72,23 +66,16 @@ def emit_function(
     return function, taken, trips
 
 
-class NestEmitter:
-    """Emits a nest at the current place; `status` is where the number of a failed check goes, `rows` the range of the dimension
-    that is `cut`, if not all of it is to run. A nest without loops stops at a failed check by `fail`, if that is given."""
+class NestEmitter(IterationEmitter):
+    """Emits a nest at the current place; `rows` is the range of the dimension that is `cut`, if not all of it is to run. A nest without loops
+    stops at a failed check by `fail`, if that is given."""
 
     def __init__(
         self, builder: ir.IRBuilder, nest: Nest, strict: bool, places: Places, status: ir.Value, rows: Sequence[ir.Value] = (),
         cut: int = 0, fail: Callable[[ir.Value, ir.Value], None] | None = None,
     ):  # fmt: skip
-        self.builder, self.nest, self.strict, self.cut = builder, nest, strict, cut
-        self.places, self.status, self.rows = places, status, rows
-        self.fail = None if nest.loops else fail
-        self.scalars = ScalarEmitter(builder, strict)
-        self.written = writes(nest)
-        self.plain = nest.plain
-        self.variables: dict[int, ir.Value] = {}
-        self.divisors: dict[int, Divisor] = {}
-        self.sharers, self.apart = 1, set()
+        super().__init__(builder, nest, strict, places, status, None if nest.loops else fail)
+        self.rows, self.cut, self.plain = rows, cut, nest.plain
         self.accumulators = Accumulators(self)
 
     def emit(self) -> None:
@@ -278,97 +265,6 @@ class NestEmitter:
         else:
             factors = [[self.values[x.number] for x in part.args] if part.op == "mul" else None for part in statement.parts]
             self.accumulators.accumulate(statement.reduction, [self.values[part.number] for part in statement.parts], factors, copy)
-
-    def evaluate(self, exprs: Sequence[Expr], known: Mapping[int, ir.Value] | None = None) -> None:
-        """Emit expressions, operands first; the outcomes of index checks are combined, so that they do not keep a loop from vectorising."""
-        self.values = dict(known or {})
-        self.outcomes: list[ir.Value] = []
-        self.changing = varying(exprs, self.nest.loops[-1:], self.written) if exprs else set()
-        for expr in exprs:
-            self.values[expr.number] = self.expression(expr)
-        if self.outcomes:
-            outcome = functools.reduce(self.larger, self.outcomes)
-            self.builder.store(self.larger(self.builder.load(self.status, typ=I32), outcome), self.status)
-
-    def larger(self, x: ir.Value, y: ir.Value) -> ir.Value:
-        return self.builder.select(self.builder.icmp_signed(">", x, y), x, y)
-
-    def scatter(self, statement: ScatterStore, value: ir.Value) -> None:
-        position = self.index(statement.buffer.located(statement.position))
-        if statement.combine == "add":
-            before = self.read(statement.buffer, position)
-            value = self.builder.or_(before, value) if value.type == I1 else (
-                self.builder.fadd if statement.value.dtype.kind == "f" else self.builder.add)(before, value)
-        self.write(statement.buffer, position, value)
-
-    # --- expressions and memory -----------------------------------------------------------------------------------------
-
-    def expression(self, expr: Expr) -> ir.Value:
-        op, args = expr.op, expr.args
-        if op in ("const", "zero"):
-            return constant(args[1] if args else 0, expr.dtype)
-        if op == "load":
-            return self.read(args[0], self.index(args[0].located(args[1])))
-        if op == "index":
-            return self.index(args[0])
-        if op == "counter":
-            return self.places.trips[args[0]]
-        if op in ("in_range", "clamp", "index_div", "index_mod"):
-            return self.index_operation(op, self.index(args[0]), args[1])
-        if op == "checked":
-            index, bad, number = *self.scalars.checked(self.values[args[0].number], args[1].extent), ir.Constant(I32, args[1].number)
-            if self.fail is not None:
-                self.fail(bad, number)
-                return index
-            self.outcomes.append(self.builder.select(bad, number, ir.Constant(I32, 0)))
-            return self.builder.select(bad, ir.Constant(I64, 0), index)
-        if op == "div" and self.divides_many(expr):
-            return self.divided(*args)
-        operands = [self.values[x.number] for x in args]
-        if expr in self.nest.sums and not self.strict:
-            return self.scalars.add(op, operands, flags=("reassoc",))
-        return special_functions.call(self.builder, expr.op, operands) if ":" in expr.op else self.scalars.emit(expr, operands)
-
-    def divides_many(self, expr: Expr) -> bool:
-        """Whether the divisor is the same in all trips of an innermost loop that is long, or in several iterations side by side."""
-        if self.strict or expr.dtype.kind != "f" or not self.nest.loops:
-            return False
-        divisor = expr.args[1].number
-        long = self.nest.box[self.nest.loops[-1]] >= LONG
-        return long and divisor not in self.changing or self.sharers >= SHARERS and divisor not in self.apart
-
-    def divided(self, x: Expr, y: Expr) -> ir.Value:
-        m = Arithmetic(self.builder, register_type(y.dtype))
-        if y.number not in self.divisors:
-            self.divisors[y.number] = Divisor(m, Scalar(m, self.values[y.number]))
-        return self.divisors[y.number].divide(Scalar(m, self.values[x.number])).value
-
-    def index_operation(self, op: str, i: ir.Value, extent: int) -> ir.Value:
-        b, n = self.builder, ir.Constant(I64, extent)
-        if op == "in_range":
-            return b.icmp_unsigned("<", i, n)
-        if op == "clamp":
-            return self.scalars.clamp(i, extent)
-        return b.udiv(i, n) if op == "index_div" else b.urem(i, n)
-
-    def index(self, index: Index) -> ir.Value:
-        b, total = self.builder, None
-        for term, coefficient in index.terms:
-            value = self.variables[term] if isinstance(term, int) else self.values[term.number]
-            if coefficient != 1:
-                value = b.mul(value, ir.Constant(I64, coefficient), flags=("nsw",))
-            total = value if total is None else b.add(total, value, flags=("nsw",))
-        offset = ir.Constant(I64, index.const)
-        return offset if total is None else b.add(total, offset, flags=("nsw",)) if index.const else total
-
-    def read(self, buffer: Buffer, position: ir.Value) -> ir.Value:
-        value = self.places.load(self.builder, buffer, position)
-        return self.builder.icmp_unsigned("!=", value, ir.Constant(I8, 0)) if buffer.type.dtype.kind == "b" else value
-
-    def write(self, buffer: Buffer, position: ir.Value, value: ir.Value) -> None:
-        if buffer.type.dtype.kind == "b":
-            value = self.builder.zext(value, I8)
-        self.places.store(self.builder, buffer, position, value)
 
 
 def side_by_side(nest: Nest) -> list[list[Region]]:
