@@ -113,12 +113,12 @@ def run_steps(steps, memory):
 def run_strips(strips, memory, rows=None):
     """What only one block of rows needs is forgotten after it."""
     local = [buffer for buffer in reads(strips) | writes(strips) if buffer.rows is not None]
-    first, last = rows or (0, strips.rows - 1)
+    first, last = rows or (0, strips.extent - 1)
     for memory.row in range(first, last + 1, strips.block):
         for buffer in local:
             memory.of(buffer).written[:] = False
-        for nest in strips.steps:
-            run_nest(nest, memory, (memory.row, min(memory.row + strips.block - 1, last)))
+        for nest, lag in zip(strips.steps, strips.lags or [0] * len(strips.steps), strict=True):
+            run_nest(nest, memory, (memory.row - lag, min(memory.row + strips.block - 1, last) - lag), nest.loops[0] if strips.lags else 0)
     memory.row = 0
 
 
@@ -151,6 +151,9 @@ def run_repeat(repeat, memory):
         run_steps(repeat.test, memory)
         if repeat.goes_on is not None and not memory.array(repeat.goes_on):
             break
+        if repeat.wave is not None:
+            trip += run_wave(repeat, memory, trip, min(repeat.wave.depth, count - trip))
+            continue
         run_steps(repeat.steps, memory)
         copied = {buffer: memory.array(source).copy() for buffer, source in repeat.copies.items()}
         memory.move(repeat.moves)
@@ -159,6 +162,25 @@ def run_repeat(repeat, memory):
         trip += 1
     if repeat.trips is not None:
         memory.store(repeat.trips, np.int64(trip))
+
+
+def run_wave(repeat, memory, first, depth):
+    """Run trips that trail one another, and return how many they are."""
+    (*small, strips), wave = repeat.steps, repeat.wave
+    before = {buffer: memory.of(buffer) for buffer in repeat.moves}
+    number, most = memory.trips[repeat.counter], depth - 1
+    for low in range(-most * wave.ahead, strips.extent + most * wave.lag, strips.block):
+        memory.places.update(before)
+        for behind in range(depth):
+            memory.trips[repeat.counter] = number - behind if repeat.reverse else number + behind
+            run_steps(small, memory)
+            start = (behind - most) * wave.ahead
+            rows = range(max(low - behind * wave.lag, start), min(low - behind * wave.lag + strips.block, start + strips.extent))
+            for part in ([row + strips.rows for row in rows if row < 0], [row for row in rows if row >= 0]) if wave.ahead else (rows,):
+                if part:
+                    run_strips(strips, memory, (part[0], part[-1]))
+            memory.move(repeat.moves)
+    return depth
 
 
 def run_call(call, memory):

@@ -12,6 +12,7 @@ from llvmlite import ir
 
 from jitad.codegen.failures import tape_number
 from jitad.codegen.library.calls import emit as emit_call
+from jitad.codegen.loop import Loop
 from jitad.codegen.memory import Places, apart, parts
 from jitad.codegen.nests import NestEmitter
 from jitad.codegen.parts import emit_part, parts_of
@@ -19,8 +20,8 @@ from jitad.codegen.scalars import I1, I8, I32, I64, POINTER, memory_type
 from jitad.codegen.tapes import Tapes
 from jitad.codegen.threads.tasks import FunctionsOfNests, blocks, emit_each, emit_parallel
 from jitad.ir.lowering import UNBOUNDED
-from jitad.lower.grammar.loops import Buffer, Call, Choice, Counter, Loops, Nest, Parallel, Repeat, Step, Strips
-from jitad.lower.grammar.walk import buffers, children, expressions, reads, writes
+from jitad.lower.grammar.loops import Buffer, Call, Choice, Counter, Loops, Nest, Parallel, Repeat, Step, Strips, Wave
+from jitad.lower.grammar.walk import buffers, children, has_checks, reads, writes
 from jitad.lower.memory.workspace import exchanged
 
 SMALL = 256  # bytes of a buffer that may lie on the stack
@@ -122,13 +123,13 @@ class BodyEmitter:
         """Run what `emit` writes for each number below `count`, shared out among threads."""
         return emit_each(self.builder, self.functions.next_name(), count, pointers, emit, self.threads)
 
-    def emit_nest(self, nest: Nest, rows: tuple[ir.Value, ...] = ()) -> None:
-        """Run a nest; `rows` is the range of its outermost dimension, if that is not all of it."""
+    def emit_nest(self, nest: Nest, rows: tuple[ir.Value, ...] = (), cut: int = 0) -> None:
+        """Run a nest; `rows` is the range of the dimension that is `cut`, if that is not all of it."""
         if nest in self.inlined:
             NestEmitter(self.builder, nest, self.strict, self.places, self.status, fail=self.return_if).emit()
             self.return_failure(self.builder.load(self.status, typ=I32) if nest.loops and has_checks(nest) else None)
             return
-        for status in self.functions.calls(self.builder, nest, self.places, rows):
+        for status in self.functions.calls(self.builder, nest, self.places, rows, cut):
             self.return_failure(status if self.loops.checks else None)
 
     def emit_strips(self, step: Strips) -> None:
@@ -142,10 +143,14 @@ class BodyEmitter:
                 self.emit_blocks(step)
 
     def emit_blocks(self, step: Strips) -> None:
-        b, lags = self.builder, step.lags or (0,) * len(step.steps)
-        with blocks(b, step, ir.Constant(I64, 0), ir.Constant(I64, step.rows - 1 + max(lags))) as rows:
-            for nest, lag in zip(step.steps, lags, strict=True):
-                self.emit_nest(nest, tuple([b.sub(row, ir.Constant(I64, lag)) for row in rows] if lag else rows))
+        with blocks(self.builder, step, ir.Constant(I64, 0), ir.Constant(I64, step.extent - 1)) as rows:
+            self.emit_block(step, rows)
+
+    def emit_block(self, step: Strips, rows: tuple[ir.Value, ir.Value]) -> None:
+        """Run the nests on a block of rows."""
+        for nest, lag in zip(step.steps, step.lags or (0,) * len(step.steps), strict=True):
+            behind = tuple([self.builder.sub(row, ir.Constant(I64, lag)) for row in rows]) if lag else rows
+            self.emit_nest(nest, behind, nest.loops[0] if step.lags else 0)
 
     def return_failure(self, status: ir.Value | None) -> None:
         if status is not None:
@@ -180,9 +185,7 @@ class BodyEmitter:
         count = b.phi(I64, name="trip")
         count.add_incoming(ir.Constant(I64, 0), before)
         places = self.start_moves(step, before)
-        self.number_trip(step, count, length)
-        self.emit_steps(step.steps)
-        following = self.finish_trip(step, count, places)
+        following = self.emit_trips(step, count, length, places)
         after = b.append_basic_block("after")
         b.cbranch(b.icmp_signed("<", following, length), head, after)
         b.position_at_end(after)
@@ -197,14 +200,13 @@ class BodyEmitter:
         count.add_incoming(ir.Constant(I64, 0), before)
         places = self.start_moves(step, before)
         entering = dict(self.pointers)
-        self.number_trip(step, count, length)
         if step.count != UNBOUNDED:
             self.leave_unless(b.icmp_signed("<", count, length), after)
         if step.goes_on is not None:
+            self.number_trip(step, count, length)
             self.emit_steps(step.test)
             self.leave_unless(b.icmp_unsigned("!=", b.load(self.pointer(step.goes_on), typ=I8), ir.Constant(I8, 0)), after)
-        self.emit_steps(step.steps)
-        self.finish_trip(step, count, places)
+        self.emit_trips(step, count, length, places)
         b.branch(head)
         b.position_at_end(after)
         self.places.pointers = entering
@@ -227,12 +229,98 @@ class BodyEmitter:
         if step.tape in self.tapes.bases:
             self.tapes.place(b, step.tape, self.trips[step.counter], self.places)
 
-    def finish_trip(self, step: Repeat, count: ir.PhiInstr, places: dict[Buffer, ir.Value]) -> ir.Value:
-        """Let memory change places, and return the number of trips so far."""
-        following = self.builder.add(count, ir.Constant(I64, 1), flags=("nsw", "nuw"))
+    def emit_trips(self, step: Repeat, count: ir.PhiInstr, length: ir.Value, places: dict[Buffer, ir.PhiInstr]) -> ir.Value:
+        """Run a trip, or those of a wave, and return the number of trips so far."""
+        if step.wave is None:
+            taken = self.emit_trip(step, step.steps, count, length)
+        elif step.steps[-1].apart:
+            taken = self.emit_either(
+                self.builder.icmp_signed(">", self.threads, ir.Constant(I32, 1)), moved([step]),
+                lambda: self.emit_trip(step, [*step.steps[:-1], *step.steps[-1].apart], count, length),
+                lambda: self.emit_wave(step, step.wave, count, length),
+            )  # fmt: skip
+        else:
+            taken = self.emit_wave(step, step.wave, count, length)
+        following = self.builder.add(count, taken, flags=("nsw", "nuw"))
         count.add_incoming(following, self.builder.block)
-        self.finish_moves(step, places)
+        self.finish_moves(places)
         return following
+
+    def emit_trip(self, step: Repeat, steps: Sequence[Step], count: ir.Value, length: ir.Value) -> ir.Value:
+        """Run the steps of a trip, let memory change places, and return how many trips that were."""
+        self.number_trip(step, count, length)
+        self.emit_steps(steps)
+        self.move(step)
+        return ir.Constant(I64, 1)
+
+    def emit_wave(self, step: Repeat, wave: Wave, count: ir.Value, length: ir.Value) -> ir.Value:
+        """Run trips of a wave, as many as there are yet, and return how many these were."""
+        b, strips, one = self.builder, step.steps[-1], ir.Constant(I64, 1)
+        left = b.sub(length, count)
+        depth = b.select(b.icmp_signed("<", left, ir.Constant(I64, wave.depth)), left, ir.Constant(I64, wave.depth))
+        entering = dict(self.pointers)
+        most = b.sub(depth, one)
+        first, size = b.mul(most, ir.Constant(I64, -wave.ahead)), ir.Constant(I64, strips.block)
+        last = b.add(ir.Constant(I64, strips.extent - 1), b.mul(most, ir.Constant(I64, wave.lag)))
+        with Loop(b, 0, b.udiv(b.sub(last, first), size)) as number:
+            low = b.add(first, b.mul(number, size))
+            high = b.add(low, ir.Constant(I64, strips.block - 1))
+            self.places.pointers = dict(entering)
+            before, head, after = b.block, b.append_basic_block("wave"), b.append_basic_block("after")
+            b.branch(head)
+            b.position_at_end(head)
+            behind = b.phi(I64, name="behind")
+            behind.add_incoming(ir.Constant(I64, 0), before)
+            places = self.start_moves(step, before)
+            lag = b.mul(behind, ir.Constant(I64, wave.lag))
+            self.number_trip(step, b.add(count, behind), length)
+            start = b.mul(b.sub(most, behind), ir.Constant(I64, -wave.ahead))
+            self.emit_rows_of_wave(step, wave, (b.sub(low, lag), b.sub(high, lag)), start)
+            self.move(step)
+            following = b.add(behind, one, flags=("nsw", "nuw"))
+            behind.add_incoming(following, b.block)
+            self.finish_moves(places)
+            b.cbranch(b.icmp_signed("<", following, depth), head, after)
+            b.position_at_end(after)
+        return depth
+
+    def emit_rows_of_wave(self, step: Repeat, wave: Wave, rows: tuple[ir.Value, ir.Value], start: ir.Value) -> None:
+        """Run a trip of a wave on those of the rows that it has, from `start` on; in a grid that goes round first those before the first row."""
+        b, strips = self.builder, step.steps[-1]
+        low = b.select(b.icmp_signed("<", rows[0], start), start, rows[0])
+        end = b.add(start, ir.Constant(I64, strips.extent - 1))
+        high = b.select(b.icmp_signed("<", rows[1], end), rows[1], end)
+        with b.if_then(b.icmp_signed("<=", low, high)):
+            self.emit_steps(step.steps[:-1])
+            if not wave.ahead:
+                self.emit_block(strips, (low, high))
+                return
+            none, all_rows = ir.Constant(I64, 0), ir.Constant(I64, strips.rows)
+            with Loop(b, 0, 1) as number:
+                turned = b.icmp_signed("==", number, none)
+                inside = b.select(b.icmp_signed("<", low, none), none, low)
+                outside = b.select(b.icmp_signed("<", high, none), high, ir.Constant(I64, -1))
+                part = b.select(turned, b.add(low, all_rows), inside), b.select(turned, b.add(outside, all_rows), high)
+                with b.if_then(b.icmp_signed("<=", *part)):
+                    self.emit_block(strips, part)
+
+    def emit_either(self, condition: ir.Value, moving: Sequence[Buffer], first: Callable[[], ir.Value], second: Callable[[], ir.Value]) -> ir.Value:
+        """Run one or the other, which let memory change places, and return what that returns."""
+        b, outside, found = self.builder, dict(self.pointers), []
+        with b.if_else(condition) as branches:
+            for branch, emit in zip(branches, (first, second), strict=True):
+                with branch:
+                    self.places.pointers = dict(outside)
+                    found.append((emit(), self.places.pointers, b.block))
+        self.places.pointers = dict(outside)
+        for buffer in moving:
+            self.pointers[buffer] = b.phi(POINTER)
+            for _, pointers, block in found:
+                self.pointers[buffer].add_incoming(pointers[buffer], block)
+        result = b.phi(I64)
+        for value, _, block in found:
+            result.add_incoming(value, block)
+        return result
 
     def start_moves(self, step: Repeat, before: ir.Block) -> dict[Buffer, ir.Value]:
         """Make the pointers that change from trip to trip."""
@@ -244,11 +332,14 @@ class BodyEmitter:
         self.pointers.update(places)
         return places
 
-    def finish_moves(self, step: Repeat, places: dict[Buffer, ir.Value]) -> None:
+    def move(self, step: Repeat) -> None:
+        """Let memory change places after a trip."""
         copied = {target: self.places.load_all(self.builder, source) for target, source in step.copies.items()}
         self.pointers.update({buffer: self.pointer(source) for buffer, source in step.moves.items()})
         for target, values in copied.items():
             self.places.store_all(self.builder, target, values)
+
+    def finish_moves(self, places: dict[Buffer, ir.PhiInstr]) -> None:
         for buffer, phi in places.items():
             phi.add_incoming(self.pointers[buffer], self.builder.block)
 
@@ -297,7 +388,3 @@ def repeated(steps: Sequence[Step], inside: bool = False) -> Iterator[Nest]:
             yield from repeated(inner, inside or isinstance(step, Repeat))
         if inside and isinstance(step, Nest) and step.trips <= FEW_TRIPS:
             yield step
-
-
-def has_checks(nest: Nest) -> bool:
-    return any(expr.op == "checked" for region in nest.regions for expr in expressions(region))

@@ -1,6 +1,6 @@
 """From a Program to `Loops`.
 
-Prepare, schedule, build, share memory, order loops, run nests block by block, lay out arrays, let nests trail, share out loops, plan the
+Prepare, schedule, build, share memory, order loops, run nests block by block, lay out arrays, let nests and trips trail, share out loops, plan the
 workspace.
 
 In: a Program. Out: `Loops`, whose input and output buffers are those of the Program, in order. Invariant: every output has a buffer of
@@ -24,6 +24,7 @@ from jitad.lower.schedule.streams import stream_out
 from jitad.lower.schedule.strips import strip_mine, used_whole
 from jitad.lower.schedule.threads import share_out
 from jitad.lower.schedule.trailing import trail
+from jitad.lower.schedule.waves import in_waves
 from jitad.lower.steps.blocks import lower_block
 from jitad.lower.steps.bodies import Context
 
@@ -43,7 +44,7 @@ def lower(program: Program) -> Loops:
     steps = join_products(steps)
     spend_effort(steps)
     reorder_sums(steps)
-    steps = share_out(trail(stream_out(steps)))
+    steps = share_out(in_waves(trail(stream_out(steps))))
     loops = Loops(inputs, outputs, steps, checks=list(context.checks.values()))
     loops.work_bytes = plan_workspace(steps)
     return loops

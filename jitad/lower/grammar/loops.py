@@ -10,7 +10,7 @@
     Parallel  = rows, block, (Nest | Strips)*                    # the same where threads share out the blocks
     Call      = routine(buffers)                                 # a library routine
     Repeat    = count, test: Step*, steps: Step*, moves, copies  # a sequential loop: a number of trips, or while a test holds
-                                                                 # (loops one after another may share a `Tape`)
+                                                                 # (loops one after another may share a `Tape`, trips trail in a `Wave`)
     Choice    = index: Buffer, branches: (Step*)*
 
 The regions of a nest are disjoint and cover its box; each has one straight-line body. Values are scalar expressions
@@ -208,7 +208,7 @@ class Nest:
 class Strips:
     """Nests whose outermost dimensions run over the same `rows`, one nest after another for each `block` of them.
 
-    With `lags` each is so many rows behind, and there are as many more rows, of which the first and the last ones are none of some nests.
+    With `lags` each is so many rows behind the blocks, which go on until all nests have run; nests may then have fewer rows than others.
     Where there are several threads they run the steps `apart` in place of all that, if there are any.
     """
 
@@ -217,6 +217,12 @@ class Strips:
     steps: list[Nest]
     lags: tuple[int, ...] = ()
     apart: list[Step] = field(default_factory=list)
+
+
+    @property
+    def extent(self) -> int:
+        """The rows of all blocks together."""
+        return max(lag + nest.box[nest.loops[0]] for lag, nest in zip(self.lags, self.steps, strict=True)) if self.lags else self.rows
 
 
 @dataclass(eq=False)
@@ -311,6 +317,19 @@ class Tape:
         return places, -(-end // max(align)) * max(align)
 
 
+@dataclass(frozen=True)
+class Wave:
+    """Trips run `depth` at a time, block by block of rows, each trip `lag` rows behind the one before.
+
+    With `ahead`, the grid is one that goes round, as a torus does: each of them begins so many rows before the next one does, the last one at
+    the first row, and those before the first row are the last ones.
+    """
+
+    depth: int
+    lag: int
+    ahead: int = 0
+
+
 @dataclass(eq=False)
 class Repeat:
     """Steps run one trip after another.
@@ -338,6 +357,9 @@ class Repeat:
         Where the number of trips is stored at the end.
     tape
         Where its trips record, or find what those of earlier loops recorded.
+    wave
+        How trips trail one another, if they do: then `Strips` with lags are the last step, and those before are run again for each block.
+        Where there are several threads that run the strips `apart`, trips do not trail.
     """
 
     steps: list[Step]
@@ -352,6 +374,7 @@ class Repeat:
     fresh: list[Buffer] = field(default_factory=list)
     trips: Buffer | None = None
     tape: Tape | None = None
+    wave: Wave | None = None
 
 
 @dataclass(eq=False)

@@ -53,18 +53,18 @@ def print_strips(step: Strips, rows: str = "") -> list[str]:
     """Accumulators are filled once; loops over rows run over those of a block."""
     fills, body = [], []
     for nest, lag in zip(step.steps, step.lags or [0] * len(step.steps), strict=True):
-        lines = print_nest(nest, f"(rows - {lag})" if lag else "rows")
+        lines = print_nest(nest, f"(rows - {lag})" if lag else "rows", nest.loops[0] if step.lags else 0)
         fills += [line for line in lines if "[:] = " in line]
         body += [line for line in lines if "[:] = " not in line]
-    rows = rows or str(step.rows + max(step.lags, default=0))
-    return [*fills, f"for rows in blocks({rows}, {step.block}):", *indented(body)]
+    return [*fills, f"for rows in blocks({rows or step.extent}, {step.block}):", *indented(body)]
 
 
 def print_repeat(step: Repeat) -> list[str]:
     count = step.count if isinstance(step.count, int) else step.count.name if isinstance(step.count, Counter) else f"{step.count.label}[0]"
     trips = f"range({count})" if count != UNBOUNDED else "count()"
     slots = ", ".join(describe(buffer) for buffer in step.tape.slots) if step.tape is not None else ""
-    head = [f"for {step.counter.name} in {f'reversed({trips})' if step.reverse else trips}:{f'  # on tape: {slots}' if slots else ''}"]
+    remark = f"  # on tape: {slots}" if slots else describe_wave(step)
+    head = [f"for {step.counter.name} in {f'reversed({trips})' if step.reverse else trips}:{remark}"]
     if step.goes_on is not None:
         head += indented([*print_steps(step.test), f"if not {step.goes_on.label}[0]: break"])
     body = print_steps(step.steps)
@@ -75,6 +75,13 @@ def print_repeat(step: Repeat) -> list[str]:
         targets, sources = zip(*step.copies.items(), strict=True)
         body.append(f"{', '.join(x.label + '[:]' for x in targets)} = {', '.join(x.label for x in sources)}")
     return [*head, *indented(body or ["pass"])]
+
+
+def describe_wave(step: Repeat) -> str:
+    if step.wave is None:
+        return ""
+    earlier = f", each from {step.wave.ahead} before the next one's first" if step.wave.ahead else ""
+    return f"  # {step.wave.depth} trips at a time, rows of each {step.wave.lag} behind those of the one before{earlier}"
 
 
 def indented(lines: list[str]) -> list[str]:

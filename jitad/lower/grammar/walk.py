@@ -94,6 +94,11 @@ def counters(nest: Nest) -> list[Counter]:
     return list(dict.fromkeys(expr.args[0] for expr in exprs if expr.op == "counter"))
 
 
+def has_checks(nest: Nest) -> bool:
+    """Whether a nest checks indices."""
+    return any(expr.op == "checked" for region in nest.regions for expr in expressions(region))
+
+
 def children(step: Step) -> list[list[Step]]:
     """Return the lists of steps inside a step."""
     if isinstance(step, Repeat):

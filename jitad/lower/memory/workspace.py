@@ -1,7 +1,7 @@
 """Placing work buffers in the workspace.
 
 In: steps. Out: the offset of each work buffer, and the bytes needed. Invariant: memory that is in use at the same time does not overlap;
-what a loop uses that was there before it, or is used after it, stays for all of its trips.
+what a loop uses that was there before it, or is used after it, stays for all of its trips; so does all it uses if its trips trail one another.
 """
 
 from __future__ import annotations
@@ -81,7 +81,7 @@ def note_uses(steps: Sequence[Step], spans: dict[Buffer, Span], now: int) -> int
         used = {buffer for buffer in reads(step) | writes(step) if buffer.kind == "work"}
         if isinstance(step, Repeat):
             carried = {b.memory for b in (*step.carries, *step.moves, *step.moves.values(), *step.copies.values(), step.trips) if b is not None}
-            lasting = used & (before | carried | read_first(step))
+            lasting = used & (before | carried | read_first(step)) if step.wave is None else used
             for buffer in lasting:
                 extend(spans, buffer, start, now)
         elif isinstance(step, Strips):

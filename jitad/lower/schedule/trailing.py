@@ -34,6 +34,7 @@ LONGEST_LAG = 8
 ROW = 32  # iterations that are worth a call
 ALIKE = 4  # rows that nests may have more than others
 LATEST = 8  # steps that a nest may move up to
+NEVER = -(2**40)  # rows
 
 
 @dataclass(frozen=True)
@@ -131,8 +132,15 @@ def lag_behind(train: Train, nest: Nest, parts: Parts) -> int | None:
 
 
 def reach(first: dict[tuple, set[Touch]], second: dict[tuple, set[Touch]]) -> int | None:
-    """Return how many rows ahead the first nest touches what the second one does in some row; None if that is not known."""
-    farthest = 0
+    """Return how many rows ahead the first nest touches what the second one does in some row, `NEVER` if there is no such row; None if that is
+    not known."""
+    found = meetings(first, second)
+    return None if found is None else max([rows_ahead(*touches) for _, *touches in found], default=NEVER)
+
+
+def meetings(first: dict[tuple, set[Touch]], second: dict[tuple, set[Touch]]) -> list[tuple[tuple, int, set[Touch], set[Touch]]] | None:
+    """Return, for each part of some memory that two nests use, its key, its stride and what both touch; None if that is not known."""
+    found = []
     for key, ones in first.items():
         for other, twos in second.items():
             if key != other and key[:-1] == other[:-1]:
@@ -140,8 +148,8 @@ def reach(first: dict[tuple, set[Touch]], second: dict[tuple, set[Touch]]) -> in
             strides = {one.stride for one in ones | twos}
             if key != other or len(strides) != 1 or None in strides:
                 return None
-            farthest = max(farthest, rows_ahead(*strides, ones, twos))
-    return farthest
+            found.append((key, *strides, ones, twos))
+    return found
 
 
 def rows_ahead(stride: int, ones: set[Touch], twos: set[Touch]) -> int:
@@ -150,7 +158,7 @@ def rows_ahead(stride: int, ones: set[Touch], twos: set[Touch]) -> int:
     low, high, first, last = (a[:, None, k] for k in range(4))
     least = np.maximum(-((high - b[:, 0]) // stride), first - b[:, 3])
     most = np.minimum((b[:, 1] - low) // stride, last - b[:, 2])
-    return int(np.max(most, initial=0, where=most >= least))
+    return int(np.max(most, initial=NEVER, where=most >= least))
 
 
 def pays(train: Train, nest: Nest, lag: int, parts: Parts) -> bool:
