@@ -63,8 +63,23 @@ def either(found: Iterable):
     return result
 
 
-COMPARE = {"lt": operator.lt, "le": operator.le, "gt": operator.gt, "ge": operator.ge, "eq": operator.eq, "ne": operator.ne,
-           "is_": is_, "is_not": functools.partial(is_, same=False), "in_": contains, "not_in": lacks}  # fmt: skip
+def ordered(compare: Callable, x, y):
+    """``x < y`` or its like; tuples and lists are compared by their first elements that differ."""
+    if not (isinstance(x, SEQUENCES) and type(x) is type(y) and contains_traced((x, y))):
+        return compare(x, y)
+    result = compare(len(x), len(y))
+    for a, b in reversed(list(zip(x, y, strict=False))):
+        same = equal(a, b)
+        if decided(same) is False:
+            result = ordered(compare, a, b)
+        elif not decided(same):
+            result = same & result | not_(same) & ordered(compare, a, b)
+    return result
+
+
+precedes = functools.partial(ordered, operator.lt)
+COMPARE = {**{name: functools.partial(ordered, getattr(operator, name)) for name in ("lt", "le", "gt", "ge")}, "eq": operator.eq,
+           "ne": operator.ne, "is_": is_, "is_not": functools.partial(is_, same=False), "in_": contains, "not_in": lacks}  # fmt: skip
 
 
 def chain(left, names: tuple[str, ...], *operands: Callable):

@@ -7,7 +7,7 @@ values the first is first, and a NaN wins only where it comes first.
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import numpy as np
 
@@ -16,6 +16,7 @@ from jitad.frontend.arrays.cells import captured, is_traced
 from jitad.frontend.arrays.ragged import Ragged
 from jitad.frontend.control.branches import choose
 from jitad.frontend.control.lists.appended import Appended, in_array
+from jitad.frontend.control.lists.elements import in_arrays
 from jitad.frontend.control.lists.lookups import element
 from jitad.frontend.control.vectorize import on_elements
 from jitad.frontend.numpy_api.builtins import BUILTINS
@@ -50,6 +51,23 @@ def as_numbers(keys: list | Array) -> Array:
     return found * 1 if found.dtype.kind == "b" else found
 
 
+def itself(x):
+    return x
+
+
+def are_rows(items) -> bool:
+    """Return whether there are several numbers in each of some elements, which are compared by the first that differ."""
+    if not isinstance(items, list | tuple) or in_arrays(items) or len(items) == 0:
+        return False
+    return all(isinstance(x, list | tuple) and not in_arrays(x) and len(x) == len(items[0]) for x in items)
+
+
+def order_of(keys: list | Array, reverse: bool) -> Array:
+    """Return the places of keys in the order of their values."""
+    columns = [as_numbers(list(column)) for column in zip(*keys, strict=True)] if are_rows(keys) else [as_numbers(keys)]
+    return np.lexsort(tuple(-numbers if reverse else numbers for numbers in reversed(columns)))
+
+
 def item(items, place: Array):
     """Return the element at a place."""
     if isinstance(items, range):
@@ -69,6 +87,9 @@ def extremum(function: Callable, place: Callable, worst: float) -> None:
     def best(*args, key=None, **default):
         if current_trace() is None:
             return function(*args, key=key, **default)
+        args = [list(x) if isinstance(x, Iterator) else x for x in args]
+        if key is None and are_rows(args if len(args) > 1 else args[0]):
+            key = itself
         if key is None:
             return without_key(*args, **default) if "default" not in default else or_default(args[0], **default)
         items = in_memory(args if len(args) > 1 else args[0])
@@ -77,6 +98,8 @@ def extremum(function: Callable, place: Callable, worst: float) -> None:
             return function((), **default)
         if not contains_traced(keys):
             return items[function(range(len(items)), key=keys.__getitem__)]
+        if are_rows(keys):
+            return item(items, order_of(keys, function is max)[0])
         numbers = as_numbers(keys)
         if numbers.dtype.kind == "f":
             numbers = np.where(np.isnan(numbers), np.where(np.isnan(numbers[0]) & (np.arange(len(items)) == 0), -worst, worst), numbers)
@@ -97,8 +120,7 @@ def in_order_of(items, key: Callable, reverse: bool) -> list:
     keys = keys_of(items, key) if len(items) else []
     if not contains_traced(keys):
         return Growable([items[k] for k in sorted(range(len(items)), key=list(keys).__getitem__, reverse=bool(reverse))])
-    numbers = as_numbers(keys)
-    order = np.argsort(-numbers if reverse else numbers, kind="stable")
+    order = order_of(keys, reverse)
     if isinstance(items, list):
         return Growable([element(items, order[k]) for k in range(len(items))])
     found = items.start + items.step * order if isinstance(items, range) else item(items, order)

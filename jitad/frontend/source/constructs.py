@@ -64,8 +64,9 @@ def value_of(node) -> tuple[str, ast.expr] | None:
 
 
 def compares(node) -> bool:
-    """Return whether a comparison is one of several terms, looks for an element in a container, or asks for identity."""
-    return len(node.ops) > 1 or isinstance(node.ops[0], ast.In | ast.NotIn | ast.Is | ast.IsNot)
+    """Return whether a comparison is one of several terms or of tuples, looks for an element in a container, or asks for identity."""
+    several = len(node.ops) > 1 or any(isinstance(x, ast.Tuple | ast.List) for x in (node.left, *node.comparators))
+    return several or isinstance(node.ops[0], ast.In | ast.NotIn | ast.Is | ast.IsNot)
 
 
 def is_list(node) -> bool:

@@ -20,7 +20,7 @@ from jitad.frontend.arrays.ragged import Ragged
 from jitad.frontend.control.lists.appended import Appended, in_array, made, promote
 from jitad.frontend.control.lists.columns import Store
 from jitad.frontend.control.lists.lookups import are_alike, element
-from jitad.frontend.control.orders import in_order_of
+from jitad.frontend.control.orders import are_rows, in_order_of, itself
 from jitad.frontend.control.pictures import LIST
 from jitad.frontend.numpy_api.builtins import BUILTINS
 from jitad.frontend.numpy_api.operands import asarray
@@ -112,6 +112,8 @@ def in_order(values, /, *, key=None, reverse=False):
     if key is not None and current_trace() is not None:
         return in_order_of(values, key, reverse)
     values = list(values) if isinstance(values, Iterator | MappingView) else whole(values)
+    if are_rows(values) and contains_traced(values):
+        return in_order_of(values, itself, reverse)
     if not isinstance(values, Array | Ragged) and not contains_traced(values) or key is not None:
         return sorted(values, key=key, reverse=reverse)
     array = np.sort(asarray(values) if not isinstance(values, Ragged) else values)
