@@ -4,6 +4,8 @@ import numpy as np
 import pytest
 
 import jitad
+from jitad.codegen.kernel import to_module
+from jitad.pipeline import to_loops
 
 RNG = np.random.default_rng(0)
 SHAPES = [(40, 40, 1), (33, 47, 1), (3, 200, 1), (300, 20, 2), (20, 300, 3), (64, 16, 8), (5, 131, 4)]
@@ -86,3 +88,17 @@ def test_large_matrices_go_to_a_library():
     a, x = RNG.normal(size=(300, 300)), RNG.normal(size=300)
     assert "gemv" in jitad.show(lambda a, x: a @ x, a, x, stage="asm")
     assert "gemm" in jitad.show(lambda a: a @ a, a, stage="asm")
+
+
+def test_layers_share_products():
+    """Matrices of one shape are multiplied by one function, however many there are: LLVM takes its time for each."""
+    def f(A, x):
+        for _ in range(5):
+            x = np.tanh(A @ x)
+        return x.sum()
+
+    A, x = np.random.default_rng(0).normal(size=(2, 40, 40)) / 6, np.linspace(0, 1, 40)
+    text = str(to_module(to_loops(jitad.trace(f)(A[0], x)), "kernel", strict=False))
+    assert text.count('define internal void @"product') == 1 and text.count('call void @"product') == 5
+    np.testing.assert_allclose(jitad.jit(f)(A[0], x), f(A[0], x), rtol=1e-12)
+    jitad.testing.check_grads(f, (A[1], x))

@@ -36,6 +36,11 @@ def features() -> str:
     return llvm.get_host_cpu_features().flatten()
 
 
+def apart() -> str | None:
+    """Return the attribute of functions that load elements at computed places, where the CPU does that faster one by one: AMD's do."""
+    return f'"target-features"="{features()},+prefer-no-gather"' if llvm.get_host_cpu_name().startswith("znver") else None
+
+
 def target() -> tuple[str, ...]:
     """Return what determines the code besides the module: LLVM and the CPU."""
     return llvmlite.__version__, str(llvm.llvm_version_info), llvm.get_process_triple(), llvm.get_host_cpu_name(), features()

@@ -13,7 +13,9 @@ from contextlib import nullcontext
 
 from llvmlite import ir
 
+from jitad.codegen import machine
 from jitad.codegen.accumulators import Accumulators, Copy, chunks, identity
+from jitad.codegen.elementary.variants import mark
 from jitad.codegen.iterations import IterationEmitter
 from jitad.codegen.loop import Loop
 from jitad.codegen.memory import Places
@@ -51,6 +53,8 @@ def emit_function(
     function.linkage = "internal"
     function.attributes.add("noinline")
     function.attributes.add("nounwind")
+    if (apart := machine.apart()) and has_computed_places(nest):
+        mark(function, apart)
     pointers = dict(zip(taken, function.args, strict=False))
     for argument in pointers.values():
         argument.add_attribute("noalias")
@@ -64,6 +68,12 @@ def emit_function(
     builder.ret(builder.load(status, typ=I32))
     known[key] = function
     return function, taken, trips
+
+
+def has_computed_places(nest: Nest) -> bool:
+    """Whether iterations load from where numbers tell that are computed in them."""
+    loads = [expr.args[1] for region in nest.regions for expr in expressions(region) if expr.op == "load"]
+    return any(term.op != "counter" for index in loads for term in terms(index))
 
 
 class NestEmitter(IterationEmitter):

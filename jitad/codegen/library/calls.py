@@ -29,7 +29,7 @@ from jitad.codegen.library.stacks import (
     transpose_in_place,
 )
 from jitad.codegen.loop import Loop
-from jitad.codegen.scalars import I32, I64
+from jitad.codegen.scalars import I32, I64, POINTER
 from jitad.ir.types import INT
 from jitad.lower.fusion.products import Matrix, is_applied
 from jitad.lower.grammar.loops import Call
@@ -53,6 +53,31 @@ def emit(builder: ir.IRBuilder, call: Call, pointer: Pointer, share: Share) -> i
 
 def emit_gemm(builder, call: Call, pointer: Pointer) -> None:
     pointers = [pointer(buffer) for buffer in (*call.inputs, *call.outputs)]
+    if is_inline(call):
+        builder.call(function_of(call, builder.module), pointers)
+    else:
+        emit_matrices(builder, call, pointers)
+
+
+def function_of(call: Call, module: ir.Module) -> ir.Function:
+    """Return the function of products like these, which their calls in the module share: LLVM takes its time for each of them."""
+    geometry = [(m.batch, m.rows, m.columns, m.row_stride, m.column_stride, m.batch_stride) for m in (call.params["x"], call.params["y"])]
+    name = f"product {call.outputs[0].type.dtype} {geometry} {len(call.outputs)} {call.params['turned']}"
+    known = module.globals.get(name)
+    if known is not None:
+        return known
+    function = ir.Function(module, ir.FunctionType(ir.VoidType(), [POINTER] * (len(call.inputs) + len(call.outputs))), name)
+    function.linkage = "internal"
+    function.attributes.add("nounwind")
+    for argument in function.args:
+        argument.add_attribute("noalias")
+    builder = ir.IRBuilder(function.append_basic_block("entry"))
+    emit_matrices(builder, call, function.args)
+    builder.ret_void()
+    return function
+
+
+def emit_matrices(builder, call: Call, pointers: Sequence[ir.Value]) -> None:
     with Loop(builder, 0, call.params["x"].batch - 1) as k:
         emit_matrix(builder, call, pointers, k)
 
