@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from jitad.ir.lowering import Pointwise, Pull, Undefined
 from jitad.ir.program import Atom, Equation, Literal
 from jitad.ir.types import COUNTER
@@ -13,6 +15,21 @@ def is_undefined(atom: Atom) -> bool:
     """Return whether an atom is an array that is written before it is read, as no equation has written it yet."""
     equation = getattr(atom, "equation", None)
     return equation is not None and isinstance(equation.primitive.lower, Undefined)
+
+
+def is_fixed(atom: Atom, known: Collection[Atom] = ()) -> bool:
+    """Return whether an atom is computed from numbers of the Program and what is `known` alone."""
+    met, open = {atom}, [atom]
+    while open:
+        x = open.pop()
+        if isinstance(x, Literal) or x in known:
+            continue
+        if x.equation is None:
+            return False
+        fresh = set(x.equation.inputs) - met
+        met |= fresh
+        open += fresh
+    return True
 
 
 def is_number(equation: Equation) -> bool:

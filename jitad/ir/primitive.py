@@ -40,24 +40,26 @@ class Primitive:
         for the inner product Re<a, b>.
     accumulate : ``(cotangents, inputs, sums, **params) -> list``
         For a primitive with bodies, instead of `transpose`: `sums` are cotangents that its operands have already (None where there are none), and
-        the results include them, so that bodies can add to an array in place.
+        the results include them, so that bodies can add to an array in place. Cotangents and sums may be `Masked`, and results for operands
+        that are `asked` for their masks.
     reach : ``(mask, which, inputs, **params) -> mask``
         For a linear primitive that is neither pointwise nor structural: the elements of operand `which` on which results depend where the
         boolean atom `mask` is true; `inputs` as for `transpose`.
-    taken : ``(equation) -> list``
-        For a choice between bodies: for each operand a function that records a boolean scalar, without which it receives no cotangent; None if it
-        always may.
     masks : ``(mask, inputs, **params) -> list of masks``
         For a structural primitive: the elements of each linear operand on which the results depend that are in the boolean atom `mask` (None:
         all), as boolean atoms (None: all of them). Without it, they are found by moving ones and zeros.
+    mark : ``(before, mask, inputs, **params) -> mask``
+        For what reads a part of its first operand: the boolean atom `before`, of its shape, with what is read for the results in `mask` (None: all)
+        set besides.
     batch : ``(size, inputs, axes, **params) -> (outputs, axes)``
         The operation on operands with an extra axis of extent `size` (at ``axes[i]``; None where there is none).
     lower
         How the lowering evaluates it: one of the records in `jitad.ir.lowering`.
     samples : ``(rng, dtype) -> list[(inputs, params)]``
         Inputs to test with, for each dtype in `dtypes`.
-    depends : ``(flags, **params) -> list of bool``
-        For a primitive with bodies: which results depend on the operands in `flags`. Without it, all depend on any.
+    depends : ``(flags, through, **params) -> list``
+        For a primitive with bodies: which results depend on the operands in `flags`, or have another property that spreads as
+        ``through(body, flags)`` says (flags are then united by ``|``). Without it, all depend on any.
     split : ``(inputs, unknown, linear, **params) -> outputs``
         For a primitive with bodies, some operands of which are tangents: records what does not depend on them in the current
         recorder and the rest in the recorder `linear`.
@@ -139,8 +141,8 @@ class Primitive:
     transpose: Callable | None = None
     accumulate: Callable | None = None
     reach: Callable | None = None
-    taken: Callable | None = None
     masks: Callable | None = None
+    mark: Callable | None = None
     batch: Callable | None = None
     depends: Callable | None = None
     split: Callable | None = None

@@ -7,22 +7,25 @@ derivative on the side not taken is infinite or NaN; see `Cotangent`.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from jitad.ir import errors
+from jitad.ir.facts import same
 from jitad.ir.interpreter import evaluate
 from jitad.ir.passes import PASSES
-from jitad.ir.program import Atom, Equation, Literal, Program, Var
+from jitad.ir.program import Atom, Equation, Program, Var
 from jitad.ir.recorder import Env, Recorder, build, current, inline
-from jitad.ir.symbolic import Linear, Masked, Zero, is_zero
+from jitad.ir.symbolic import ASKED, MOVING, Linear, Masked, Zero, is_zero
 from jitad.ir.types import BOOL, ArrayType
-from jitad.primitives.declare import full, instantiate
-from jitad.primitives.elementwise.comparisons import ne, select
+from jitad.primitives.declare import full, instantiate, uniform
+from jitad.primitives.elementwise.comparisons import ne, not_, select
 from jitad.primitives.reductions import reduce_sum
-from jitad.primitives.structural.shaping import broadcast, reshape
+from jitad.primitives.structural.shaping import reshape
+from jitad.transform.asking import spoils, spread
 from jitad.transform.linearize import LinearMap
 from jitad.transform.partition import partition
 
@@ -34,19 +37,22 @@ class Cotangent:
     """A cotangent that has passed selections.
 
     It equals `value` where the boolean atom ``mask()`` is true and is exactly zero elsewhere. `mask` is None where nothing was
-    selected, and is not recorded before it is asked for. If `exact`, `value` itself is zero where the mask is false; otherwise
-    it may be anything there, inf and NaN included. `known` is the mask itself where it does not depend on values: several slices may
-    together cover everything, and then nothing is masked.
+    selected, and is not recorded before it is asked for. Where ``guard()`` is false and the mask too, `value` may be anything, inf and NaN
+    included; without a guard it is zero where the mask is false. `known` is the mask itself where it does not depend on values: several slices
+    may together cover everything, and then nothing is masked. `half` is what was selected from, and the condition, of what is one of two
+    values between which a selection chooses. ``mark(other)`` is the union of another mask and this one, where that takes less than both.
     """
 
     value: Atom
     mask: Callable[[], Atom] | None = None
-    exact: bool = True
+    guard: Callable[[], Atom] | None = None
     known: np.ndarray | None = None
+    half: tuple[Cotangent, Atom] | None = None
+    mark: Callable[[Atom], Atom] | None = None
 
     def settle(self) -> Atom:
         """Return the cotangent as an atom."""
-        return self.value if self.exact else select(self.mask(), self.value, 0.0)
+        return self.value if self.guard is None else select(self.guard(), self.value, 0.0)
 
     def indicator(self) -> Atom:
         """Return 1 where the mask is true and 0 elsewhere, in the dtype of the value."""
@@ -69,36 +75,84 @@ def once(mask: Callable[[], Atom]) -> Callable[[], Atom]:
 def accumulate(x: Cotangent | None, y: Cotangent) -> Cotangent:
     if x is None:
         return y
-    value = x.settle() + y.settle()
+    return either(x, y, x.settle() + y.settle())
+
+
+def either(x: Cotangent, y: Cotangent, value: Atom) -> Cotangent:
+    """Return a cotangent that is zero where both `x` and `y` are."""
     if x.mask is None or y.mask is None:
         return Cotangent(value)
+    if x.half and y.half and x.half[0] is y.half[0] and opposite(x.half[1], y.half[1]):
+        whole = x.half[0]
+        return Cotangent(value, whole.mask, known=whole.known, half=whole.half)
     known = None if x.known is None or y.known is None else x.known | y.known
-    return Cotangent(value) if known is not None and known.all() else Cotangent(value, once(lambda: x.mask() | y.mask()), known=known)
+    return Cotangent(value) if known is not None and known.all() else Cotangent(value, once(lambda: union(x, y)), known=known)
 
 
-def pull_back(linear: LinearMap, cotangents: Sequence[Atom | Zero], sums: Sequence[Atom | None] = ()) -> list[Atom | Zero]:
-    """Record the transpose of `linear` and return the cotangents of its inputs, added to those in `sums` that are not None."""
-    cts: dict[Var, Cotangent] = {var: Cotangent(x) for var, x in zip(linear.inputs, sums, strict=False) if x is not None}
-    moving = set(linear.inputs)
+def union(x: Cotangent, y: Cotangent) -> Atom:
+    """Return where one of two cotangents may differ from zero."""
+    first, second = (y, x) if x.mark is not None and y.mark is None else (x, y)
+    mask = first.mask()
+    if everywhere(mask):
+        return mask
+    return mask | second.mask() if second.mark is None else second.mark(mask)
+
+
+def everywhere(mask: Atom) -> bool:
+    return bool(uniform(mask))
+
+
+def opposite(x: Atom, y: Atom) -> bool:
+    """Whether one of two conditions is the opposite of the other."""
+    return negates(x, y) or negates(y, x)
+
+
+def negates(x: Atom, y: Atom) -> bool:
+    equation = getattr(x, "equation", None)
+    return equation is not None and equation.primitive is not_ and same(equation.inputs[0], y)
+
+
+def pull_back(linear: LinearMap, cotangents: Sequence[Atom | Zero | Masked], sums: Sequence[Atom | Masked | None] = (),
+              asked: Sequence[bool] = ()) -> list[Atom | Zero | Masked]:  # fmt: skip
+    """Record the transpose of `linear` and return the cotangents of its inputs, added to those in `sums` that are not None.
+
+    Those of the inputs in `asked` are `Masked` where they did not receive something everywhere.
+    """
+    asked = list(asked) or [False] * len(linear.inputs)
+    states = {var: MOVING | ASKED if ask else MOVING for var, ask in zip(linear.inputs, asked, strict=True)}
+    spread(linear.equations, states)
     for equation in linear.equations:
-        moving.update(equation.outputs)
+        states.update((var, MOVING) for var in equation.outputs if var not in states)
+    cts: dict[Var, Cotangent] = {var: found(x) for var, x in zip(linear.inputs, sums, strict=False) if x is not None}
     for tangent, ct in zip(linear.outputs, cotangents, strict=True):
         if not is_zero(tangent) and not is_zero(ct):
-            cts[tangent] = accumulate(cts.get(tangent), Cotangent(ct))
+            cts[tangent] = accumulate(cts.get(tangent), found(ct))
     recorder = current()
     source = recorder.source
     for equation in reversed(linear.equations):
         if any(var in cts for var in equation.outputs):
             recorder.source = equation.source
-            for atom, ct in zip(equation.inputs, transpose(equation, cts, moving), strict=True):
+            for atom, ct in zip(equation.inputs, transpose(equation, cts, states), strict=True):
                 if ct is not None:
                     cts[atom] = accumulate(cts.get(atom), ct)
-    result = [cts[var].settle() if var in cts else Zero(var.type) for var in linear.inputs]
+    result = [told(cts[var], ask) if var in cts else Zero(var.type) for var, ask in zip(linear.inputs, asked, strict=True)]
     recorder.source = source
     return result
 
 
-def transpose(equation: Equation, cts: dict[Var, Cotangent], moving: set[Var]) -> list[Cotangent | None]:
+def found(ct: Atom | Masked) -> Cotangent:
+    """Return the cotangent that a rule has given."""
+    return Cotangent(ct.value, lambda: ct.mask) if isinstance(ct, Masked) else Cotangent(ct)
+
+
+def told(ct: Cotangent, asked: bool) -> Atom | Masked:
+    """Return a cotangent for a rule, with its mask if that is asked for."""
+    value = ct.settle()
+    mask = ct.mask() if asked and ct.mask is not None else None
+    return value if mask is None or everywhere(mask) else Masked(value, mask)
+
+
+def transpose(equation: Equation, cts: dict[Var, Cotangent], moving: dict[Var, int]) -> list[Cotangent | None]:
     """Return the cotangents of an equation's operands; None for those that are known or receive nothing."""
     primitive = equation.primitive
     if primitive.accumulate is not None:
@@ -120,31 +174,19 @@ def transpose(equation: Equation, cts: dict[Var, Cotangent], moving: set[Var]) -
     return apply(equation, outputs[0], inputs)
 
 
-def transpose_into(equation: Equation, cts: dict[Var, Cotangent], moving: set[Var]) -> list[Cotangent | None]:
+def transpose_into(equation: Equation, cts: dict[Var, Cotangent], moving: dict[Var, int]) -> list[Cotangent | None]:
     """Transpose an equation with bodies; what its operands have received so far is handed to them, to add to."""
-    inputs = [Linear(atom.type) if atom in moving else atom for atom in equation.inputs]
-    found = [cts.pop(var, None) for var in equation.outputs]
-    cotangents = [instantiate(Zero(var.type)) if ct is None else ct.settle() for var, ct in zip(equation.outputs, found, strict=True)]
+    inputs = [Linear(atom.type, moving[atom] == ASKED) if atom in moving else atom for atom in equation.inputs]
+    after = [cts.pop(var, None) for var in equation.outputs]
+    cotangents = [instantiate(Zero(var.type)) if ct is None else told(ct, moving.get(var) == ASKED)
+                  for var, ct in zip(equation.outputs, after, strict=True)]
     before = [cts.pop(atom, None) if atom in moving else None for atom in equation.inputs]
-    sums = [None if ct is None else ct.settle() for ct in before]
+    sums = [None if ct is None else told(ct, x.asked) for ct, x in zip(before, inputs, strict=True)]
     results = equation.primitive.accumulate(cotangents, inputs, sums, **equation.params)
-    taken = equation.primitive.taken(equation) if equation.primitive.taken is not None else [None] * len(inputs)
-    return [None if skip(result, x) else joined(result, ct, mask) for result, x, ct, mask in zip(results, inputs, before, taken, strict=True)]
+    return [None if skip(result, x) else found(result) for result, x in zip(results, inputs, strict=True)]
 
 
-def joined(value: Atom, before: Cotangent | None, taken: Callable[[], Atom] | None) -> Cotangent:
-    """Return the sum of an exact cotangent and of what is zero unless ``taken()``, a scalar, holds."""
-    if taken is None or before is not None and before.mask is None:
-        return Cotangent(value)
-
-    def mask() -> Atom:
-        found = broadcast(taken(), shape=value.shape) if value.shape else taken()
-        return found if before is None else found | before.mask()
-
-    return Cotangent(value, once(mask))
-
-
-def transpose_expansion(equation: Equation, cts: dict[Var, Cotangent], moving: set[Var]) -> list[Cotangent | None]:
+def transpose_expansion(equation: Equation, cts: dict[Var, Cotangent], moving: dict[Var, int]) -> list[Cotangent | None]:
     """Transpose what an equation stands for."""
     with Recorder(equation.source) as recorder:
         outputs = equation.primitive.expand(equation.inputs, **equation.params)
@@ -181,16 +223,16 @@ def skip(result, operand) -> bool:
 def transpose_pointwise(equation: Equation, ct: Cotangent, inputs) -> list[Cotangent | None]:
     """The mask stays; multiplication by anything but a number may put inf or NaN where it is false."""
     results = equation.primitive.transpose([ct.value], inputs, **equation.params)
-    exact = ct.exact and all(isinstance(x, Linear | Literal) for x in inputs)
+    guard = ct.mask if spoils(inputs) else ct.guard
     cotangents: list[Cotangent | None] = []
     for result, operand in zip(results, inputs, strict=True):
         if skip(result, operand):
             cotangents.append(None)
             continue
         if isinstance(result, Masked):
-            new = Cotangent(result.value, both(ct.mask, result.mask), exact=False)
+            new = Cotangent(result.value, both(ct.mask, result.mask), both(ct.guard, result.mask), half=(ct, result.mask))
         else:
-            new = Cotangent(result, ct.mask, ct.mask is None or exact, ct.known)
+            new = Cotangent(result, ct.mask, guard, ct.known, ct.half)
         cotangents.append(unbroadcast(new, operand.type))
     return cotangents
 
@@ -240,8 +282,13 @@ def transpose_structural(equation: Equation, ct: Cotangent, inputs) -> list[Cota
         elif not masked or (known is not None and known[k].all()):
             cotangents.append(Cotangent(result))
         else:
-            cotangents.append(Cotangent(result, once(lambda k=k: mask(k)), known=None if known is None else known[k]))
+            marks = None if equation.primitive.mark is None else functools.partial(mark, equation, ct, inputs)
+            cotangents.append(Cotangent(result, once(lambda k=k: mask(k)), known=None if known is None else known[k], mark=marks))
     return cotangents
+
+
+def mark(equation: Equation, ct: Cotangent, inputs, before: Atom) -> Atom:
+    return equation.primitive.mark(before, ct.mask and ct.mask(), inputs, **equation.params)
 
 
 def known_masks(equation: Equation, ct: Cotangent, inputs) -> list[np.ndarray] | None:
@@ -268,11 +315,13 @@ def known_masks(equation: Equation, ct: Cotangent, inputs) -> list[np.ndarray] |
     return [found[k] != 0 if k in found else np.ones(()) for k in range(len(inputs))]
 
 
-def pull_back_body(body: Program, flags: Sequence[bool], operands: Sequence[Atom | None], cotangents: Sequence[Atom],
-                   sums: Sequence[Atom | None] = (), free: bool = True) -> list[Atom | Zero]:  # fmt: skip
+def pull_back_body(body: Program, flags: Sequence[bool], operands: Sequence[Atom | None], cotangents: Sequence[Atom | Zero | Masked],
+                   sums: Sequence[Atom | Masked | None] = (), asked: Sequence[bool] = (),
+                   free: bool = True) -> list[Atom | Zero | Masked]:  # fmt: skip
     """Record the transpose of a body that is linear in the inputs in `flags`, given the others, and return the cotangents of those.
 
-    They are added to `sums`, one for each of those inputs or None. What loops in it need is kept, if they are not `free` to run again.
+    They are added to `sums`, one for each of those inputs or None; those in `asked` come with their masks. What loops in it need is kept, if
+    they are not `free` to run again.
     """
     parts = partition(body, flags, free=free)
     env = Env({var: x for var, x in zip(body.inputs, operands, strict=True) if x is not None})
@@ -285,7 +334,7 @@ def pull_back_body(body: Program, flags: Sequence[bool], operands: Sequence[Atom
     with Recorder(current().source) as linear:
         moved = iter(inline(program, [*[env[x] for x in used], *fresh]))
     outputs = [next(moved) if x in parts.unknown else Zero(x.type) for x in parts.outputs]
-    return pull_back(LinearMap(fresh, linear.equations, outputs), cotangents, sums)
+    return pull_back(LinearMap(fresh, linear.equations, outputs), cotangents, sums, asked)
 
 
 PASSES["pull_back_body"] = pull_back_body

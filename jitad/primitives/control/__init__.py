@@ -10,8 +10,8 @@ the carried values, of unchanged types. An array that a body updates (`scatter`)
 - the primitives: `loops`, `whiles`, `sweeps`, `branches`, `recomputation` (`checkpoint`), `replays`, `printing`, `undefined`;
 - members of a batch that have nothing to do: `idle`;
 - `bodies`: what their rules have in common;
-- reverse mode: `lasting` (what can be read again after a loop), `confinement` (residuals that are zero in part), `reversal` (the transpose of
-  `sweeps`), `schedules` and `online` (snapshots);
+- reverse mode: `lasting` (what can be read again after a loop), `confinement` (residuals that are zero in part), `pulled` (a trip of a transposed
+  loop), `reversal` (the transpose of `sweeps`), `schedules` and `online` (snapshots);
 - versions of a loop that cost less: `delays`, `invariants`, `rows`; `affine` tells of places in arrays.
 """
 

@@ -31,7 +31,7 @@ def fixpoint(flags: Sequence[bool], step: Callable[[list[bool]], Sequence[bool]]
     """Return the least flags that include `flags` and what ``step(flags)`` makes of them."""
     current = list(flags)
     while True:
-        following = [a or b for a, b in zip(current, step(current), strict=True)]
+        following = [a | b for a, b in zip(current, step(current), strict=True)]
         if following == current:
             return current
         current = following
@@ -176,6 +176,19 @@ def opposite(flags: Sequence[bool]) -> list[bool]:
 
 def chosen(items: Sequence, flags: Sequence[bool]) -> list:
     return [x for x, keep in zip(items, flags, strict=True) if keep]
+
+
+def cut(items: Sequence, *counts: int) -> list[list]:
+    """Cut a list in parts of these lengths and what remains."""
+    items, parts = list(items), []
+    for count in counts:
+        parts.append(items[:count])
+        items = items[count:]
+    return [*parts, items]
+
+
+def chosen_at(items: Sequence, places: Sequence[int]) -> list:
+    return [items[k] for k in places]
 
 
 def batched_operands(inputs: Sequence[Atom], axes: Sequence[int | None], batched: Sequence[bool], size: int) -> list[Atom]:

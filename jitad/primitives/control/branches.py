@@ -16,13 +16,15 @@ from jitad.ir.passes import PASSES
 from jitad.ir.primitive import Primitive
 from jitad.ir.program import Atom, Equation, Program, Var
 from jitad.ir.recorder import Recorder, build, inline
-from jitad.ir.symbolic import Zero, is_zero
+from jitad.ir.symbolic import Masked, Zero, is_zero, value_of
 from jitad.ir.types import BOOL, INT, ArrayType
-from jitad.primitives.control.bodies import batched_body, chosen, distinct, moved_body, needed, reduced, unite, widen_mask
+from jitad.primitives.control.bodies import batched_body, chosen, chosen_at, cut, distinct, moved_body, needed, reduced, unite, widen_mask
 from jitad.primitives.control.idle import idle_body, may_fail
 from jitad.primitives.control.printing import one_by_one
-from jitad.primitives.declare import full, instantiate, is_linear, sample, to_front
+from jitad.primitives.control.pulled import mask_of, masks_of, remasked
+from jitad.primitives.declare import full, instantiate, is_linear, sample, to_front, uniform
 from jitad.primitives.elementwise.comparisons import select
+from jitad.primitives.structural.shaping import broadcast
 
 
 def cond_type(index, *types, branches):
@@ -51,9 +53,9 @@ def jvp_cond(inputs, tangents, branches):
     return found[:count], [next(moved) if moves else Zero(x.type) for x, moves in zip(found, results, strict=False)]
 
 
-def cond_depends(flags, branches):
-    columns = zip(*[PASSES["depends"](branch, flags[1:]) for branch in branches], strict=True)
-    return [any(column) for column in columns]
+def cond_depends(flags, branches, through=None):
+    columns = zip(*[(through or PASSES["depends"])(branch, flags[1:]) for branch in branches], strict=True)
+    return [functools.reduce(operator.or_, column) for column in columns]
 
 
 def split_cond(inputs, unknown, linear: Recorder, branches):
@@ -103,34 +105,52 @@ def transpose_cond(cotangents, inputs, sums, branches):
     flags = [is_linear(x) for x in operands]
     known = [k for k, moves in enumerate(flags) if not moves]
     given = [k for k, total in enumerate(totals) if total is not None]
+    moving = chosen(operands, flags)
+    marked = [k for k, x in enumerate(moving) if x.asked]
+    masks: list[list[Atom | None]] = []  # in each branch, of the cotangents that are asked for theirs
 
     def pulled(branch: Program) -> Program:
-        def step(*atoms):
-            held, own = [None] * len(operands), [None] * len(operands)
-            for k, x in zip(known, atoms, strict=False):
-                held[k] = x
-            for k, x in zip(given, atoms[len(known) :], strict=False):
-                own[k] = x
-            cts = list(atoms[len(known) + len(given) :])
-            return list(map(instantiate, PASSES["pull_back_body"](branch, flags, held, cts, chosen(own, flags))))
+        def step(*own):
+            fixed, sums, cts, marks = cut(own, len(known), len(given), len(cotangents))
+            marks = iter(marks)
+            held, own = dict(zip(known, fixed, strict=True)), dict(zip(given, remasked(sums, chosen_at(totals, given), marks), strict=True))
+            found = PASSES["pull_back_body"](branch, flags, list(map(held.get, range(len(operands)))), remasked(cts, cotangents, marks),
+                                             chosen(list(map(own.get, range(len(operands)))), flags), [x.asked for x in moving])
+            masks.append([mask_of(found[k]) for k in marked])
+            reached = [full(True, ArrayType(BOOL, moving[k].type.shape)) if mask is None else mask for k, mask in zip(marked, masks[-1], strict=True)]
+            return [*[instantiate(value_of(x)) for x in found], *reached]
 
-        return build(step, [operands[k].type for k in (*known, *given)] + [ct.type for ct in cotangents])
+        return build(step, [x.type for x in atoms])
 
+    received = [*chosen_at(totals, given), *cotangents]
+    atoms = [*chosen_at(operands, known), *map(value_of, received), *masks_of(received)]
     programs, free = unite(list(map(pulled, branches)))
-    results = iter(cond(index, *free, *[operands[k] for k in known], *[totals[k] for k in given], *cotangents, branches=programs))
+    results = cond(index, *free, *atoms, branches=programs)
+    results, reached = results[: len(moving)], results[len(moving) :]
+    for k, mask, column in zip(marked, reached, zip(*masks, strict=True), strict=True):
+        results[k] = masked(index, results[k], mask, column)
+    results = iter(results)
     return [None, *[next(results) if moves else None for moves in flags]]
 
 
-def taken_cond(equation: Equation) -> list:
-    """An operand receives something where a branch is taken whose results depend on it."""
-    index, branches = equation.inputs[0], equation.params["branches"]
-    reading = zip(*[needed(branch, [True] * len(branch.outputs)) for branch in branches], strict=True)
-    return [None, *[None if all(reads) else functools.partial(any_taken, index, reads) for reads in reading]]
+def masked(index: Atom, value: Atom, mask: Atom, branches: Sequence[Atom | None]) -> Atom | Masked:
+    """Return a cotangent with its mask, of which it is known what it is in each branch."""
+    if all(own is None for own in branches):
+        return value
+    if all(own is None or is_false(own) for own in branches):
+        taken = any_taken(index, [own is None for own in branches])
+        mask = broadcast(taken, shape=value.shape) if value.shape else taken
+    return Masked(value, mask)
+
+
+def is_false(mask: Atom) -> bool:
+    number = uniform(mask)
+    return number is not None and not number
 
 
 def any_taken(index: Atom, branches: Sequence[bool]) -> Atom:
     """Return whether one of some branches is taken."""
-    found = [is_taken(index, number, len(branches) - 1) for number, reads in enumerate(branches) if reads]
+    found = [is_taken(index, number, len(branches) - 1) for number, wanted in enumerate(branches) if wanted]
     return functools.reduce(operator.or_, found) if found else full(False, ArrayType(BOOL))
 
 
@@ -205,4 +225,3 @@ cond = Primitive(
     multiple=True,
 )
 cond.idle = idle_cond
-cond.taken = taken_cond

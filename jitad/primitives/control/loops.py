@@ -16,6 +16,7 @@ from jitad.ir.passes import PASSES
 from jitad.ir.primitive import Primitive
 from jitad.ir.program import Atom, Literal, Program, Var
 from jitad.ir.recorder import Recorder, build, current, inline
+from jitad.ir.symbolic import ASKED, KNOWN, state_of
 from jitad.ir.types import COUNTER, ArrayType
 from jitad.primitives.control.bodies import (
     batched_body,
@@ -37,10 +38,11 @@ from jitad.primitives.control.idle import no_trips
 from jitad.primitives.control.invariants import recorded_before, without
 from jitad.primitives.control.lasting import Lasting, lasting, loop_level
 from jitad.primitives.control.printing import one_by_one
+from jitad.primitives.control.pulled import first_sum, pulled_body, united
 from jitad.primitives.control.rows import settled
 from jitad.primitives.control.sweeps import sweeps
 from jitad.primitives.control.undefined import empty
-from jitad.primitives.declare import full, instantiate, is_linear, sample
+from jitad.primitives.declare import is_linear, sample
 from jitad.primitives.reductions import reduce_max
 from jitad.primitives.structural.indexing import gather, scatter
 
@@ -65,10 +67,10 @@ def jvp_loop(inputs, tangents, body, length, consts, reverse):
     return with_tangents(results, moving)
 
 
-def loop_depends(flags, body, length, consts, reverse):
+def loop_depends(flags, body, length, consts, reverse, through=None):
     """Which results depend on the operands in `flags`."""
-    held = list(flags[1 : 1 + consts])
-    return fixpoint(flags[1 + consts :], lambda carry: PASSES["depends"](body, [False, *held, *carry]))
+    held, through = list(flags[1 : 1 + consts]), through or PASSES["depends"]
+    return fixpoint(flags[1 + consts :], lambda carry: through(body, [False, *held, *carry]))
 
 
 def split_loop(inputs, unknown, linear: Recorder, body, length, consts, reverse):
@@ -183,25 +185,23 @@ def transpose_loop(cotangents, inputs, sums, body, length, consts, reverse):
     linear_consts = [k for k in range(consts) if is_linear(inputs[k])]
     known = [k for k in range(consts) if k not in linear_consts]
     flags = [False, *[k in linear_consts for k in range(consts)], *[True] * (len(inputs) - consts)]
+    states = list(map(state_of, inputs))
+    states[consts:] = loop_depends([KNOWN, *states], body, length, consts, reverse, through=PASSES["asked"])
+    asked = [states[k] == ASKED for k in (*linear_consts, *range(consts, len(inputs)))]
+    totals = [first_sum(sums[k], inputs[k]) for k in linear_consts]
 
-    def step(counter, *atoms):
-        held, totals, cts = atoms[: len(known)], atoms[len(known) : len(known) + len(linear_consts)], atoms[len(known) + len(linear_consts) :]
+    def pull(counter, held, state, totals, cts):
         operands = [counter, *[None] * len(inputs)]
         for k, x in zip(known, held, strict=True):
             operands[k + 1] = x
-        return list(map(instantiate, PASSES["pull_back_body"](body, flags, operands, list(cts), totals)))
+        return state, PASSES["pull_back_body"](body, flags, operands, cts, totals, asked), []
 
-    types = [COUNTER, *[inputs[k].type for k in (*known, *linear_consts)], *[ct.type for ct in cotangents]]
-    program, free = close(build(step, types), 1)
-    start = [full(0, inputs[k].type) if sums[k] is None else sums[k] for k in linear_consts]
-    results = loop(count, *free, *[inputs[k] for k in known], *start, *cotangents, body=program, length=length,
-                   consts=len(free) + len(known), reverse=not reverse)
-    found = dict(zip([*linear_consts, *range(consts, len(inputs))], results, strict=True))
-    return [None, *[add_to(sums[k], found.get(k)) if k >= consts else found.get(k) for k in range(len(inputs))]]
-
-
-def add_to(total, result):
-    return result if total is None else total + result
+    back = pulled_body(pull, [inputs[k].type for k in known], [], totals, cotangents)
+    program, free = close(back.program, 1)
+    results = loop(count, *free, *[inputs[k] for k in known], *back.start, body=program, length=length, consts=len(free) + len(known),
+                   reverse=not reverse)
+    found = dict(zip([*linear_consts, *range(consts, len(inputs))], back.results(results, count, [inputs[k] for k in known]), strict=True))
+    return [None, *[united(sums[k], found[k]) if k >= consts else found.get(k) for k in range(len(inputs))]]
 
 
 def batch_loop(size, inputs, axes, body, length, consts, reverse):

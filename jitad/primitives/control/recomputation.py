@@ -11,13 +11,14 @@ from jitad.ir.interpreter import evaluate
 from jitad.ir.lowering import Control
 from jitad.ir.passes import PASSES
 from jitad.ir.primitive import Primitive
-from jitad.ir.program import Program
+from jitad.ir.program import Atom, Program
 from jitad.ir.recorder import Recorder, build, inline
-from jitad.ir.symbolic import Zero, is_zero
+from jitad.ir.symbolic import Masked, Zero, is_zero, value_of
 from jitad.ir.types import ArrayType
-from jitad.primitives.control.bodies import batched_body, chosen, close, moved_body, needed, reduced
+from jitad.primitives.control.bodies import batched_body, chosen, close, cut, moved_body, needed, reduced
 from jitad.primitives.control.idle import idle_body
 from jitad.primitives.control.invariants import recorded_before, without
+from jitad.primitives.control.pulled import masks_of, remasked
 from jitad.primitives.declare import is_linear, sample, to_front
 
 
@@ -37,18 +38,25 @@ def transpose_checkpoint(cotangents, inputs, sums, program):
     moving = chosen(sums, flags)
     given = [x for x in moving if x is not None]
     changed: list[bool] = []
+    new: list[Atom | Masked] = []
 
     def pull(*atoms):
-        held, totals = iter(atoms[: len(known)]), iter(atoms[len(known) : len(known) + len(given)])
+        held, totals, cts, marks = cut(atoms, len(known), len(given), len(cotangents))
+        marks = iter(marks)
+        held, totals = iter(held), iter(remasked(totals, given, marks))
         operands = [None if moves else next(held) for moves in flags]
         own = [None if x is None else next(totals) for x in moving]
-        pulled = PASSES["pull_back_body"](program, flags, operands, list(atoms[len(known) + len(given) :]), own)
-        changed[:] = [not is_zero(ct) and ct is not x for ct, x in zip(pulled, own, strict=True)]
-        return chosen(pulled, changed)
+        pulled = PASSES["pull_back_body"](program, flags, operands, remasked(cts, cotangents, marks), own, [x.asked for x in chosen(inputs, flags)])
+        changed[:] = [not is_zero(ct) and value_of(ct) is not value_of(x) for ct, x in zip(pulled, own, strict=True)]
+        new[:] = chosen(pulled, changed)
+        return [*map(value_of, new), *masks_of(new)]
 
-    pulled, free = close(build(pull, [x.type for x in (*known, *given, *cotangents)]), 0)
-    found = iter(recompute(*free, *known, *given, *cotangents, program=pulled) if any(changed) else ())
-    results = iter([next(found) if new else x for new, x in zip(changed, moving, strict=True)])
+    operands = [*known, *map(value_of, (*given, *cotangents)), *masks_of((*given, *cotangents))]
+    pulled, free = close(build(pull, [x.type for x in operands]), 0)
+    found = iter(recompute(*free, *operands, program=pulled) if any(changed) else ())
+    values = [next(found) for _ in new]
+    added = iter(remasked(values, new, found))
+    results = iter([next(added) if moves else x for moves, x in zip(changed, moving, strict=True)])
     return [next(results) if moves else None for moves in flags]
 
 
@@ -62,8 +70,8 @@ def keeping(name: str, **slots) -> Primitive:
         outputs, dots = found[: len(has)], iter(found[len(has) :])
         return outputs, [next(dots) if moves else Zero(x.type) for x, moves in zip(outputs, has, strict=True)]
 
-    def depends(flags, program):
-        return PASSES["depends"](program, flags)
+    def depends(flags, program, through=None):
+        return (through or PASSES["depends"])(program, flags)
 
     def split(inputs, unknown, linear: Recorder, program):
         """The linear part has the whole Program again, as far as its outputs need it."""

@@ -17,16 +17,17 @@ from jitad.ir.passes import PASSES
 from jitad.ir.primitive import Primitive
 from jitad.ir.program import Atom, Equation, Literal, Program, Var
 from jitad.ir.recorder import Recorder, build, current, inline
-from jitad.ir.symbolic import is_zero
+from jitad.ir.symbolic import ASKED, KNOWN, is_zero, state_of
 from jitad.ir.types import COUNTER
 from jitad.primitives.control import online
-from jitad.primitives.control.bodies import chosen, close, leading, opposite
+from jitad.primitives.control.bodies import chosen, chosen_at, close, cut, leading, opposite
 from jitad.primitives.control.delays import delayed_body
 from jitad.primitives.control.loops import loop
+from jitad.primitives.control.pulled import first_sum, pulled_body, united
 from jitad.primitives.control.schedules import number, room, route
 from jitad.primitives.control.undefined import empty
 from jitad.primitives.control.whiles import while_
-from jitad.primitives.declare import full, instantiate
+from jitad.primitives.declare import full
 from jitad.primitives.elementwise.arithmetic import floor_divide
 from jitad.primitives.elementwise.comparisons import gt, maximum, minimum, select
 from jitad.primitives.structural.indexing import gather, scatter
@@ -57,9 +58,9 @@ def evaluate_replayed(*arrays, **params):
     return primitive.evaluate(*arrays, **params)
 
 
-def depends_replayed(flags, **params):
+def depends_replayed(flags, through=None, **params):
     primitive, params = plain(**params)
-    return primitive.depends(flags, **params)
+    return primitive.depends(flags, **params, through=through)
 
 
 def jvp_replayed(inputs, tangents, segment, snapshots, **params):
@@ -136,10 +137,6 @@ def places_of(flags: Sequence[bool], consts: int) -> tuple[list[int], list[int]]
     """Return the places in `flags`, those of constants and those of carried values."""
     found = [k for k, flag in enumerate(flags) if flag]
     return [k for k in found if k < consts], [k for k in found if k >= consts]
-
-
-def chosen_at(items: Sequence, places: Sequence[int]) -> list:
-    return [items[k] for k in places]
 
 
 replayed = Primitive(
@@ -241,15 +238,6 @@ def advance(step: Program, held, start: Atom, stop: Atom, carried, length: int) 
     return loop(stop - start, *free, start, *held, *carried, body=program, length=length, consts=len(free) + 1 + len(held), reverse=False)
 
 
-def cut(items: Sequence, *counts: int) -> list[list]:
-    """Cut a list in parts of these lengths and what remains."""
-    items, parts = list(items), []
-    for count in counts:
-        parts.append(items[:count])
-        items = items[count:]
-    return [*parts, items]
-
-
 # --- the linear part ------------------------------------------------------------------------------------------------------------
 
 
@@ -292,22 +280,25 @@ def transpose_replay(cotangents, inputs, sums, body, length, held, states, const
     parts = PASSES["partition"](body, flags)
     step = Program([x for x, moves in zip(body.inputs, flags, strict=True) if not moves], parts.known, parts.outputs[:states])
     whole = one_segment(body, count, length, held + consts, segment)
+    where = [*[KNOWN] * (1 + held), *map(state_of, linear[:consts]), *[KNOWN] * states, *map(state_of, linear[consts:])]
+    moved = loop.depends(where, body, length, held + consts, False, through=PASSES["asked"])[states:]
+    asked = [state == ASKED for state in (*map(state_of, linear[:consts]), *moved)]
 
-    def trip(j, *atoms):
-        before, noted, cts = cut(atoms, held, 2 + states if states else 0)
+    def pull(j, before, noted, totals, cts):
         state, noted = find(j, noted, step, before, count, length, segment) if states else ([], [])
-        operands = [j, *whole[1], *before, *[None] * consts, *state, *[None] * (len(cts) - consts)]
+        operands = [j, *whole[1], *before, *[None] * consts, *state, *[None] * len(cts)]
         pulled = PASSES["pull_back_body"](whole[0], [*flags[:1], *[False] * len(whole[1]), *flags[1:]], operands,
-                                          [*[full(0, x.type) for x in state], *cts[consts:]], cts[:consts], free=segment == 1)
-        return [*noted, *map(instantiate, pulled)]
+                                          [*[full(0, x.type) for x in state], *cts], totals, asked, free=segment == 1)
+        return noted, pulled, []
 
-    totals = [full(0, x.type) if s is None else s for x, s in zip(linear[:consts], sums, strict=False)]
-    operands = [*before, *noted, *totals, *cotangents]
-    program, free = close(build(trip, [COUNTER, *[x.type for x in operands]], current().source), 1)
-    results = loop(segments(count, segment), *free, *operands, body=program, length=most(length, segment), consts=len(free) + held,
-                   reverse=True)[len(noted) :]
-    carried = [ct if s is None else s + ct for s, ct in zip(sums[consts:], results[consts:], strict=True)]
-    return [*[None] * (len(inputs) - len(linear)), *results[:consts], *carried]
+    totals = list(map(first_sum, sums[:consts], linear[:consts]))
+    back = pulled_body(pull, *[[x.type for x in group] for group in (before, noted)], totals, cotangents)
+    program, free = close(back.program, 1)
+    trips = segments(count, segment)
+    results = loop(trips, *free, *before, *noted, *back.start, body=program, length=most(length, segment), consts=len(free) + held,
+                   reverse=True)
+    found = back.results(results, trips, before)
+    return [*[None] * (len(inputs) - len(linear)), *found[:consts], *map(united, sums[consts:], found[consts:])]
 
 
 def find(j: Atom, noted, step: Program, held, count: Atom, length: int, segment: int) -> tuple[list[Atom], list[Atom]]:

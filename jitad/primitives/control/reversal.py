@@ -13,13 +13,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from jitad.ir.passes import PASSES
-from jitad.ir.program import Program, Var
-from jitad.ir.recorder import build
-from jitad.ir.symbolic import Zero, is_zero
-from jitad.ir.types import COUNTER, ArrayType
+from jitad.ir.program import Atom, Program, Var
+from jitad.ir.symbolic import ASKED, KNOWN, Masked, Zero, is_zero, state_of
+from jitad.ir.types import ArrayType
 from jitad.primitives.control.bodies import chosen, opposite, unite
+from jitad.primitives.control.pulled import PulledBody, first_sum, pulled_body, united
 from jitad.primitives.control.sweeps import Sweep, arranged, flow, sweeps
-from jitad.primitives.declare import add_tangents, full, instantiate, is_linear
+from jitad.primitives.declare import is_linear
 
 
 @dataclass(frozen=True)
@@ -47,15 +47,16 @@ class Cut:
 class Transposition:
     """Builds the bodies. `tape` are the types of all records so far, `held` says which constants are linear."""
 
-    def __init__(self, bodies: Sequence[Program], consts: int, linear: Sequence[bool]):
+    def __init__(self, bodies: Sequence[Program], consts: int, linear: Sequence[bool], states: Sequence[int]):
         self.consts, self.held = consts, list(linear[:consts])
+        self.asked = [state == ASKED for state in chosen(states[:consts], self.held)]
         self.moving, self.linear_records = flow(bodies, consts, self.held, linear[consts:], PASSES["depends"])
         self.whole = list(arranged(bodies, consts))
         self.tape: list[ArrayType] = []
         self.places: dict[int, int] = {}  # of the known records on the tape
         self.returned: dict[int, list[int]] = {}  # the places of the cotangents of the linear records
         self.cuts = list(map(self.cut, self.whole))
-        self.fixed = [COUNTER, *[x.type for x in chosen(bodies[0].inputs[1 : 1 + consts], opposite(self.held))]]
+        self.fixed = [x.type for x in chosen(bodies[0].inputs[1 : 1 + consts], opposite(self.held))]
         self.sums = [x.type for x in chosen(bodies[0].inputs[1 : 1 + consts], self.held)]
 
     def put(self, variables: Sequence) -> range:
@@ -84,28 +85,29 @@ class Transposition:
                        [*again, *parts.linear], [*chosen(outputs, moving), *chosen(records, ends)])
         return Cut(known, tail, tape, positions(late), positions(ends, sweep.own.start))
 
-    def transposed(self, cut: Cut, moving: Sequence[ArrayType]) -> Program:
+    def transposed(self, cut: Cut, totals: Sequence[Atom | Masked], moving: Sequence[Atom | Masked], states: Sequence[int]) -> PulledBody:
         """Return the body of a transposed sweep, which carries sums for the constants and cotangents of what moved."""
-        first, second, third = len(self.fixed), len(self.tape), len(self.sums)
+        third = len(self.sums)
         reached: list[bool] = []
+        asked = [*self.asked, *[state == ASKED for state in states]]
 
-        def step(*atoms):
-            fixed, tape = atoms[:first], atoms[first : first + second]
-            totals, cts = atoms[first + second : first + second + third], atoms[first + second + third :]
-            values = [*fixed, *[tape[k] for k in cut.tape]]
+        def pull(counter, fixed, tape, totals, cts):
+            values = [counter, *fixed, *[tape[k] for k in cut.tape]]
             count = len(cut.tail.inputs) - len(values)
             back = [functools.reduce(operator.add, [tape[k] for k in self.returned[j]]) if j in self.returned else Zero(x.type)
                     for j, x in zip(cut.outputs, cut.tail.outputs[len(cts) :], strict=True)]
             flags = [False] * len(values) + [True] * count
-            pulled = PASSES["pull_back_body"](cut.tail, flags, [*values, *[None] * count], [*cts, *back], totals)
+            between = [False] * (count - third - len(cts))
+            pulled = PASSES["pull_back_body"](cut.tail, flags, [*values, *[None] * count], [*cts, *back], totals,
+                                              [*asked[:third], *between, *asked[third:]])
             own, fresh, through = pulled[:third], pulled[third : count - len(cts)], pulled[count - len(cts) :]
             reached[:] = [not is_zero(ct) for ct in fresh]
-            return [*map(instantiate, (*own, *through)), *chosen(fresh, reached)]
+            return [], [*own, *through], chosen(fresh, reached)
 
-        body = build(step, [*self.fixed, *self.tape, *self.sums, *moving])
-        for j, k in zip(chosen(cut.records, reached), self.put(body.outputs[third + len(moving) :]), strict=True):
+        back = pulled_body(pull, self.fixed, self.tape, totals, moving)
+        for j, k in zip(chosen(cut.records, reached), self.put(back.program.outputs[len(back.start) :]), strict=True):
             self.returned.setdefault(j, []).append(k)
-        return body
+        return back
 
 
 def positions(flags: Sequence[bool], start: int = 0) -> list[int]:
@@ -114,16 +116,18 @@ def positions(flags: Sequence[bool], start: int = 0) -> list[int]:
 
 def transpose_sweeps(cotangents, inputs, sums, bodies, consts, reverse, length):
     (count, *inputs), (_, *sums) = inputs, sums
-    linear = list(map(is_linear, inputs))
-    t = Transposition(bodies, consts, linear)
+    linear, states = list(map(is_linear, inputs)), list(map(state_of, inputs))
+    t = Transposition(bodies, consts, linear, states)
+    states = sweeps.depends([KNOWN, *states], bodies, consts, reverse, length, through=PASSES["asked"])
     programs = [cut.known for cut in t.cuts]
     operands = chosen(inputs[consts:], opposite(t.moving))
     known = len(operands)
-    start = chosen(sums[:consts], t.held)
+    start, backs = chosen(sums[:consts], t.held), []
     for sweep, cut in reversed(list(zip(t.whole, t.cuts, strict=True))):
-        given = chosen(cotangents[sweep.carry], t.moving[sweep.carry])
-        programs.append(t.transposed(cut, [ct.type for ct in given]))
-        operands += [*[full(0, type) if s is None else s for s, type in zip(start, t.sums, strict=True)], *given]
+        given, own = (chosen(items[sweep.carry], t.moving[sweep.carry]) for items in (cotangents, states))
+        backs.append(t.transposed(cut, list(map(first_sum, start, chosen(inputs[:consts], t.held))), given, own))
+        programs.append(backs[-1].program)
+        operands += backs[-1].start
         start = [None] * len(start)
     programs, free = unite(programs, 1)
     held = chosen(inputs[:consts], opposite(t.held))
@@ -131,12 +135,14 @@ def transpose_sweeps(cotangents, inputs, sums, bodies, consts, reverse, length):
                         reverse=(*reverse, *[not down for down in reversed(reverse)]))[known:])
     totals: list = [Zero(type) for type in t.sums]
     carried: list = [None] * len(t.moving)
-    for sweep in reversed(t.whole):
-        totals = [add_tangents(s, next(found)) for s in totals]
-        carried[sweep.carry] = [next(found) if moves else None for moves in t.moving[sweep.carry]]
+    for sweep, back in zip(reversed(t.whole), backs, strict=True):
+        moving = t.moving[sweep.carry]
+        results = iter(back.results([next(found) for _ in back.start], count, held))
+        totals = [united(s, next(results)) for s in totals]
+        carried[sweep.carry] = [next(results) if moves else None for moves in moving]
     constants = iter(totals)
     results = [next(constants) if moves else None for moves in t.held]
-    results += [ct if s is None else s + ct for s, ct in zip(sums[consts:], carried, strict=True)]
+    results += [ct if ct is None else united(s, ct) for s, ct in zip(sums[consts:], carried, strict=True)]
     return [None, *[ct if moves else None for ct, moves in zip(results, linear, strict=True)]]
 
 

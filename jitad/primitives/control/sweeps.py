@@ -141,8 +141,8 @@ def present(items: Sequence) -> list:
     return [x for x in items if x is not None]
 
 
-def sweeps_depend(flags, bodies, consts, reverse, length):
-    return flow(bodies, consts, flags[1 : 1 + consts], flags[1 + consts :], PASSES["depends"])[0]
+def sweeps_depend(flags, bodies, consts, reverse, length, through=None):
+    return flow(bodies, consts, flags[1 : 1 + consts], flags[1 + consts :], through or PASSES["depends"])[0]
 
 
 def split_sweeps(inputs, unknown, linear, bodies, consts, reverse, length):

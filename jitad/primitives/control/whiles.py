@@ -66,9 +66,9 @@ def jvp_while(inputs, tangents, test, body, length, consts):
     return [trips, *outputs], [Zero(COUNTER), *dots]
 
 
-def while_depends(flags, test, body, length, consts):
-    held = list(flags[1 : 1 + consts])
-    return [False, *fixpoint(flags[1 + consts :], lambda carry: PASSES["depends"](body, [False, *held, *carry]))]
+def while_depends(flags, test, body, length, consts, through=None):
+    held, through = list(flags[1 : 1 + consts]), through or PASSES["depends"]
+    return [False, *fixpoint(flags[1 + consts :], lambda carry: through(body, [False, *held, *carry]))]
 
 
 def split_while(inputs, unknown, linear, test, body, length, consts):

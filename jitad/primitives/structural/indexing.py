@@ -113,6 +113,15 @@ def masks_of_gather(mask, inputs):
     return [there if mask is None else there & broadcast(mask, shape=shape), *none]
 
 
+def mark_read(before, mask, inputs):
+    _, *indices = inputs
+    if mask is None:
+        return scatter(before, full(True, ArrayType(BOOL, addressed(before.type, [i.type for i in indices]))), *indices)
+    if indices[0].shape:
+        return before | masks_of_gather(mask, inputs)[0]
+    return scatter(before, gather(before, *indices) | mask, *indices, unique=True)
+
+
 gather = linear(Primitive(
     "gather",
     type=lambda x, *indices: x.with_shape(addressed(x, indices)),
@@ -120,6 +129,7 @@ gather = linear(Primitive(
     transpose=lambda cts, inputs: [
         scatter_add(full(0, inputs[0].type), cts[0], *inputs[1:]), *[None for _ in inputs[1:]]],
     masks=masks_of_gather,
+    mark=mark_read,
     batch=batch_gather,
     simplify=simplify_gather,
     lower=Pull(gather_element, repeats=True),
@@ -218,8 +228,9 @@ def masks_of_scatter(mask, inputs, unique=False):
         ones = full(True, ArrayType(BOOL, shape)) if mask is None else mask
         into_base, into_updates, *_ = transpose_scatter([ones], [Linear(ones.type), Linear(updates.type.with_dtype(BOOL)), *indices], unique)
         return [into_base, into_updates, *[None for _ in indices]]
-    there = place_mask(shape, from_front(indices, shape))
-    return [~there if mask is None else mask & ~there, None if mask is None else gather(mask, *indices), *[None for _ in indices]]
+    if mask is not None:
+        return [scatter(mask, full(False, updates.type.with_dtype(BOOL)), *indices, unique=True), gather(mask, *indices), *[None for _ in indices]]
+    return [~place_mask(shape, from_front(indices, shape)), None, *[None for _ in indices]]
 
 
 def looked_up(index: Atom, extent: int) -> Atom:

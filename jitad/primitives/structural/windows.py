@@ -135,10 +135,19 @@ def masks_of_window(mask, inputs, spans):
     return [inside, *[None for _ in scalars]]
 
 
+def mark_window(before, mask, inputs, spans):
+    _, *scalars = inputs
+    read = window(before, *scalars, spans=spans)
+    return window_update(before, full(True, read.type) if mask is None else read | mask, *scalars, spans=spans)
+
+
 def masks_of_update(mask, inputs, spans):
-    base, _, *scalars = inputs
-    outside = ~covered(spans, scalars, base.type.shape)
-    return [outside if mask is None else mask & outside, moved_mask(mask, spans, scalars), *[None for _ in scalars]]
+    base, new, *scalars = inputs
+    if mask is None:
+        outside = ~covered(spans, scalars, base.type.shape)
+    else:
+        outside = window_update(mask, full(False, new.type.with_dtype(BOOL)), *scalars, spans=spans)
+    return [outside, moved_mask(mask, spans, scalars), *[None for _ in scalars]]
 
 
 def masks_of_add(mask, inputs, spans):
@@ -323,6 +332,7 @@ window = linear(Primitive(
     transpose=lambda cts, inputs, spans: [
         window_add(full(0, inputs[0].type), cts[0], *inputs[1:], spans=spans), *[None for _ in inputs[1:]]],
     masks=masks_of_window,
+    mark=mark_window,
     batch=batch_window,
     simplify=simplify_window,
     lower=Pull(window_element),
@@ -339,6 +349,7 @@ window_part = linear(Primitive(
     evaluate=evaluate_window,
     transpose=lambda cts, inputs, spans: window.transpose(cts, inputs, spans=spans),
     masks=masks_of_window,
+    mark=mark_window,
     batch=batch_window,
     lower=Pull(part_element),
     structural=True,
