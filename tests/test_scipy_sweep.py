@@ -367,6 +367,21 @@ a@sparse.csc_array(a[:,:3]).T.T | a
 sparse.csr_matrix(a).dot(b) | a b
 sparse.diags([x[:4],x[:3],x[1:4]],[0,1,-1])@b | x b
 sparse.diags(x[:4]).T.toarray() | x
+(sparse.diags(x[:4])*2-sparse.csr_matrix(a)).diagonal() | x a
+(sparse.csr_matrix(ARRAYS["a"])+sparse.diags(x[:4])/3).toarray() | x
+(sparse.csr_matrix(ARRAYS["p"]).T@sparse.diags(x[:5])@sparse.csr_matrix(ARRAYS["p"])).toarray() | x
+sparse.kron(sparse.eye(2),sparse.diags([x[:4],x[1:4]],[0,1])).toarray() | x
+sparse.bmat([[sparse.diags(x[:3]),None],[sparse.csr_matrix(a[:,:3]),sparse.eye(4)]]).toarray() | x a
+sparse.vstack([sparse.diags(x[:3]),sparse.eye(3)])@y[:3] | x y
+sparse.linalg.spsolve(sparse.diags([x+3,x[1:],y[:7]],[0,1,-1],format="csc"),y) | x y
+sparse.linalg.spsolve(sparse.csc_matrix(a),np.stack([b,b*b],1)) | a b
+sparse.linalg.spsolve(sparse.csc_matrix((x,([0,1,2,3,0,1,2,3],[3,2,1,0,0,1,2,3])),shape=(4,4)).T,b) | x b
+sparse.linalg.splu(sparse.csc_matrix(s)).solve(b) | s b
+sparse.linalg.cg(s,b,rtol=1e-13) | s b
+sparse.linalg.cg(sparse.diags([x+3,x[1:],x[1:]],[0,1,-1]),y,rtol=1e-13)[0] | x y
+sparse.linalg.gmres(sparse.csr_matrix(ARRAYS["s"]),b,rtol=1e-13)[0] | b
+sparse.linalg.bicgstab(a+6*np.eye(4),b,rtol=1e-13,M=np.diag(1/(6+np.arange(4))))[0] | a b
+sparse.linalg.gmres(sparse.linalg.LinearOperator((4,4),matvec=lambda v:(3+b)*v+b[0]*np.roll(v,1)),b,rtol=1e-13)[0] | b
 """
 TABLES = (SPARSE, MATRICES, SPECIAL, STATISTICS, FOURIER, SIGNALS, IMAGES, INTEGRALS, DISTANCES, INTERPOLATION)
 

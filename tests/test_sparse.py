@@ -96,3 +96,23 @@ def test_what_is_refused():
         jitad.jit(lambda x: sp.lil_array(DENSE) @ x)(X)
     with pytest.raises(NotImplementedError, match="trans='T'"):
         jitad.jit(lambda x: sl.splu(sp.csc_array(SQUARE)).solve(x, "T"))(X)
+
+
+def test_systems_of_traced_elements():
+    """A five-point operator made of factors, by elimination and conjugate gradients."""
+    steps = sp.diags([-1.0, 1.0], [0, 1], shape=(4, 4))
+
+    def energy(k):
+        line = steps.T @ sp.diags(k**2) @ steps + 0.1 * sp.identity(4)
+        whole = sp.kron(sp.identity(4), line) + sp.kron(line, sp.identity(4))
+        load = np.arange(16.0) * k[0]
+        return sl.spsolve(whole.tocsc(), load) @ load - sl.cg(whole, load**2, rtol=1e-13)[0] @ load
+
+    k = np.array([0.7, 1.3, 0.4, 2.1])
+    np.testing.assert_allclose(jitad.jit(energy)(k), energy(k), rtol=1e-9)
+    check_grads(energy, (k,), modes=("rev",), rtol=1e-6)
+    check_grads(lambda k: sl.spsolve(sp.diags([k, k[1:]], [0, 1]).tocsc(), k)[0], (k,), order=2, rtol=1e-5)
+    with pytest.raises(NotImplementedError, match=r"eigsh of sparse.*toarray"):
+        jitad.jit(lambda k: sl.eigsh(sp.diags(k), 1)[0])(k)
+    with pytest.raises(AttributeError, match=r"'nnz'.*toarray"):
+        jitad.jit(lambda k: sp.diags(k).nnz)(k)

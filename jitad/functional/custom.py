@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from jitad.frontend.arrays.array import Array, to_atom
+from jitad.frontend.hooks.own_code import DERIVATIVES
 from jitad.frontend.tracing.printing import begin_log, continue_log, log_cell
 from jitad.frontend.tracing.programs import Leaf, Traced, describe
 from jitad.frontend.tracing.trees import TreeDef, flatten, unflatten
@@ -19,7 +20,7 @@ from jitad.ir import errors
 from jitad.ir.program import Atom
 from jitad.ir.recorder import inline
 from jitad.ir.symbolic import Zero, is_zero
-from jitad.primitives.custom import custom_call, reverse_only
+from jitad.primitives.custom import custom_call, custom_linear, reverse_only, stop_gradient
 from jitad.primitives.declare import full
 
 
@@ -119,6 +120,26 @@ def call_with_jvp(function: Callable, rule: Callable, name: str, args: tuple):
         return jvp
 
     return record(function, arguments, name, make_jvp)
+
+
+def linear_map(forward: Callable, backward: Callable, x: Array, name: str):
+    """Record ``forward(x)``, which is linear, and has the transpose ``backward``; no derivative goes through what both read from around."""
+    there, _ = trace_leaves(forward, [describe(x)])
+    back, _ = trace_leaves(backward, there.results)
+    kept = [stop_gradient(atom) if atom.type.differentiable else atom for atom in (*there.free, *back.free)]
+
+    def apply_forward(kept: list[Atom], given: list[Atom]) -> list[Atom]:
+        return inline(there.program, [*given, *kept[: len(there.free)]])
+
+    def apply_backward(kept: list[Atom], cotangents: list[Atom]) -> list[Atom]:
+        return inline(back.program, [*cotangents, *kept[len(there.free) :]])
+
+    types = tuple(leaf.type for leaf in there.results)
+    (result,) = custom_linear(*kept, to_atom(x), backward=apply_backward, residuals=len(kept), types=types, name=name, forward=apply_forward)
+    return present(result, there.results[0])
+
+
+DERIVATIVES["linear"] = linear_map
 
 
 def call_with_vjp(function: Callable, forward: Callable, backward: Callable, name: str, args: tuple):

@@ -71,6 +71,7 @@ def gradient(function: Callable, x):
 
 
 DERIVATIVES["gradient"] = gradient
+DERIVATIVES["pullback"] = lambda function, x, cotangent: vjp(function, (x,))[1](cotangent)[0]
 
 
 def vjp(function: Callable, primals: tuple, has_aux: bool = False, budget: Budget | None = None):

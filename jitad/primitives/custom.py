@@ -2,7 +2,7 @@
 
 A function with a rule of its own is one equation, `custom_call`, until it has been differentiated; what is left of it is then
 inlined. A rule for reverse mode alone (`reverse_only`) is a forward rule whose tangents are the outputs of a `custom_linear`: a
-linear map of which only the transpose is known.
+linear map that is known by its transpose, and maybe by how it is applied (`forward`).
 """
 
 from __future__ import annotations
@@ -114,30 +114,55 @@ def reverse_only(forward: Callable, backward: Callable, name: str) -> Callable:
     return jvp
 
 
+def evaluate_custom_linear(*arrays, backward, residuals, types, name, forward=None):
+    if forward is None:
+        refuse(name=name)
+    rule = build(lambda *atoms: forward(list(atoms[:residuals]), list(atoms[residuals:])), [ArrayType(x.dtype, x.shape) for x in arrays])
+    return evaluate(rule, *arrays)
+
+
+def jvp_custom_linear(inputs, tangents, backward, residuals, types, name, forward=None):
+    """The map goes for tangents as well; what is kept for it has none."""
+    if forward is None:
+        refuse(name=name)
+    params = {"backward": backward, "residuals": residuals, "types": types, "name": name, "forward": forward}
+    outputs = custom_linear(*inputs, **params)
+    return outputs, custom_linear(*inputs[:residuals], *map(instantiate, tangents[residuals:]), **params)
+
+
+def expand_custom_linear(inputs, backward, residuals, types, name, forward=None):
+    if forward is None:
+        refuse(name=name, source=current().source)
+    return forward(list(inputs[:residuals]), list(inputs[residuals:]))
+
+
 def refuse(*args, name, source=None, **params):
     raise errors.NotImplementedError(
         f"{name} has a custom_vjp rule, which serves reverse mode only; give it a rule for both modes with jitad.custom_jvp",
         *([source] if source else []))
 
 
-def transpose_custom_linear(cotangents, inputs, backward, residuals, types, name):
+def transpose_custom_linear(cotangents, inputs, backward, residuals, types, name, forward=None):
     results = backward(list(inputs[:residuals]), cotangents)
     linear = inputs[residuals:]
     return [*[None] * residuals, *[ct if is_linear(x) else None for ct, x in zip(results, linear, strict=True)]]
 
 
-def batch_custom_linear(size, inputs, where, backward, residuals, types, name):
+def batch_custom_linear(size, inputs, where, backward, residuals, types, name, forward=None):
     member = [x.type if axis is None else without_axis(x.type, axis) for x, axis in zip(inputs, where, strict=True)]
 
-    def rule(*atoms):
-        return list(map(instantiate, backward(list(atoms[:residuals]), list(atoms[residuals:]))))
+    def batched(function: Callable, operands: Sequence[ArrayType]) -> Callable:
+        def apply(kept: list[Atom], given: list[Atom]) -> list[Atom]:
+            program = build(lambda *atoms: list(map(instantiate, function(list(atoms[:residuals]), list(atoms[residuals:])))),
+                            [*member[:residuals], *operands])
+            return inline(PASSES["batch"](program, [0] * len(program.inputs), size), [*kept, *given])
 
-    def pull(kept: list[Atom], cotangents: list[Atom]) -> list[Atom]:
-        program = build(rule, [*member[:residuals], *types])
-        return inline(PASSES["batch"](program, [0] * len(program.inputs), size), [*kept, *cotangents])
+        return apply
 
     wider = tuple(type.with_shape((size, *type.shape)) for type in types)
-    outputs = custom_linear(*all_to_front(size, inputs, where), backward=pull, residuals=residuals, types=wider, name=name)
+    there = None if forward is None else batched(forward, member[residuals:])
+    outputs = custom_linear(*all_to_front(size, inputs, where), backward=batched(backward, types), residuals=residuals, types=wider, name=name,
+                            forward=there)
     return outputs, [0] * len(outputs)
 
 
@@ -147,11 +172,11 @@ def without_axis(type: ArrayType, axis: int) -> ArrayType:
 
 custom_linear = Primitive(
     "custom_linear",
-    type=lambda *operands, backward, residuals, types, name: list(types),
-    evaluate=refuse,
-    jvp=refuse,
+    type=lambda *operands, backward, residuals, types, name, forward=None: list(types),
+    evaluate=evaluate_custom_linear,
+    jvp=jvp_custom_linear,
     transpose=transpose_custom_linear,
     batch=batch_custom_linear,
-    expand=lambda inputs, name, **params: refuse(name=name, source=current().source),
+    expand=expand_custom_linear,
     multiple=True,
 )

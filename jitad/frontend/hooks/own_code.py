@@ -9,7 +9,8 @@ FORMS: list[Callable] = []  # what gives the form of such a function that runs i
 
 FILES: set[str] = set()  # of these functions
 # What derives a function in a trace, which `jitad.functional` enters: `jvp` takes tuples of arguments and tangents, `none` a
-# function without arguments, the others one argument.
+# function without arguments, `linear` a linear function, its transpose, its argument and a name, `pullback` an
+# argument and a cotangent, the others one argument.
 DERIVATIVES: dict[str, Callable] = {}
 
 

@@ -35,12 +35,12 @@ def of_scipy(function: Callable) -> Callable | None:
         return None
     known = importlib.import_module(f"jitad.frontend.scipy_api.{module}").FUNCTIONS.get(getattr(function, "__qualname__", None))
     if known is None:
-        return None
+        return refusing(function) if module == "sparse" and function.__name__ == function.__qualname__ else None
 
     def call(*args, **kwargs):
         args, kwargs = [read(x) for x in args], {name: read(x) for name, x in kwargs.items()}
-        traced = contains_traced(args) or contains_traced(list(kwargs.values()))
-        if not traced and args and isinstance(args[0], types.FunctionType | types.MethodType | functools.partial):
+        traced = any(map(depends, (*args, *kwargs.values())))
+        if not traced and any(isinstance(x, types.FunctionType | types.MethodType | functools.partial) for x in (*args, *kwargs.values())):
             written = io.StringIO()  # SciPy's solvers in C report what they do not pass on
             try:
                 with contextlib.redirect_stderr(written):
@@ -56,6 +56,28 @@ def of_scipy(function: Callable) -> Callable | None:
         return uncertain(known(*args, **kwargs)) if traced else function(*args, **kwargs)
 
     return call
+
+
+def refusing(function: Callable) -> Callable:
+    """Return a function that takes matrices of SciPy's, but not jitad's."""
+
+    @functools.wraps(function)
+    def call(*args, **kwargs):
+        if any(map(stands_for_scipys, (*args, *kwargs.values()))):
+            raise errors.NotImplementedError(f"jitad does not know {function.__name__} of sparse matrices with traced elements; use a function of "
+                                             "NumPy of matrix.toarray()")
+        return function(*args, **kwargs)
+
+    return call
+
+
+def depends(x) -> bool:
+    """Return whether something is traced, a nest with something traced, or an object of jitad's that stands for one of SciPy's."""
+    return contains_traced(x) or (any(map(depends, x)) if isinstance(x, list | tuple) else stands_for_scipys(x))
+
+
+def stands_for_scipys(x) -> bool:
+    return type(x).__module__.startswith("jitad.frontend.scipy_api.")
 
 
 def uncertain(result):

@@ -60,6 +60,52 @@ def rows_of(ab, lower: int, upper: int):
 
 
 @traced_as_users
+def factorised(ab, lower, upper):
+    """Return the upper triangle that Gauss's elimination gives, its factors, and where rows were exchanged: see `eliminated`."""
+    n, width = ab.shape[1], lower + upper + 1
+    rows = rows_of(ab, lower, upper)
+    active = np.zeros_like(rows, shape=(lower + 1, width))
+    for i in range(lower + 1):
+        active[i, : width - lower + i] = rows[i, lower - i :]
+    triangle, factors = np.zeros_like(rows, shape=(n, width)), np.zeros_like(rows, shape=(n, lower + 1))
+    exchanges = np.zeros((n, lower + 1), bool)
+    for k in range(n):
+        for i in range(1, lower + 1):
+            exchange = np.abs(active[i, 0]) > np.abs(active[0, 0])
+            first, second = np.where(exchange, active[i], active[0]), np.where(exchange, active[0], active[i])
+            factor = second[0] / first[0]
+            active[0], active[i] = first, second - factor * first
+            factors[k, i], exchanges[k, i] = factor, exchange
+        triangle[k] = active[0]
+        active[:-1, :-1] = active[1:, 1:].copy()
+        active[:, -1] = 0.0
+        active[-1] = rows[k + lower + 1]
+    if np.any(triangle[:, 0] == 0):
+        raise np.linalg.LinAlgError("singular matrix")
+    return triangle, factors, exchanges
+
+
+@traced_as_users
+def substituted(triangle, factors, exchanges, b, lower):
+    """Return the solution for the columns of `b`, to which it is linear, by what `factorised` gives."""
+    n, width = triangle.shape
+    right = np.concatenate([b, np.zeros_like(b, shape=(lower + 1, b.shape[1]))])
+    sides = right[: lower + 1].copy()
+    reduced = np.zeros_like(right, shape=(n, b.shape[1]))
+    for k in range(n):
+        for i in range(1, lower + 1):
+            one, other = np.where(exchanges[k, i], sides[i], sides[0]), np.where(exchanges[k, i], sides[0], sides[i])
+            sides[0], sides[i] = one, other - factors[k, i] * one
+        reduced[k] = sides[0]
+        sides[:-1] = sides[1:].copy()
+        sides[-1] = right[k + lower + 1]
+    x = np.zeros_like(right, shape=(n + width, b.shape[1]))
+    for k in range(n - 1, -1, -1):
+        x[k] = (reduced[k] - triangle[k, 1:] @ x[k + 1 : k + width]) / triangle[k, 0]
+    return x[:n]
+
+
+@traced_as_users
 def eliminated(ab, b, lower, upper, definite):
     """Gauss's elimination; rows are exchanged two by two, such that the greater element eliminates the other, unless the matrix is `definite`."""
     n, width = ab.shape[1], lower + upper + 1

@@ -6,7 +6,6 @@ Invariant: elements are read at each call, as those of any array are; where they
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable
 
 import numpy as np
@@ -15,18 +14,11 @@ from jitad.frontend.arrays.array import Array
 from jitad.frontend.hooks.own_code import traced_as_users
 from jitad.frontend.numpy_api.operands import asarray
 from jitad.frontend.operations.promotion import contains_traced
-from jitad.frontend.scipy_api import sparse_elements
-from jitad.frontend.scipy_api.sparse_elements import operand, product, spread
+from jitad.frontend.scipy_api import sparse_elements, sparse_systems
+from jitad.frontend.scipy_api.sparse_elements import Sparse, is_sparse, operand, product, spread
 from jitad.frontend.tracing.captures import active
 from jitad.frontend.tracing.trace import pin
 from jitad.ir import errors
-
-
-def is_sparse(x) -> bool:
-    """Return whether `x` is a matrix of SciPy's, which is not imported for that."""
-    module = sys.modules.get("scipy.sparse")
-    return module is not None and module.issparse(x)
-
 
 # --- products -------------------------------------------------------------------------------------------------------------------
 
@@ -152,8 +144,8 @@ def spsolve(A, b, permc_spec=None, use_umfpack=True):  # noqa: N803
     """Return the solution of ``A x = b``; the matrix is factorised when the function is traced."""
     from scipy.sparse.linalg import splu
 
-    if not is_sparse(A):
-        raise errors.NotImplementedError("a sparse system of traced elements; the matrix has to be known when the function is traced")
+    if isinstance(A, Sparse):
+        return sparse_systems.solve(A, b)
     pin_sources(A)
     stored = pinned(A).tocsc()
     b = asarray(b)
@@ -191,5 +183,5 @@ def substituted(lower, lower_rows, lower_starts, upper, upper_rows, upper_starts
 FUNCTIONS = {
     "_spbase.__matmul__": matmul, "_spbase.__rmatmul__": rmatmul, "_spbase.dot": matmul, "_coo_base.dot": matmul, "_spbase.multiply": elementwise,
     "_dia_base.multiply": elementwise, "_spbase.__mul__": elementwise, "_spbase.__rmul__": elementwise, "spmatrix.__mul__": times,
-    "spmatrix.__rmul__": rtimes, "spsolve": spsolve, **sparse_elements.FUNCTIONS,
+    "spmatrix.__rmul__": rtimes, "spsolve": spsolve, **sparse_elements.FUNCTIONS, **sparse_systems.FUNCTIONS,
 }  # fmt: skip
