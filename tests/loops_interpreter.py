@@ -155,22 +155,29 @@ def run_repeat(repeat, memory):
             trip += run_wave(repeat, memory, trip, min(repeat.wave.depth, count - trip))
             continue
         run_steps(repeat.steps, memory)
-        copied = {buffer: memory.array(source).copy() for buffer, source in repeat.copies.items()}
-        memory.move(repeat.moves)
-        for buffer, array in copied.items():
-            memory.store(buffer, array)
+        finish_trip(repeat, memory)
         trip += 1
     if repeat.trips is not None:
         memory.store(repeat.trips, np.int64(trip))
+
+
+def finish_trip(repeat, memory):
+    copied = {buffer: memory.array(source).copy() for buffer, source in repeat.copies.items()}
+    memory.move(repeat.moves)
+    for buffer, array in copied.items():
+        memory.store(buffer, array)
 
 
 def run_wave(repeat, memory, first, depth):
     """Run trips that trail one another, and return how many they are."""
     (*small, strips), wave = repeat.steps, repeat.wave
     before = {buffer: memory.of(buffer) for buffer in repeat.moves}
+    kept = {buffer: memory.array(buffer).copy() for buffer in wave.kept}
     number, most = memory.trips[repeat.counter], depth - 1
     for low in range(-most * wave.ahead, strips.extent + most * wave.lag, strips.block):
         memory.places.update(before)
+        for buffer, array in kept.items():
+            memory.store(buffer, array)
         for behind in range(depth):
             memory.trips[repeat.counter] = number - behind if repeat.reverse else number + behind
             run_steps(small, memory)
@@ -179,7 +186,7 @@ def run_wave(repeat, memory, first, depth):
             for part in ([row + strips.rows for row in rows if row < 0], [row for row in rows if row >= 0]) if wave.ahead else (rows,):
                 if part:
                     run_strips(strips, memory, (part[0], part[-1]))
-            memory.move(repeat.moves)
+            finish_trip(repeat, memory)
     return depth
 
 

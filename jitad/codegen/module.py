@@ -258,7 +258,7 @@ class BodyEmitter:
         b, strips, one = self.builder, step.steps[-1], ir.Constant(I64, 1)
         left = b.sub(length, count)
         depth = b.select(b.icmp_signed("<", left, ir.Constant(I64, wave.depth)), left, ir.Constant(I64, wave.depth))
-        entering = dict(self.pointers)
+        entering, kept = dict(self.pointers), [(buffer, self.places.load_all(b, buffer)) for buffer in wave.kept]
         most = b.sub(depth, one)
         first, size = b.mul(most, ir.Constant(I64, -wave.ahead)), ir.Constant(I64, strips.block)
         last = b.add(ir.Constant(I64, strips.extent - 1), b.mul(most, ir.Constant(I64, wave.lag)))
@@ -266,6 +266,8 @@ class BodyEmitter:
             low = b.add(first, b.mul(number, size))
             high = b.add(low, ir.Constant(I64, strips.block - 1))
             self.places.pointers = dict(entering)
+            for buffer, values in kept:
+                self.places.store_all(b, buffer, values)
             before, head, after = b.block, b.append_basic_block("wave"), b.append_basic_block("after")
             b.branch(head)
             b.position_at_end(head)
@@ -274,8 +276,9 @@ class BodyEmitter:
             places = self.start_moves(step, before)
             lag = b.mul(behind, ir.Constant(I64, wave.lag))
             self.number_trip(step, b.add(count, behind), length)
+            self.emit_steps(step.steps[:-1])
             start = b.mul(b.sub(most, behind), ir.Constant(I64, -wave.ahead))
-            self.emit_rows_of_wave(step, wave, (b.sub(low, lag), b.sub(high, lag)), start)
+            self.emit_rows_of_wave(strips, wave, (b.sub(low, lag), b.sub(high, lag)), start)
             self.move(step)
             following = b.add(behind, one, flags=("nsw", "nuw"))
             behind.add_incoming(following, b.block)
@@ -284,14 +287,13 @@ class BodyEmitter:
             b.position_at_end(after)
         return depth
 
-    def emit_rows_of_wave(self, step: Repeat, wave: Wave, rows: tuple[ir.Value, ir.Value], start: ir.Value) -> None:
+    def emit_rows_of_wave(self, strips: Strips, wave: Wave, rows: tuple[ir.Value, ir.Value], start: ir.Value) -> None:
         """Run a trip of a wave on those of the rows that it has, from `start` on; in a grid that goes round first those before the first row."""
-        b, strips = self.builder, step.steps[-1]
+        b = self.builder
         low = b.select(b.icmp_signed("<", rows[0], start), start, rows[0])
         end = b.add(start, ir.Constant(I64, strips.extent - 1))
         high = b.select(b.icmp_signed("<", rows[1], end), rows[1], end)
         with b.if_then(b.icmp_signed("<=", low, high)):
-            self.emit_steps(step.steps[:-1])
             if not wave.ahead:
                 self.emit_block(strips, (low, high))
                 return

@@ -322,12 +322,14 @@ class Wave:
     """Trips run `depth` at a time, block by block of rows, each trip `lag` rows behind the one before.
 
     With `ahead`, the grid is one that goes round, as a torus does: each of them begins so many rows before the next one does, the last one at
-    the first row, and those before the first row are the last ones.
+    the first row, and those before the first row are the last ones. What small memory is `kept` is for each block what it was before the first
+    of the trips.
     """
 
     depth: int
     lag: int
     ahead: int = 0
+    kept: tuple[Buffer, ...] = ()
 
 
 @dataclass(eq=False)

@@ -1,7 +1,7 @@
 """Nests that touch a few rows of grids, at fixed places, among nests that go through the rows: sources, receivers, rows of boundaries.
 
 In: nests of the trips of a loop. Out: the same nests with one more loop, outermost, of a single iteration, and by how many rows that is behind the
-first of the others: as few as it can for what comes after them, as many as it may for what comes before. Invariant: of two iterations of
+first of the others, about as many as the number of the row that it touches. Invariant: of two iterations of
 different nests of a trip that touch the same element, one of them writing, the same one is first.
 """
 
@@ -45,25 +45,29 @@ def pinned_parts(nest: Nest, others: Sequence[Parts]) -> Parts:
 
 
 def lags_of(nests: Sequence[Nest], lags: Sequence[int | None], parts: Sequence[Parts]) -> list[int] | None:
-    """Return how far nests are behind, given where that is known; None if some have to wait for all rows, or all rows for them."""
-    (first, *_), (*_, last) = ([k for k, lag in enumerate(lags) if lag is not None] for _ in range(2))
-    found = list(lags)
-    for k in range(first - 1, -1, -1):
-        distances = [farthest(nests, parts, k, other) for other in range(k + 1, last + 1)]
-        if None in distances:
-            return None
-        most = min(found[other] - distance for other, distance in zip(range(k + 1, last + 1), distances, strict=True))
-        found[k] = most if most <= -NEVER // 2 else 0
-    for k in range(first + 1, len(nests)):
-        distances = [farthest(nests, parts, other, k) for other in range(k)]
-        if None in distances:
-            return None
-        least = max(found[other] + distance for other, distance in enumerate(distances))
-        if found[k] is None:
-            found[k] = max(least, 0)
-        elif least > found[k]:
-            return None
+    """Return how far nests are behind, given where that is known, those that are pinned about as far as the rows that they touch; None if some
+    have to wait for all rows, or all rows for them."""
+    known = [k for k, lag in enumerate(lags) if lag is not None]
+    found = [max(lags[k] for k in known) + row_of(parts[number]) if lag is None else lag for number, lag in enumerate(lags)]
+    for k in range(known[0] - 1, -1, -1):
+        for other in range(k + 1, known[-1] + 1):
+            distance = farthest(nests, parts, k, other)
+            if distance is None:
+                return None
+            found[k] = min(found[k], found[other] - distance)
+    for k in range(known[0] + 1, len(nests)):
+        for other in range(k):
+            distance = farthest(nests, parts, other, k)
+            if distance is None or (lags[k] is not None and found[other] + distance > lags[k]):
+                return None
+            found[k] = max(found[k], found[other] + distance)
     return found if min(found) >= 0 else None
+
+
+def row_of(parts: Parts) -> int:
+    """Return the last row that a pinned nest touches."""
+    touches = [touch for places in parts.values() for found in places.values() for touch in found if touch.stride]
+    return max([touch.high // touch.stride for touch in touches], default=0)
 
 
 def farthest(nests: Sequence[Nest], parts: Sequence[Parts], first: int, second: int) -> int | None:

@@ -12,22 +12,25 @@ trip of a wave then begins with some of the last rows, which the others end with
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import product
 
 import numpy as np
 
 from jitad.ir.types import real_dtype
-from jitad.lower.grammar.loops import Buffer, Nest, Repeat, Step, Strips, Wave
+from jitad.lower.grammar.loops import Buffer, Nest, Repeat, Step, Store, Strips, Wave
 from jitad.lower.grammar.walk import children, has_checks, leaves, reads, writes
 from jitad.lower.schedule.pinned import lags_of, pin, pinned_parts
+from jitad.lower.schedule.threads import place_key, work
 from jitad.lower.schedule.trailing import LARGE, LONGEST_LAG, Parts, Touch, may_trail, meetings, parts_of, row_bytes, rows_ahead
 
 AGAIN = 0.9  # of what a trip uses that the next one uses too: where each keeps much for later, that comes from far in any case
 WINDOW = 2**19  # bytes of the rows between the first trip of a wave and the last
 DEEPEST = 8  # trips
 SMALL = 64  # iterations of a nest that is run again for each block
+REPEATED = 0.05  # of the work of a block that such nests may take
 
 
 @dataclass(frozen=True)
@@ -110,19 +113,21 @@ def in_waves(steps: list[Step]) -> list[Step]:
 def let_trail(loop: Repeat) -> None:
     """Let the trips of a loop trail one another if they can and it pays."""
     cores = [step for step in loop.steps if goes_by_rows(step)]
-    if loop.test or loop.goes_on is not None or loop.copies or loop.tape is not None or not cores:
+    if loop.test or loop.goes_on is not None or loop.tape is not None or not cores:
         return
     core = max(cores, key=lambda step: sum(nest.trips for nest in leaves([step])))
     if not all(isinstance(step, Nest) and not has_checks(step) for step in loop.steps if step is not core):
         return
-    small: list[Step] = []
-    for step in loop.steps[: loop.steps.index(core)]:
-        small += [step] * may_run_again(step, loop, small)
-    trips = trips_of(loop, [step for step in loop.steps if step not in small], core)
+    small = run_again(loop, core)
+    others = [step for step in loop.steps if step not in small]
+    kept = kept_by(loop, small, set().union(*map(writes, others)))
+    trips = trips_of(loop, others, core) if kept is not None else None
     found = wave_of(trips, core) if trips is not None and outgrow_cache(trips) else None
-    if found is not None:
-        loop.wave, block = found
-        loop.steps = [*small, Strips(max(nest.box[0] for nest in leaves([core])), block, trips.nests, tuple(trips.lags))]
+    rows = max(nest.box[0] for nest in leaves([core]))
+    if found is not None and sum(map(work, small)) * rows <= REPEATED * found[1] * sum(map(work, leaves([core]))):
+        wave, block = found
+        loop.wave = replace(wave, kept=kept)
+        loop.steps = [*small, Strips(rows, block, trips.nests, tuple(trips.lags))]
 
 
 def goes_by_rows(step: Step) -> bool:
@@ -131,15 +136,36 @@ def goes_by_rows(step: Step) -> bool:
         may_trail(nest) and not has_checks(nest) for nest in leaves([step]))
 
 
-def may_run_again(nest: Nest, loop: Repeat, before: Sequence[Step]) -> bool:
-    """Whether a nest, or some `before` it, computes what no other step does from nothing that trips change: it may run first, and any number
-    of times in a trip."""
-    lasting = {buffer.memory for buffer in (*loop.carries, *loop.moves, *loop.moves.values())}
-    others = [step for step in loop.steps if step is not nest]
-    changed = set().union(*[writes(step) for step in loop.steps if step not in before])
-    seen = set().union(*map(reads, others[: loop.steps.index(nest)]))
-    own = writes(nest)
-    return nest.trips <= SMALL and own.isdisjoint(lasting.union(seen, *map(writes, others))) and reads(nest).isdisjoint(changed | lasting)
+def run_again(loop: Repeat, core: Step) -> list[Nest]:
+    """Return the steps before the `core` that may run first in a trip, and once more for each block of rows: small ones that need nothing of what
+    the others make, and change nothing that these have read before."""
+    before = loop.steps[: loop.steps.index(core)]
+    moving = {buffer.memory for buffer in (*loop.moves, *loop.moves.values())}
+    small = [step for step in before if step.trips <= SMALL and all(isinstance(s, Store) for region in step.regions for s in region.statements)]
+
+    def may(step: Step) -> bool:
+        changed = moving.union(*[writes(other) for other in loop.steps if other not in small])
+        seen = set().union(*[reads(other) for other in before[: before.index(step)] if other not in small])
+        return changed.isdisjoint(reads(step) | writes(step)) and seen.isdisjoint(writes(step))
+
+    while not all(map(may, small)):
+        small = list(filter(may, small))
+    return small
+
+
+def kept_by(loop: Repeat, small: Sequence[Nest], changed: set[Buffer]) -> tuple[Buffer, ...] | None:
+    """Return what `small` steps, and copies after a trip, hand on from trip to trip, but for what each trip has an own row for; None if the
+    others, by what they have `changed`, do too."""
+    places: dict[Buffer, set[tuple]] = defaultdict(set)
+    for buffer in (statement.buffer for nest in small for region in nest.regions for statement in region.statements if isinstance(statement, Store)):
+        places[buffer.memory].add(place_key(buffer))
+    own = {memory for memory, (key, *others) in places.items() if not others and loop.counter in key}
+    copied = {buffer.memory for buffer in (*loop.copies, *loop.copies.values())}
+    carried = {buffer.memory for buffer in (*loop.carries, *loop.copies)}
+    found = (carried & copied.union(*map(writes, small)) & copied.union(*map(reads, loop.steps))) - own
+    if copied & changed or any(memory.type.size > SMALL for memory in found):
+        return None
+    return tuple(sorted(found, key=lambda memory: memory.name))
 
 
 def trips_of(loop: Repeat, steps: Sequence[Step], core: Step) -> Trips | None:
