@@ -208,6 +208,25 @@ interpolate.RegularGridInterpolator((np.arange(7.),np.arange(8.)),image)(np.stac
 interpolate.RegularGridInterpolator((np.arange(7.),np.arange(8.)),ARRAYS["image"],bounds_error=False,fill_value=None)((x*3,x-.5)) | x
 interpolate.RegularGridInterpolator((np.arange(7.),np.arange(8.)),image,method="nearest")([1.2,2.9]) | image
 interpolate.interpn((np.arange(7.),np.arange(8.)),image,np.stack([x,x],-1)) | image x
+interpolate.make_interp_spline(ARRAYS["t"],y)(x/3) | x y
+interpolate.make_interp_spline(ARRAYS["t"],image.T,k=2)(x/3) | x image
+interpolate.make_interp_spline(ARRAYS["t"],y,bc_type="natural").derivative()(x/3) | x y
+interpolate.make_lsq_spline(ARRAYS["t"],y,[0,0,0,0,.5,1,1,1,1])(x/3) | x y
+interpolate.make_smoothing_spline(ARRAYS["t"],y,lam=.1)(x/3) | x y
+interpolate.InterpolatedUnivariateSpline(ARRAYS["t"],y)(x/3,1) | x y
+interpolate.UnivariateSpline(ARRAYS["t"],y,k=4,s=0).integral(.1,x[3]) | x y
+interpolate.UnivariateSpline(ARRAYS["t"],y,s=0).antiderivative()(x/3) | x y
+interpolate.splev(x/3,interpolate.splrep(ARRAYS["t"],y,k=2),1) | x y
+interpolate.splint(.2,.9,interpolate.splrep(ARRAYS["t"],y)) | y
+interpolate.interp1d(ARRAYS["t"],image,"quadratic")(x/3) | x image
+interpolate.RectBivariateSpline(ARRAYS["t"][:7],ARRAYS["t"],image)(x/3,x[2:5]/4) | x image
+interpolate.RectBivariateSpline(ARRAYS["t"][:7],ARRAYS["t"],image,kx=2).ev(x/3,x/4,dx=1) | x image
+interpolate.RectBivariateSpline(ARRAYS["t"][:7],ARRAYS["t"],ARRAYS["image"]).ev(x/3,x/4) | x
+interpolate.RectBivariateSpline(ARRAYS["t"][:7],ARRAYS["t"],ARRAYS["image"])(x/3,x/4,dy=1) | x
+interpolate.RBFInterpolator(ARRAYS["p"],x[:5])(ARRAYS["q"]) | x
+interpolate.griddata(ARRAYS["p"][:,:2],x[:5],[[.1,-.2]],method="nearest") | x
+interpolate.LinearNDInterpolator(ARRAYS["a"][:,:2],b)(np.mean(ARRAYS["a"][:,:2],0)) | b
+interpolate.BarycentricInterpolator(ARRAYS["t"],y)([.3,.4]) | y
 """
 STATISTICS = """
 stats.norm.logpdf(x) | x
@@ -453,7 +472,7 @@ def test_objects_made_outside():
 REFUSED = {
     "sparse.csr_array(a) * a": "use @",
     "linalg.lu_factor(a)[0]": "hand its result to lu_solve", "ndimage.zoom(a, 2, grid_mode=True)": "grid_mode=True",
-    "interpolate.interp1d([1.0, 2.0, 3.0], a[0, :3], kind='quadratic')(1.5)": "use 'cubic'", "stats.levy.logpdf(a)": "levy.logpdf",
+    "interpolate.UnivariateSpline(ARRAYS['t'], a.ravel()[:8])(1.5)": "pass s=0", "stats.levy.logpdf(a)": "levy.logpdf",
     "signal.filtfilt(a[0], [1.0, 0.5], a[1])": "use lfilter", "spatial.distance.cdist(a, a, 'hamming')": "hamming",
     "signal.lfilter([1.0], [1.0, 0.2], a, zi=np.zeros((4, 3)))": "zi",
 }  # fmt: skip

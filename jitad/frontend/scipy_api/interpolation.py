@@ -15,6 +15,8 @@ import scipy.interpolate
 from jitad.frontend.arrays.array import Array
 from jitad.frontend.numpy_api.operands import asarray
 from jitad.frontend.operations.promotion import contains_traced
+from jitad.frontend.scipy_api import b_splines
+from jitad.frontend.scipy_api.b_splines import Spline, b_spline
 from jitad.frontend.scipy_api.options import refuse
 from jitad.ir import errors
 
@@ -201,6 +203,8 @@ class Interpolator:
         self.outside = fill_value
         if kind == "cubic":
             self.spline = cubic_spline(self.x, self.y)
+        elif kind == "quadratic":
+            self.kind, self.spline = "cubic", b_splines.make_interp_spline(self.x, self.y, 2)
         elif kind not in ("linear", "slinear", *NEAREST):
             raise errors.NotImplementedError(f"scipy.interpolate.interp1d of traced values: jitad does not know kind={kind!r}; use 'cubic'")
 
@@ -281,60 +285,6 @@ def interpn(points, values, xi, method="linear", bounds_error=True, fill_value=n
     return GridInterpolator(points, values, method, bounds_error, fill_value)(xi)
 
 
-# --- B-splines --------------------------------------------------------------------------------------------------------------------------
-
-
-def b_spline(t, c, k: int, x, nu: int = 0, extrapolate=True) -> Array:
-    """Evaluate by de Boor's recurrence for the basis functions; derivatives by differences of the coefficients."""
-    c, x = asarray(c), asarray(x, np.float64)
-    t = asarray(t, np.float64)
-    n = len(t) - k - 1
-    c = c[:n]
-    spread = (-1, *(1,) * (c.ndim - 1))
-    for _ in range(nu):
-        if k == 0:
-            return np.zeros((*x.shape, *c.shape[1:]))
-        gap = (t[k + 1 : k + len(c)] - t[1 : len(c)]).reshape(spread)
-        c = k * (c[1:] - c[:-1]) / np.where(gap == 0, 1.0, gap) * (gap != 0)
-        t, k = t[1:-1], k - 1
-    flat, n = x.ravel(), len(c)
-    if isinstance(extrapolate, str):
-        flat = t[k] + (flat - t[k]) % (t[n] - t[k])
-    cell = np.clip(np.searchsorted(t, flat, "right") - 1, k, n - 1)
-    basis = [np.ones_like(flat)]
-    for degree in range(1, k + 1):
-        grown = [0.0] * (degree + 1)
-        for j, value in enumerate(basis):
-            right, left = t[cell + j + 1], t[cell + j + 1 - degree]
-            gap = right - left
-            share = value / np.where(gap == 0, 1.0, gap) * (gap != 0)
-            grown[j] = grown[j] + (right - flat) * share
-            grown[j + 1] = grown[j + 1] + (flat - left) * share
-        basis = grown
-    total = sum(c[cell - k + j] * value.reshape(spread) for j, value in enumerate(basis))
-    if not extrapolate:
-        total = np.where(((flat < t[k]) | (flat > t[n])).reshape(spread), np.nan, total)
-    return total.reshape(*x.shape, *c.shape[1:])
-
-
-class Spline:
-    """``scipy.interpolate.BSpline``"""
-
-    def __init__(self, t, c, k, extrapolate=True, axis=0):
-        refuse("interpolate.BSpline", axis=(axis, 0))
-        self.t, self.c, self.k, self.extrapolate, self.axis = t, c, k, extrapolate, axis
-
-    def __call__(self, x, nu=0, extrapolate=None):
-        return b_spline(self.t, self.c, self.k, x, nu, self.extrapolate if extrapolate is None else extrapolate)
-
-
-def splev(x, tck, der=0, ext=0):
-    refuse("interpolate.splev", ext=(ext, 0))
-    if isinstance(tck, tuple | list):
-        return b_spline(*tck, x, der)
-    return Spline(tck.t, tck.c, tck.k)(x, der)
-
-
 # --- objects of SciPy's that were made of numbers -----------------------------------------------------------------------------------
 
 
@@ -378,9 +328,9 @@ def read_univariate(spline, x, nu=0, ext=None):
 
 FUNCTIONS: dict[str, Callable] = {
     "PPoly": PiecewisePolynomial, "CubicSpline": cubic_spline, "CubicHermiteSpline": cubic_hermite_spline, "PchipInterpolator": pchip,
-    "Akima1DInterpolator": akima, "interp1d": Interpolator, "RegularGridInterpolator": GridInterpolator, "interpn": interpn, "BSpline": Spline,
-    "splev": splev, "BSpline.__call__": read_b_spline, "_Interpolator1D.__call__": read_interpolator,
+    "Akima1DInterpolator": akima, "interp1d": Interpolator, "RegularGridInterpolator": GridInterpolator, "interpn": interpn,
+    "BSpline.__call__": read_b_spline, "_Interpolator1D.__call__": read_interpolator,
     scipy.interpolate.PPoly.__call__.__qualname__: read_polynomial, scipy.interpolate.BPoly.__call__.__qualname__: read_polynomial,
     "RegularGridInterpolator.__call__": read_grid, "UnivariateSpline.__call__": read_univariate,
-    "pchip_interpolate": lambda xi, yi, x, der=0, axis=0: pchip(xi, yi, axis)(x, der),
+    **b_splines.FUNCTIONS, "pchip_interpolate": lambda xi, yi, x, der=0, axis=0: pchip(xi, yi, axis)(x, der),
 }  # fmt: skip
