@@ -207,6 +207,22 @@ def test_loops_that_keep_much_keep_less(monkeypatch):
     jitad.testing.check_grads(again, (k,))
 
 
+def relaxed(v, a, b):
+    """Sweeps in which each element waits for the one before it."""
+    u = v.copy()
+    for _ in range(20):
+        for k in range(1, 29):
+            u[k] = max(v[k], 0.3 * u[k] + a[k] * u[k - 1] / (b[k] + u[k + 1] ** 2))
+    return np.sum(u**2)
+
+
+def test_sweeps_element_by_element_are_not_run_again():
+    v, a, b = np.random.default_rng(0).uniform(0.2, 1.0, (3, 30))
+    loops = [line.strip() for line in str(jitad.show(jitad.grad(relaxed), v, a, b, stage="loops")).splitlines() if line.strip().startswith("for t")]
+    assert [("reversed" in line) for line in loops] == [False, False, True, True]
+    jitad.testing.check_grads(relaxed, (v, a, b))
+
+
 def test_a_loop_without_trips_does_not_fail_before_it():
     def function(x, n, k):
         s = 0.0

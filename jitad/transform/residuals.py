@@ -7,10 +7,10 @@ The decision is a minimum cut. A value that is kept costs `NEAR` additions per b
 the loop keeps more than `PLENTY`, which does not stay in caches; one that is computed again costs its arithmetic, and needs its operands.
 Elementwise operations and index maps are computed again, and branches that consist of nothing else; products, sums and factorisations are
 not, except in inner loops: what such a loop keeps of its trips may be found by running it once more, from what it started with, when that
-trip of the outer loop is reversed. The counter and the constants of the outermost loop are at hand for nothing; a value that an inner loop
-holds has its price divided by the trips of that loop, for it is kept once for all of them. So a scalar that was read from an array that
-changes is kept as a scalar; `exp(x)` is kept, or `x`, or what `x` was computed from, whichever takes least; and what depends on constants
-and counters alone is never kept.
+trip of the outer loop is reversed; where its trips wait for one another element by element, that takes `WAITING` times as long. The counter
+and the constants of the outermost loop are at hand for nothing; a value that an inner loop holds has its price divided by the trips of that
+loop, for it is kept once for all of them. So a scalar that was read from an array that changes is kept as a scalar; `exp(x)` is kept, or
+`x`, or what `x` was computed from, whichever takes least; and what depends on constants and counters alone is never kept.
 
 What a loop reads from an array that it updates in place, and does not overwrite later, is read again from the array that it leaves
 (`jitad.primitives.control.lasting`), which costs what keeping that array costs, once for the loop: a quarter of its bytes where it is there
@@ -27,7 +27,7 @@ from collections import deque
 from collections.abc import Sequence
 
 from jitad.ir.effects import silent
-from jitad.ir.lowering import Pointwise, Pull, Undefined
+from jitad.ir.lowering import Pointwise, Pull, Scatter, Undefined
 from jitad.ir.passes import PASSES
 from jitad.ir.program import Atom, Equation, Literal, Program, Var
 from jitad.ir.recorder import Recorder
@@ -36,6 +36,7 @@ from jitad.transform.budget import Choice
 from jitad.transform.snapshots import PLENTY, choose, work
 
 NEAR, FAR = 4.0, 12.0
+WAITING = 8.0  # additions in the time that one takes whose operand has just been added
 TIE = 1e-3  # in favour of keeping what is read itself
 
 
@@ -176,6 +177,23 @@ def repeated(known: list[Equation], again: set[Var], kept: set[Var], prices: dic
     return found[::-1]
 
 
+def effort(equation: Equation) -> float:
+    """Return what an equation costs in additions, of which several run at a time but where trips wait for one another."""
+    if equation.primitive.control != "loop":
+        return work(equation)
+    if is_chain(equation):
+        return WAITING * work(equation)
+    return sum(map(effort, equation.params["body"].equations)) * equation.params["length"]
+
+
+def is_chain(equation: Equation) -> bool:
+    """Whether the trips of a loop are done one after another, element by element: each reads what others have written to an array."""
+    body = equation.params["body"]
+    carried = set(body.inputs[1 + equation.params["consts"] :])
+    reading = {x for e in body.equations if isinstance(e.primitive.lower, Pull) and not e.outputs[0].shape for x in e.inputs}
+    return any(isinstance(e.primitive.lower, Scatter) and e.inputs[0] in carried & reading for e in body.equations)
+
+
 class Network:
     """A flow network whose edges have capacities; `cut` is the side of the source of a minimum cut."""
 
@@ -193,7 +211,7 @@ class Network:
         if equation is None or equation.primitive.control != "loop":
             return math.inf, []
         if equation not in self.loops:
-            self.loops[equation] = work(equation)
+            self.loops[equation] = effort(equation)
             self.connect("source", equation, self.loops[equation])
         if self.loops[equation] == math.inf:
             return math.inf, []
