@@ -5,6 +5,7 @@ import os
 import pytest
 
 import jitad
+from jitad.frontend.control import statements
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -16,3 +17,9 @@ def verify_between_passes():
 def no_cache_on_disk():
     jitad.config.cache_dir = None
     os.environ["JITAD_CACHE_DIR"] = ""
+
+
+@pytest.fixture
+def no_unrolling(monkeypatch):
+    """A loop that cannot be staged fails, rather than being run trip by trip."""
+    monkeypatch.setattr(statements, "FALLBACK", 0)

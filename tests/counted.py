@@ -1,9 +1,11 @@
-"""How often functions are traced and kernels compiled: a helper of the tests."""
+"""How often functions are traced and kernels compiled, and how much loops do: helpers of the tests."""
 
 import functools
 from contextlib import contextmanager
 
 import jitad
+from jitad.lower.grammar.loops import Repeat
+from jitad.lower.grammar.walk import children
 
 counters = jitad.config.counters
 
@@ -18,3 +20,12 @@ def expect(traces=None, compiles=None):
 
 
 nothing_new = functools.partial(expect, 0, 0)
+
+
+def work_of_trips(steps, inside=False):
+    """The sizes of the nests that are run in every trip of a loop."""
+    for step in steps:
+        for inner in children(step):
+            yield from work_of_trips(inner, inside or isinstance(step, Repeat))
+        if inside and not children(step):
+            yield step.trips

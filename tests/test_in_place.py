@@ -2,10 +2,11 @@
 
 import numpy as np
 import pytest
+from counted import work_of_trips
 
 import jitad
 from jitad.lower.grammar.loops import Choice, Repeat
-from jitad.lower.grammar.walk import children, leaves, reachable, roots
+from jitad.lower.grammar.walk import leaves, reachable, roots
 from jitad.pipeline import to_loops
 from jitad.testing import check_grads
 
@@ -93,15 +94,6 @@ ARGUMENT = np.linspace(0.1, 1, N) * np.where(np.arange(N) % 3, 1, 0.4)
 
 def loops_of(function):
     return to_loops(jitad.trace(function)(ARGUMENT))
-
-
-def work_of_trips(steps, inside=False):
-    """The sizes of the nests that are run in every trip of a loop."""
-    for step in steps:
-        for inner in children(step):
-            yield from work_of_trips(inner, inside or isinstance(step, Repeat))
-        if inside and not children(step):
-            yield step.trips
 
 
 @pytest.mark.parametrize("function", [branches, nested, red_black, exchanged, two_names, in_a_branch])

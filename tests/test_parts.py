@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from counted import work_of_trips
 
 import jitad
 from jitad.lower.grammar.loops import Repeat
@@ -12,15 +13,6 @@ from jitad.testing import check_grads
 N, TRIPS = 600, 50
 RNG = np.random.default_rng(0)
 X, PLACES = RNG.uniform(0.2, 1, TRIPS), RNG.integers(0, N, TRIPS)
-
-
-def work_of_trips(steps, inside=False):
-    """The sizes of the nests that are run in every trip of a loop."""
-    for step in steps:
-        for inner in children(step):
-            yield from work_of_trips(inner, inside or isinstance(step, Repeat))
-        if inside and not children(step):
-            yield step.trips
 
 
 # --- constant places -----------------------------------------------------------------------------------------------------------------------

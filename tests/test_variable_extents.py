@@ -7,15 +7,9 @@ from hypothesis import strategies as st
 from staged import check
 
 import jitad
-from jitad.frontend.control import statements as staging
 from jitad.pipeline import to_loops
 
-
-@pytest.fixture(autouse=True)
-def no_unrolling(monkeypatch):
-    """A loop that cannot be staged fails, rather than being run trip by trip."""
-    monkeypatch.setattr(staging, "FALLBACK", 0)
-
+pytestmark = pytest.mark.usefixtures("no_unrolling")
 
 # --- programs ------------------------------------------------------------------------------------------------------------------------
 
