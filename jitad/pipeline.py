@@ -28,6 +28,7 @@ from jitad.optimize.grids import on_grids
 from jitad.optimize.invariants import hoist
 from jitad.optimize.lanes import side_by_side
 from jitad.optimize.registers import sum_in_registers
+from jitad.optimize.scattered import add_at_once
 from jitad.optimize.simplify import simplify
 from jitad.optimize.sums import sum_operands
 from jitad.optimize.writes import choose_written, write_first, write_in_place
@@ -64,7 +65,8 @@ PASSES: list[Callable[[Program], Program]] = [
 
 def to_loops(program: Program) -> Loops:
     """Return the loop nests of a Program, verified if ``config.verify``."""
-    loops = lower(distribute(sum_in_registers(optimize(program), in_order=config.strict)))
+    program = distribute(sum_in_registers(optimize(program), in_order=config.strict))
+    loops = lower(program if config.strict else add_at_once(program))
     return verify_loops(loops) if config.verify else loops
 
 

@@ -64,7 +64,12 @@ def emit_function(
     pointers |= {buffer: builder.gep(pointers[None], [ir.Constant(I64, buffer.offset)], source_etype=I8) for buffer in found}
     places = Places(pointers, dict(zip(trips, function.args[len(taken) :], strict=False)))
     rows = () if cut is None else function.args[-2:]
-    NestEmitter(builder, nest, strict, places, status, rows, cut or 0).emit()
+
+    def fail(bad: ir.Value, number: ir.Value) -> None:
+        with builder.if_then(bad, likely=False):
+            builder.ret(number)
+
+    NestEmitter(builder, nest, strict, places, status, rows, cut or 0, fail).emit()
     builder.ret(builder.load(status, typ=I32))
     known[key] = function
     return function, taken, trips
@@ -76,15 +81,22 @@ def has_computed_places(nest: Nest) -> bool:
     return any(term.op != "counter" for index in loads for term in terms(index))
 
 
+def scatters(nest: Nest) -> bool:
+    """Whether the innermost loop writes to places that it loads, one after another: vectors would not help it, and it may stop anywhere."""
+    stores = [statement for region in nest.regions for statement in region.statements if isinstance(statement, ScatterStore)]
+    loads = [expr.args[1] for expr in reachable([term for store in stores for term in terms(store.position)]) if expr.op == "load"]
+    return any(dim == nest.loops[-1] for index in loads for dim, _ in index.terms)
+
+
 class NestEmitter(IterationEmitter):
-    """Emits a nest at the current place; `rows` is the range of the dimension that is `cut`, if not all of it is to run. A nest without loops
-    stops at a failed check by `fail`, if that is given."""
+    """Emits a nest at the current place; `rows` is the range of the dimension that is `cut`, if not all of it is to run. A nest without loops,
+    or one that scatters, stops at a failed check by `fail`, if that is given."""
 
     def __init__(
         self, builder: ir.IRBuilder, nest: Nest, strict: bool, places: Places, status: ir.Value, rows: Sequence[ir.Value] = (),
         cut: int = 0, fail: Callable[[ir.Value, ir.Value], None] | None = None,
     ):  # fmt: skip
-        super().__init__(builder, nest, strict, places, status, None if nest.loops else fail)
+        super().__init__(builder, nest, strict, places, status, fail if not nest.loops or scatters(nest) else None)
         self.rows, self.cut, self.plain = rows, cut, nest.plain
         self.accumulators = Accumulators(self)
 

@@ -69,13 +69,19 @@ class Scatter:
     ``place(b, index, operands, **params)`` gives the index in base of what the updates hold at `index`, None where that is not written.
     `combine` is ``add`` or ``set`` (the last write wins). ``ordered(*types)`` is the number of leading axes of the updates along which
     the order of the writes counts. With `distinct`, no place is written twice, and an equation with the same parameters that reads the base
-    and has the same other operands reads those very places.
+    and has the same other operands reads those very places. ``parts(inputs, **params)`` gives the (operands, source) of writes of updates of one
+    shape that follow one another at each index, with operands as above; without it, there is one.
     """
 
     combine: str
     place: Callable
     ordered: Callable
     distinct: bool = False
+    parts: Callable | None = None
+
+    def writes(self, equation) -> list[tuple]:
+        """Return the operands of each write of an equation, and where the user has it."""
+        return [(equation.inputs, equation.source)] if self.parts is None else self.parts(equation.inputs, **equation.params)
 
 
 @dataclass(frozen=True)

@@ -178,15 +178,15 @@ def splits_only(old: tuple[int, ...], new: tuple[int, ...]) -> bool:
     return True
 
 
-def inline_costs(program: Program, roots: set[Var]) -> dict[Var, float]:
+def inline_costs(program: Program, roots: set[Var], load: float = LOAD) -> dict[Var, float]:
     """Return what one element of each Var costs if everything that can be inlined is. Numbers are computed before loops and cost them nothing."""
     costs: dict[Var, float] = {}
 
     def price(x: Var) -> float:
-        return LOAD if x in roots else costs.get(x, LOAD)
+        return load if x in roots else costs.get(x, load)
 
     for equation in program.equations:
-        own = COLUMN if is_column(equation) else getattr(equation.primitive.lower, "cost", 0.0)
+        own = COLUMN * load if is_column(equation) else getattr(equation.primitive.lower, "cost", 0.0)
         loops = equation.outputs[0].type.size > 1
         total = own + sum(price(x) for x in equation.inputs if isinstance(x, Var) and not (loops and x.type.size == 1))
         if isinstance(equation.primitive.lower, Reduce) and kind_of(equation) == "inline":
@@ -209,16 +209,16 @@ def promote(program: Program, reads: Reads, roots: set[Var], groups: list[Group]
     nest_of = {var: number for number, group in enumerate(groups or []) for var in group.roots}
     contexts: dict[Var, dict[tuple, int]] = defaultdict(dict)
     users = Counter(x for equation in program.equations for x in equation.inputs if isinstance(x, Var))
-    added = {equation.inputs[1] for equation in program.equations if adds_up(equation)}
+    added = {operands[1] for equation in program.equations if adds_up(equation) for operands, _ in equation.primitive.lower.writes(equation)}
     written = written_parts(program, roots, reads).keys()
-    costs = inline_costs(program, roots | written)
+    costs, arithmetic = inline_costs(program, roots | written), inline_costs(program, roots, load=0.0) if added else {}
     for equation in reversed(program.equations):
         for var in equation.outputs:
             own = contexts.pop(var, {})
             if var not in roots and own and not stays_inlined(equation, roots):
                 if expensive(var, own, costs[var], REREAD if var in written else STORE):
                     roots.add(shared_source(var, own, roots, users))
-                elif var in added and costs[var] > STORE:
+                elif var in added and arithmetic[var] > STORE:
                     roots.add(var)
             if var in roots:
                 own = {(nest_of.get(var, reads.frame(equation)),): max(var.type.size, 1)}
@@ -226,7 +226,7 @@ def promote(program: Program, reads: Reads, roots: set[Var], groups: list[Group]
 
 
 def adds_up(equation: Equation) -> bool:
-    """Whether an equation adds many elements at computed places: a loop that does not vectorise, so what is added is computed before."""
+    """Whether an equation adds many elements at computed places: a loop that does not vectorise, so what takes much arithmetic is computed before."""
     record = equation.primitive.lower
     return isinstance(record, Scatter) and record.combine == "add" and not record.distinct and equation.inputs[1].type.size > SHORT
 
@@ -275,7 +275,8 @@ def reach(equation: Equation, reads: Reads, own: dict[tuple, int], contexts) -> 
         if reads.here(equation, x):
             contexts[x].update({key: size if kind == "nest" else min(trips * terms, size) for key, trips in own.items()})
         elif isinstance(record, Pointwise):
-            contexts[x].update({(*key, x.shape): trips for key, trips in own.items()})
+            same = x.shape == equation.outputs[0].shape
+            contexts[x].update({key if same and isinstance(key[-1], Equation) else (*key, x.shape): trips for key, trips in own.items()})
         elif isinstance(record, Pull):
             limit = math.inf if record.repeats else size
             contexts[x].update({(*key, equation): min(trips, limit) for key, trips in own.items()})
@@ -283,8 +284,10 @@ def reach(equation: Equation, reads: Reads, own: dict[tuple, int], contexts) -> 
             contexts[x].update({(*key, equation, place): trips * terms for key, trips in own.items()})
         elif isinstance(record, Reduce):
             contexts[x][equation, place] = math.prod(iteration_box(equation))
+        elif isinstance(record, Scatter) and place and x.shape == equation.inputs[1].shape:
+            contexts[x][(equation,)] = size
         else:
-            contexts[x][(equation, place)] = max(x.type.size, 1)
+            contexts[x][(equation, place)] = size
 
 
 def assign_groups(program: Program, reads: Reads, roots: set[Var]) -> list[Group]:

@@ -75,10 +75,12 @@ def values_to_keep(program: Program, roots: set[Var]) -> set[Var]:
     kept: set[Var] = set()
     for equation in program.equations:
         if overwrites(equation):
-            base, updates, *_ = equation.inputs
+            base = equation.inputs[0]
             before = earlier.get(base, frozenset())
             earlier[equation.outputs[0]] = before | {base}
-            if isinstance(updates, Var) and updates.equation is not None:
+            for updates in [operands[1] for operands, _ in equation.primitive.lower.writes(equation)]:
+                if not isinstance(updates, Var) or updates.equation is None:
+                    continue
                 parts = [] if updates.type.size <= 1 else read_elsewhere(equation, reads, roots)
                 kept.update(parts or ())
                 overwritten = before | {base} if parts is None else before

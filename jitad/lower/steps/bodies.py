@@ -15,6 +15,7 @@ import numpy as np
 
 from jitad.ir.lowering import Pointwise, Pull, Reduce
 from jitad.ir.program import Atom, Equation, Literal, Var
+from jitad.ir.source import Source
 from jitad.ir.types import ArrayType
 from jitad.lower.fusion.fusion import Group, storage
 from jitad.lower.fusion.reads import is_place, kind_of, reduced_indices
@@ -45,11 +46,12 @@ class Context:
             buffer = self.buffers.get(base) if base is not var else None
         return buffer
 
-    def checks_for(self, equation: Equation) -> Callable[..., Check]:
+    def checks_for(self, equation: Equation, source: Source | None = None) -> Callable[..., Check]:
+        """Return what makes the checks of an equation, or of that part of it which the user has at `source`."""
         def make(extent: int, axis: int, **own) -> Check:
-            key = (equation, extent, axis)
+            key = (equation, source, extent, axis)
             if key not in self.checks:
-                self.checks[key] = Check(len(self.checks) + 1, extent, axis, equation.source, **own)
+                self.checks[key] = Check(len(self.checks) + 1, extent, axis, source or equation.source, **own)
             return self.checks[key]
 
         return make

@@ -6,6 +6,7 @@ stored once.
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections import defaultdict
 from collections.abc import Callable, Collection, Sequence
@@ -209,11 +210,11 @@ def build_scatter(context: Context, group: Group) -> list[Nest]:
         body = Body(context, group, ranges)
         b = body.builder
         statements = []
-        for here in places(updates.shape, short):
-            b.next_check = context.checks_for(equation)
-            place = record.place(b, here, [Read(body, x) for x in equation.inputs], **equation.params)
+        for here, (operands, source) in itertools.product(places(updates.shape, short), record.writes(equation)):
+            b.next_check = context.checks_for(equation, source)
+            place = record.place(b, here, [Read(body, x) for x in operands], **equation.params)
             if place is not None:
-                parts = parts_of(body.value(updates, here))
+                parts = parts_of(body.value(operands[1], here))
                 if record.combine == "set" or not all(is_identity(part, 0) for part in parts):
                     position = linear_position(place, var.shape)
                     statements += [ScatterStore(buffer, position * len(parts) + k, part, record.combine)

@@ -299,3 +299,35 @@ scatter.places = scatter_add.places = lambda inputs, unique=False: [
     (k, extent, 0) for k, extent in zip(range(2, len(inputs)), inputs[0].shape, strict=False)]
 for primitive in (gather, scatter, scatter_add):
     primitive.fails = "IndexError"
+
+
+# --- several at a time ------------------------------------------------------------------------------------------------------------------
+
+
+def parts_of_additions(inputs, sources):
+    base, *others = inputs
+    each = len(others) // len(sources)
+    return [((base, *others[k * each : (k + 1) * each]), source) for k, source in enumerate(sources)]
+
+
+def evaluate_additions(base, *others, sources):
+    for (_, updates, *indices), _ in parts_of_additions((base.copy(), *others), sources):
+        base = scatter_add.evaluate(base, updates, *indices)
+    return base
+
+
+scatter_add_together = Primitive(
+    "scatter_add_together", lambda base, *others, sources: base, evaluate_additions,
+    lower=Scatter("add", lambda b, index, operands, sources: scatter_place(b, index, operands), lambda *types: 0, parts=parts_of_additions))
+
+
+def add_together(first, updates, *indices, source) -> Atom | None:
+    """Return what the equation `first` has added to an array with other updates added at once, operands (updates, *indices); None if these are
+    of another shape or number. Elements are added up in another order."""
+    sources = (*first.params.get("sources", (first.source,)), source)
+    if first.primitive not in (scatter_add, scatter_add_together) or first.inputs[1].shape != updates.shape:
+        return None
+    parts = parts_of_additions(first.inputs, sources[:-1])
+    if len(parts[0][0]) != len(indices) + 2:
+        return None
+    return scatter_add_together(*first.inputs, updates, *indices, sources=sources)
