@@ -351,3 +351,40 @@ def test_values_of_dicts():
     for got, wanted in zip(jitad.jit(f)(x), f(x), strict=True):
         np.testing.assert_allclose(got, wanted, rtol=1e-13)
     check_grads(f, (x,))
+
+
+def history(x, last):
+    rows = []
+    while x > last:
+        rows.append((x, np.array([x * x, 1.0])))
+        x = x * 0.7
+    return rows
+
+
+def test_rows_become_columns():
+    def f(x, last):
+        times, states = zip(*history(x, last))  # noqa: B905
+        both = [np.array(column) for column in zip(*history(x, last))]  # noqa: B905
+        firsts, _ = map(list, zip(*history(x, last)))  # noqa: B905
+        pairs = zip(*[(k, k * x) for k in range(3)])  # noqa: B905
+        return times, len(states), sum(times) + states[-1][0], *both, firsts, *pairs
+
+    compiled = jitad.jit(f)
+    for point in ((3.0, 1.0), (3.0, 2.5), (9.0, 0.2)):
+        wanted, got = f(*point), compiled(*point)
+        assert [type(part) for part in got[:1] + got[5:]] == [tuple, list, tuple, tuple]
+        for one, other in zip(wanted, got, strict=True):
+            np.testing.assert_allclose(other, one, rtol=1e-14)
+    check_grads(lambda x, last: f(x, last)[2:5], (3.0, 1.0))
+    with pytest.raises(ValueError, match="not enough values to unpack"):
+        jitad.jit(lambda x, last: [sum(times) for times, _ in [zip(*history(x, last))]])(0.5, 1.0)  # noqa: B905
+    with pytest.raises(errors.TypeError, match="are not tuples"):
+        jitad.jit(lambda x, last: [*zip(*[row[0] for row in history(x, last)])])(3.0, 1.0)  # noqa: B905
+
+
+def test_classes_of_numbers_are_mapped():
+    def f(x):
+        return list(map(float, x)), list(map(int, x)), sum(map(bool, x)), sorted(x, key=float), list(map(complex, x, x))
+
+    for got, wanted in zip(jitad.jit(f)(X[:4]), f(X[:4]), strict=True):
+        np.testing.assert_allclose(got, wanted)

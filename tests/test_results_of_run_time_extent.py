@@ -199,6 +199,22 @@ def test_forward_against_reverse(program):
     same(again, moved)
 
 
+@pytest.mark.parametrize("integral", [
+    lambda rows, x: np.trapezoid(rows[:, 1], rows[:, 0]), lambda rows, x: np.trapezoid(rows, rows[:, 0], axis=0),
+    lambda rows, x: np.trapezoid(rows, dx=x), lambda rows, x: np.trapezoid(rows, rows**2, axis=0)])
+def test_trapezoid(integral):
+    def f(x):
+        rows, v = [], x
+        while v > 1.0:
+            rows.append((v, v * v))
+            v = v * 0.7
+        return integral(np.array(rows), x)
+
+    for x in (3.0, 1.2):
+        same(jitad.jit(f)(x), f(x))
+    check_grads(lambda x: np.sum(f(x)), (3.0,), order=2)
+
+
 def test_pullbacks_of_lists():
     def powers(x, n):
         out, v = [], x

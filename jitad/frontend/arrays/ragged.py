@@ -30,7 +30,7 @@ from jitad.primitives.structural.boxes import embed, slice_
 from jitad.primitives.structural.shaping import iota
 
 KNOWN = ("indices and slices, functions of elements, reductions, dot, matmul, inner, vdot, outer, norm, cumsum, cumprod, flip, sort, argsort, "
-         "diff, where, concatenate, copy, and assignment")
+         "diff, trapezoid, where, concatenate, copy, and assignment")
 Extents = tuple[Extent, ...]
 FUNCTIONS: dict[Callable, Callable] = {}  # by function of NumPy; `jitad.frontend.numpy_api.ragged` fills this and the next
 UFUNCS: dict[tuple[np.ufunc | None, str], Callable] = {}  # by ufunc, None for any, and its method

@@ -48,7 +48,7 @@ KINDS = {
 }  # fmt: skip
 GENERATORS = (np.random.Generator, np.random.RandomState, random.Random)
 OBSERVERS = frozenset([bool, complex, float, int, len])
-FUNCTIONS = (types.FunctionType, types.BuiltinFunctionType, types.MethodType, functools.partial)
+FUNCTIONS = (type, types.FunctionType, types.BuiltinFunctionType, types.MethodType, functools.partial)
 
 
 def rewrite(function: Callable) -> Callable:

@@ -143,6 +143,10 @@ class Stage(Operators):
         """Return what the function has made and assigns elements to: arrays of integers and booleans also."""
         return written(sys.getrefcount(value) <= UNSHARED, value, "fciub")
 
+    def transposed(self, function, rows):
+        """``zip(*rows)``, or another function of the rows."""
+        return iter(rows.transposed()) if function is zip and in_arrays(rows) and is_traced(rows.length()) else self.callee(function)(*rows)
+
     def listed(self, value: list) -> list:
         """Return a list that the function makes as one that staged control flow can let grow."""
         return value if active.captures is None else Growable(value)

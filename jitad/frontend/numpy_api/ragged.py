@@ -238,6 +238,18 @@ def diff(x, n=1, axis=-1):
     return x
 
 
+@implements(np.trapezoid)
+def trapezoid(y, x=None, dx=1.0, axis=-1):
+    """Both arrays may be ragged, or one have a known extent that is checked against that of the other."""
+    axis = normalize_axis_index(axis, y.ndim)
+    before = (slice(None),) * axis
+    widths = dx
+    if x is not None:
+        widths = np.diff(x, axis=axis if x.ndim > 1 else 0)
+        widths = widths[(slice(None), *(None,) * (y.ndim - axis - 1))] if x.ndim == 1 < y.ndim else widths
+    return np.sum(widths * (y[(*before, slice(1, None))] + y[(*before, slice(None, -1))]) / 2.0, axis)
+
+
 # --- other -------------------------------------------------------------------------------------------------------------------------------
 
 @implements(np.copy)

@@ -156,6 +156,8 @@ class Rewriter:
         copy = self.generic(node, skip=("func",))
         if is_stage_call(node):
             return copy
+        if transposes(node):
+            return stage_call(node, "transposed", self.link(node.func), copy.args[0].value)
         copy.func = self.callee(node.func)
         return copy
 
@@ -335,6 +337,11 @@ def may_lead_to(target, names: Set[str]) -> bool:
 def value_name(name: str) -> str:
     """Return the name for a value that is about to be assigned to one."""
     return f"<value of {name}>"
+
+
+def transposes(node) -> bool:
+    """Return whether a call may be ``zip(*rows)``."""
+    return isinstance(node.func, ast.Name) and len(node.args) == 1 and isinstance(node.args[0], ast.Starred) and not node.keywords
 
 
 def makes(node) -> bool:

@@ -33,10 +33,11 @@ from jitad.ir import errors
 
 
 class Element(NamedTuple):
-    """What an element of a list is whose length is known at run time."""
+    """What an element of a list is whose length is known at run time, and whether it is a tuple for Python."""
 
     treedef: TreeDef
     kinds: tuple
+    plain: type
 
 
 def taken_apart(x: Appended) -> tuple[tuple, list]:
@@ -45,7 +46,7 @@ def taken_apart(x: Appended) -> tuple[tuple, list]:
     if not is_traced(store.count):
         return (), list(x)
     x.check_sources()
-    return (Element(store.treedef, tuple(store.kinds)),), [*store.columns, store.count]
+    return (Element(store.treedef, tuple(store.kinds), store.plain),), [*store.columns, store.count]
 
 
 def put_together(keys: tuple, children: list):
@@ -53,11 +54,13 @@ def put_together(keys: tuple, children: list):
     (element,), (*columns, count) = keys, children
     if all(is_traced(column) for column in columns):
         room = columns[0].shape[0]
-        return made(Growable(), Store(element.treedef, list(element.kinds), columns, room, count, room, False, current_trace()))
+        store = Store(element.treedef, list(element.kinds), columns, room, count, room, False, current_trace(), plain=element.plain)
+        return made(Growable(), store)
     if isinstance(count, str):
         return "list of a length known at run time"
-    return [unflatten(element.treedef, [plain(next(parts), kind) if isinstance(kind, Leaf) else kind.value for kind in element.kinds])
-            for parts in (iter([column[k] for column in columns]) for k in range(count))]
+    return element.plain([
+        unflatten(element.treedef, [plain(next(parts), kind) if isinstance(kind, Leaf) else kind.value for kind in element.kinds])
+        for parts in (iter([column[k] for column in columns]) for k in range(count))])
 
 
 def plain(x, kind: Leaf):
@@ -70,7 +73,7 @@ def plain(x, kind: Leaf):
 def fill(keys: tuple, children: list, other) -> list | None:
     """Return a list of numbers as columns with room for more."""
     (element,), (*columns, count) = keys, children
-    rows = [parts_like(element.treedef, one) for one in other] if isinstance(other, list) and len(other) == count else [None]
+    rows = [parts_like(element.treedef, one) for one in other] if isinstance(other, element.plain) and len(other) == count else [None]
     if None in rows:
         return None
     filled = []

@@ -7,6 +7,8 @@ that point of the program.
 
 from __future__ import annotations
 
+import dataclasses
+import itertools
 import operator
 from collections.abc import Iterator
 
@@ -20,13 +22,17 @@ from jitad.frontend.control.lists.columns import Store, stacked
 from jitad.frontend.control.lists.elements import atoms_of, cells_of_elements, changed_since, common, element_picture, fixed, parts_of
 from jitad.frontend.control.lists.extension import append_each
 from jitad.frontend.control.pictures import LIST, Picture, ShapesDiffer, StructuresDiffer, converted, presented
-from jitad.frontend.operations.promotion import cast, from_nest
+from jitad.frontend.control.raising import raise_where
+from jitad.frontend.operations.promotion import cast, from_nest, to_atom
 from jitad.frontend.tracing.growable import Growable, Growth
 from jitad.frontend.tracing.programs import Leaf
 from jitad.frontend.tracing.trace import current_trace, outermost_trace
 from jitad.frontend.tracing.trees import LEAF, flatten, unflatten
 from jitad.ir import errors
+from jitad.ir.program import literal
+from jitad.ir.types import INT
 from jitad.primitives.declare import full
+from jitad.primitives.elementwise.comparisons import eq
 
 ROOM = 1 << 16  # bytes of a column that is first made for a list whose length is not known
 
@@ -219,6 +225,21 @@ class Appended(Growable):
         arrays = [x.values.copy() if isinstance(x, Ragged) else x.copy() for x in columns]
         capacity = arrays[0].shape[0]
         return made(Growable(), Store(store.treedef, store.kinds, arrays, capacity, count, capacity, False, current_trace()))
+
+    def transposed(self) -> list[Appended]:
+        """Return ``zip(*self)``, each of its tuples kept in arrays."""
+        store = self[:].store
+        if store.treedef.cls not in (tuple, list):
+            raise errors.TypeError("zip(*rows) of a list whose elements, which are known when the compiled function runs, are not tuples of a known "
+                                   "number of parts")
+        width = len(store.treedef.children)
+        raise_where(eq(to_atom(store.count), literal(0, INT)), ValueError(f"not enough values to unpack (expected {width}, got 0)"))
+        kinds, columns, parts = iter(store.kinds), iter(store.columns), []
+        for child in store.treedef.children:
+            own = list(itertools.islice(kinds, child.size))
+            arrays = [next(columns) for kind in own if isinstance(kind, Leaf)]
+            parts.append(made(Growable(), dataclasses.replace(store, treedef=child, kinds=own, columns=arrays, plain=tuple, lent=[])))
+        return parts
 
     def copy(self) -> Appended:
         return self[:]

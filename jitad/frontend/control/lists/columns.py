@@ -45,6 +45,8 @@ class Store:
         Whether it is an element of another list, in whose arrays its elements are.
     sources
         The cells of arrays that were elements before these were kept in arrays: a change of an element would change them.
+    plain
+        Which of Python's classes it stands for, list or tuple.
     lent
         Elements that were asked for, as views of columns: they stay what they were when the list gets others in their places.
     """
@@ -59,6 +61,7 @@ class Store:
     home: Trace
     within: bool = False
     sources: tuple[Cell, ...] = ()
+    plain: type = list
     lent: list[Array] = field(default_factory=list)
 
     @property
