@@ -1,10 +1,13 @@
 """Lists that staged loops change elsewhere than at their end: queues, traced-back paths, lists turned round."""
 
+import bisect
+
 import numpy as np
 import pytest
 from staged import check
 
 import jitad
+from jitad.testing import check_grads
 
 X = np.sin(7 * np.linspace(0.113, 2.0, 16)).reshape(4, 4) + 1.1
 
@@ -87,3 +90,43 @@ def test_values_and_derivatives(function):
 def test_places_out_of_range():
     with pytest.raises(IndexError):
         jitad.jit(lambda x: halved(x).pop(100))(X)
+
+
+def test_lists_that_are_searched_and_sorted():
+    def squares(x):
+        found = []
+        for v in x:
+            if v > 0.2:
+                found.append(v * v)
+        return found
+
+    def of_run_time_length(x):
+        found = squares(x)
+        place = found.index(max(found))
+        found.remove(min(found))
+        last = found[-1]
+        found.sort(key=lambda v: -v)
+        found.append(x[0])
+        found.sort()
+        return place * last + found[0] + 2 * found[1] + 3 * found[-1] + bisect.bisect(found, 0.3) * x[1]
+
+    def of_known_length(x):
+        found = x[:4].tolist()
+        found.remove(max(found))
+        found.sort(reverse=True)
+        return found[0] + 2 * found[2] + found.index(min(found)) * x[0] + sum(v**2 for v in x.tolist())
+
+    def sorted_in(x):
+        kept, levels = [], [0.0, 0.3, 0.6, 1.0]
+        for v in x:
+            if v > 0.1:
+                bisect.insort(kept, v)
+        place = bisect.bisect_left(levels, x[1])
+        return kept[0] + 3 * kept[-2] + levels[place] * x[0]
+
+    x = np.array([0.45, 0.23, 0.81, 0.14, 0.67, 0.38] * 4) + np.linspace(0, 0.1, 24)
+    for function in (of_run_time_length, of_known_length, sorted_in):
+        np.testing.assert_allclose(jitad.jit(function)(x), function(x))
+        check_grads(function, (x,))
+    with pytest.raises(ValueError, match="not in the list"):
+        jitad.jit(lambda x: x.tolist().index(7.0))(x)

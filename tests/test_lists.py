@@ -195,7 +195,7 @@ def test_what_lists_of_unknown_length_are_not_asked_for():
     with pytest.raises(errors.ConcreteValueError, match="the elements of a list are asked for one by one"):
         jitad.jit(lambda x: f(x, lambda out: dict.fromkeys(out)))(X)
     with pytest.raises(errors.ControlFlowError, match="changed in another way than by append"):
-        jitad.jit(lambda x: f(x, lambda out: out.remove(1.0)))(X)
+        jitad.jit(lambda x: f(x, lambda out: out.__imul__(2)))(X)
     with pytest.raises(errors.IndexError, match="index out of bounds"):
         jitad.jit(lambda x: f(x, lambda out: out[17]))(X)
 

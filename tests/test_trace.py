@@ -188,7 +188,7 @@ def test_values_that_follow_from_arrays_are_not_known():
     cases = {
         "if x[0, 0] > 0: pass": "a decision by if", "float(x.sum())": r"float\(\) needs the value", "int(x[0, 0])": r"int\(\) needs",
         "complex(x[0, 0])": "leave the conversion out", "range(n[0])": "must be known when the function is traced",
-        "np.asarray(x)": "conversion to an ndarray", "x.tolist()": "tolist", "np.array([x[0], x[1]])": r"np\.stack",
+        "np.asarray(x)": "conversion to an ndarray", "np.array([x[0], x[1]])": r"np\.stack",
         "1.0 in x": "a decision", "[0, 1][n[0]]": "an index or a size", "math.sin(x[0, 0])": "counterparts in NumPy",
         "not x[0, 0]": "a decision", "{1: 2}[n[0]]": "key of a dict",
     }  # fmt: skip

@@ -167,10 +167,6 @@ class Array(Reshapable):
             raise errors.TypeError("only 0-dimensional arrays can be converted to Python scalars")
         return wrap(cast(rounding(self).atom, np.int64), weak=True, origins=self.origins)
 
-    def tolist(self):
-        """Return the elements as numbers of Python, if they are known."""
-        return value(self, "tolist()", "array").tolist()
-
     def item(self, *index):
         """Return an element as a scalar of Python."""
         if not index and self.size != 1:

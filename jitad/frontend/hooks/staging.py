@@ -18,7 +18,7 @@ import numpy as np
 from jitad.frontend.arrays.cells import captured, is_traced
 from jitad.frontend.arrays.ragged import Ragged
 from jitad.frontend.control import bodies, branches, catching, comparisons, comprehensions, handlers, names, signals, statements
-from jitad.frontend.control.lists import access, heaps  # noqa: F401  they tell len(), list(), indices and heapq about lists in arrays
+from jitad.frontend.control.lists import access, heaps, searching  # noqa: F401  they tell Python's functions about lists in arrays
 from jitad.frontend.control.lists.elements import in_arrays
 from jitad.frontend.control.lists.lookups import element, entry, get, is_open_key
 from jitad.frontend.control.trials import distributed, spread

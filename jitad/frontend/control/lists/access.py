@@ -20,11 +20,12 @@ from jitad.frontend.arrays.ragged import Ragged
 from jitad.frontend.control.lists.appended import Appended, in_array, made, promote
 from jitad.frontend.control.lists.columns import Store
 from jitad.frontend.control.lists.lookups import are_alike, element
-from jitad.frontend.control.orders import are_rows, in_order_of, itself
+from jitad.frontend.control.orders import FEW, are_rows, in_order_of, itself
 from jitad.frontend.control.pictures import LIST
 from jitad.frontend.numpy_api.builtins import BUILTINS
 from jitad.frontend.numpy_api.operands import asarray
 from jitad.frontend.operations.promotion import contains_traced, whole
+from jitad.frontend.tracing.concrete import known
 from jitad.frontend.tracing.growable import Growable, Growth
 from jitad.frontend.tracing.programs import Leaf
 from jitad.frontend.tracing.trace import current_trace
@@ -128,6 +129,20 @@ def in_order(values, /, *, key=None, reverse=False):
     return in_array(elements.copy(), Leaf(elements.type.with_shape(()), "scalar"), count)
 
 
+def as_list(x: Array):
+    """``x.tolist()``: numbers of Python, where there are many of them in a list that is an array."""
+    found = known(x.atom)
+    if found is not None:
+        return found.tolist()
+    if not x.ndim:
+        return x.item()
+    if x.ndim > 1 or len(x) <= FEW:
+        return Growable([as_list(row) for row in x])
+    numbers = x.astype({"f": np.float64, "c": np.complex128, "b": np.bool_}.get(x.dtype.kind, np.int64))
+    return in_array(numbers.copy(), Leaf(numbers.type.with_shape(()), "python"))
+
+
+Array.tolist = as_list
 BUILTINS[len] = length
 BUILTINS[sorted] = in_order
 BUILTINS[list] = listed

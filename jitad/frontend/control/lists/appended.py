@@ -161,9 +161,10 @@ class Appended(Growable):
 
     def unsupported(self, *args, **kwargs):
         raise errors.ControlFlowError("a list that a staged loop or branch appends to is changed in another way than by append, extend, insert, pop, "
-                                      "reverse and assignment to an element; use an array of the final size and the number of elements in it")
+                                      "remove, sort, reverse and assignment to an element; use an array of the final size and the number of its "
+                                      "elements")
 
-    remove = sort = __imul__ = unsupported
+    __imul__ = unsupported
 
     # --- reading ------------------------------------------------------------------------------------------------------------------
 
@@ -273,7 +274,7 @@ class Appended(Growable):
         raise errors.ControlFlowError("a list that a staged loop or branch appends to is asked for something that jitad does not know; "
                                       "make an array of it, np.array(...)")
 
-    __eq__ = __ne__ = __lt__ = __le__ = __gt__ = __ge__ = __mul__ = __rmul__ = index = unreadable
+    __eq__ = __ne__ = __lt__ = __le__ = __gt__ = __ge__ = __mul__ = __rmul__ = unreadable
     __hash__ = None
 
 
