@@ -52,3 +52,15 @@ def test_what_is_not_known():
         jitad.jit(lambda a, b: linalg.solve(a, b, assume_a="sym"))(A, B)
     with pytest.raises(ValueError, match="incompatible"):
         jitad.jit(lambda a, b: linalg.solve_triangular(a, b.T))(A, B)
+
+
+def test_functions_of_matrices_compiled():
+    a = np.array([[4.7, 1.3], [0.6, 3.4]])
+
+    def total(a):
+        return np.sum(linalg.sqrtm(a) ** 3) + np.sum(linalg.logm(a) * np.arange(4.0).reshape(2, 2))
+
+    np.testing.assert_allclose(jitad.jit(total)(a), total(a))
+    check_grads(total, (a,), rtol=1e-6)
+    with pytest.raises(np.linalg.LinAlgError, match="zero or a negative number; write w, v"):
+        jitad.jit(linalg.sqrtm)(np.diag([1.0, -2.0]))

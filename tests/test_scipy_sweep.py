@@ -345,6 +345,21 @@ linalg.solve_sylvester(s,s,a) | s a
 linalg.solve_continuous_lyapunov(s,a) | s a
 linalg.solve_discrete_lyapunov(a*.1,s) | a s
 linalg.inv(a) | a
+linalg.sqrtm(s) | s
+linalg.sqrtm(s+a/3) | a s
+linalg.sqrtm(z+4*np.eye(4)) | z
+linalg.logm(s+a/3) | a s
+linalg.logm(z@z+9*np.eye(4)) | z
+linalg.fractional_matrix_power(s,.3) | s
+linalg.fractional_matrix_power(a,2) | a
+linalg.cosm(a) | a
+linalg.sinm(z/3) | z
+linalg.tanm(a/3) | a
+linalg.coshm(a) | a
+linalg.tanhm(a/3) | a
+linalg.polar(a) | a
+linalg.eigvalsh_tridiagonal(x,y[1:]) | x y
+abs(linalg.eigh_tridiagonal(x,y[1:])[1]) | x y
 """
 SPECIAL = """
 sp.polygamma(1,x) | x

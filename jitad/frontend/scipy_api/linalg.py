@@ -5,13 +5,12 @@ from __future__ import annotations
 import numpy as np
 
 from jitad.frontend.arrays.array import to_atom, wrap
-from jitad.frontend.hooks.own_code import traced_as_users
 from jitad.frontend.numpy_api.linalg import inexact, square
 from jitad.frontend.numpy_api.operands import asarray
+from jitad.frontend.scipy_api import matrix_functions
 from jitad.frontend.scipy_api.banded import solve_banded, solveh_banded
 from jitad.frontend.scipy_api.options import refuse
 from jitad.ir import errors
-from jitad.ir.types import real_dtype
 from jitad.primitives.linalg.systems import triangular_solve
 
 TRANSPOSITIONS = {0: "N", "N": "N", 1: "T", "T": "T", 2: "C", "C": "C"}
@@ -186,6 +185,16 @@ def eigh(a, b=None, *, lower=True, eigvals_only=False, overwrite_a=False, overwr
     return values if eigvals_only else (values, solve_triangular(factor, vectors, "C", lower=True))
 
 
+def eigh_tridiagonal(d, e, eigvals_only=False, select="a", select_range=None, check_finite=True, tol=0.0, lapack_driver="auto"):
+    refuse("linalg.eigh_tridiagonal", "select from the result", select=(select, "a"))
+    d, e = asarray(d), asarray(e)
+    return eigh(np.diag(d) + np.diag(e, -1) + np.diag(e, 1), eigvals_only=eigvals_only)
+
+
+def eigvalsh_tridiagonal(d, e, select="a", select_range=None, check_finite=True, tol=0.0, lapack_driver="auto"):
+    return eigh_tridiagonal(d, e, True, select)
+
+
 def eigvalsh(a, b=None, **options):
     return eigh(a, b, eigvals_only=True, **options)
 
@@ -214,38 +223,7 @@ def lstsq(a, b, cond=None, overwrite_a=False, overwrite_b=False, check_finite=Tr
     return np.linalg.lstsq(a, b, np.finfo(a.dtype).eps if cond is None else cond)
 
 
-# --- functions of matrices --------------------------------------------------------------------------------------------------------------
-
-# Coefficients of the numerator of the Pade approximant of degree 13 (N. J. Higham, "The scaling and squaring method for the matrix exponential
-# revisited", SIAM Journal on Matrix Analysis and Applications 26 (2005) 1179), which is exact for norms up to `WIDEST`.
-PADE = (64764752532480000.0, 32382376266240000.0, 7771770303897600.0, 1187353796428800.0, 129060195264000.0, 10559470521600.0, 670442572800.0,
-        33522128640.0, 1323241920.0, 40840800.0, 960960.0, 16380.0, 182.0, 1.0)
-WIDEST = 4.25
-
-
-@traced_as_users
-def squared(x, times):
-    for _ in range(times):
-        x = x @ x
-    return x
-
-
-def expm(A):  # noqa: N803
-    (a,) = inexact(A)
-    square(a)
-    if not a.size:
-        return a
-    norm = np.max(np.sum(abs(a), -2))
-    times = np.maximum(np.ceil(np.log2(np.maximum(norm, 1e-300) / WIDEST)), 0.0).astype(np.int64)
-    a = a * np.exp2(-times.astype(np.float64)).astype(real_dtype(a.dtype))
-    one = np.eye(a.shape[-1], dtype=a.dtype)
-    a2 = a @ a
-    a4 = a2 @ a2
-    a6 = a4 @ a2
-    b = PADE
-    odd = a @ (a6 @ (b[13] * a6 + b[11] * a4 + b[9] * a2) + b[7] * a6 + b[5] * a4 + b[3] * a2 + b[1] * one)
-    even = a6 @ (b[12] * a6 + b[10] * a4 + b[8] * a2) + b[6] * a6 + b[4] * a4 + b[2] * a2 + b[0] * one
-    return squared(np.linalg.solve(even - odd, even + odd), times)
+# --- matrix equations ----------------------------------------------------------------------------------------------------------------------
 
 
 def solve_sylvester(a, b, q):
@@ -271,5 +249,7 @@ def solve_discrete_lyapunov(a, q, method=None):
 
 FUNCTIONS = {function.__name__: function for function in (
     solve_triangular, cholesky, cho_factor, cho_solve, solve, inv, det, norm, block_diag, toeplitz, circulant, hankel, companion, solve_toeplitz,
-    matmul_toeplitz, solve_circulant, khatri_rao, lu_factor, lu_solve, svd, svdvals, qr, eigh, eigvalsh, eig, eigvals, pinv, pinvh, lstsq, expm,
-    solve_sylvester, solve_continuous_lyapunov, solve_discrete_lyapunov, solve_banded, solveh_banded)}
+    matmul_toeplitz, solve_circulant, khatri_rao, lu_factor, lu_solve, svd, svdvals, qr, eigh, eigvalsh, eig, eigvals, pinv, pinvh, lstsq,
+    solve_sylvester, solve_continuous_lyapunov, solve_discrete_lyapunov, solve_banded, solveh_banded, eigh_tridiagonal,
+    eigvalsh_tridiagonal)}
+FUNCTIONS.update(matrix_functions.FUNCTIONS)
