@@ -22,6 +22,8 @@ import numpy as np
 from jitad.ir.types import real_dtype
 from jitad.lower.grammar.loops import Buffer, Nest, Repeat, Step, Store, Strips, Wave
 from jitad.lower.grammar.walk import children, has_checks, leaves, reads, writes
+from jitad.lower.memory.layout import positions
+from jitad.lower.memory.reuse import unclamped
 from jitad.lower.schedule.pinned import lags_of, pin, pinned_parts
 from jitad.lower.schedule.threads import place_key, work
 from jitad.lower.schedule.trailing import LARGE, LONGEST_LAG, Parts, Touch, may_trail, meetings, parts_of, row_bytes, rows_ahead
@@ -184,10 +186,19 @@ def trips_of(loop: Repeat, steps: Sequence[Step], core: Step) -> Trips | None:
 
 
 def outgrow_cache(trips: Trips) -> bool:
-    """Whether what a trip uses has no room in the second cache, and the next trip uses much of it again."""
+    """Whether what a trip uses has no room in the second cache, and the next trip uses much of it again. What is found at computed places, as
+    that of a trip's number, may be elsewhere in the next one."""
     own, again = footprint(trips.parts), footprint([trips.later(part, 1) for part in trips.parts])
-    total = sum(own.values())
-    return total >= LARGE and sum(own[place] for place in own.keys() & again.keys()) >= AGAIN * total
+    total, elsewhere = sum(own.values()), {memory for nest in trips.nests for memory in computed(nest)}
+    same = sum(own[place] for place in own.keys() & again.keys() if place[0] not in elsewhere)
+    return total >= LARGE and same >= AGAIN * total
+
+
+def computed(nest: Nest) -> Iterator[Buffer]:
+    """Iterate over the memory of which a nest reads or writes what its loops alone do not tell."""
+    for buffer, position, _ in positions(nest):
+        if not all(isinstance(term, int) for term, _ in unclamped(position).terms):
+            yield buffer.memory
 
 
 def footprint(parts: Sequence[Parts]) -> dict[tuple, int]:
