@@ -27,6 +27,7 @@ from jitad.optimize.expand import expand
 from jitad.optimize.grids import on_grids
 from jitad.optimize.invariants import hoist
 from jitad.optimize.lanes import side_by_side
+from jitad.optimize.lookups import look_up_before
 from jitad.optimize.registers import sum_in_registers
 from jitad.optimize.scattered import add_at_once
 from jitad.optimize.simplify import simplify
@@ -59,7 +60,7 @@ passes.PASSES["grids"] = grids
 PASSES: list[Callable[[Program], Program]] = [
     eliminate_dead_code, expand, prune, eliminate_dead_code, simplify, eliminate_dead_code, grids, side_by_side, sum_operands, bodies,
     contract, hoist, eliminate_dead_code, settle, prune, eliminate_dead_code, delay, write_in_place, write_first,
-    choose_written, eliminate_dead_code,
+    choose_written, look_up_before, eliminate_dead_code,
 ]  # fmt: skip
 
 

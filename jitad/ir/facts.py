@@ -37,6 +37,14 @@ def is_number(equation: Equation) -> bool:
     return isinstance(equation.primitive.lower, Pointwise | Pull) and all(x.type == COUNTER for x in (*equation.inputs, *equation.outputs))
 
 
+def is_read(number: Atom) -> bool:
+    """Whether a number is read from an array, or computed from one that is."""
+    equation = getattr(number, "equation", None)
+    if equation is None or not isinstance(equation.primitive.lower, Pointwise | Pull):
+        return False
+    return isinstance(equation.primitive.lower, Pull) and bool(equation.inputs) or any(map(is_read, equation.inputs))
+
+
 def nonnegative(atom: Atom) -> bool:
     """Return whether every element of `atom` is provably non-negative (or NaN)."""
     found: dict[Atom, bool] = {}

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
+from jitad.ir.facts import is_read
 from jitad.ir.lowering import Pointwise, Pull
 from jitad.ir.program import Atom, Equation, Literal, Program, Var
 from jitad.ir.recorder import Recorder, current, inline
@@ -50,13 +51,19 @@ def is_sunk(atom: Atom, held: Collection[Atom]) -> bool:
         return True
     record, inputs = atom.equation.primitive.lower, atom.equation.inputs
     if isinstance(record, Pull):
-        return is_part(atom.equation) and not {atom, inputs[0]} & set(held)
+        return is_part(atom.equation) and not {atom, inputs[0]} & set(held) and not is_lookup(atom.equation)
     return isinstance(record, Pointwise) and record.cost <= CHEAP and all(x.type == COUNTER for x in (atom, *inputs))
 
 
 def is_index(equation: Equation) -> bool:
     """Return whether the result follows from the indices of its elements alone."""
     return isinstance(equation.primitive.lower, Pull) and not equation.inputs
+
+
+def is_lookup(equation: Equation) -> bool:
+    """Whether the result is a place that data tell, looked up among those that there are, which checks it."""
+    numbers, *places = equation.inputs
+    return getattr(numbers, "equation", None) is not None and is_index(numbers.equation) and any(map(is_read, places))
 
 
 def is_part(equation: Equation) -> bool:
