@@ -390,6 +390,14 @@ sp.sph_harm_y(2,1,x,y) | x y
 sp.sph_harm_y(3,-2,x,y) | x y
 sp.sph_harm_y(2,0,x,y) | x y
 sp.diric(x,3) | x
+sp.wofz(z) | z
+sp.wofz(-1j*abs(z)) | z
+sp.wofz(x) | x
+sp.voigt_profile(x,y**2+.1,.3) | x y
+sp.voigt_profile(x,.4,x[:1]) | x
+sp.voigt_profile(x,0.,y**2+.1) | x y
+np.frexp(x*100-1) | x
+np.ldexp(*np.frexp(y)) | y
 sp.logsumexp(y,b=x-1,return_sign=True) | x y
 """
 SPARSE = """

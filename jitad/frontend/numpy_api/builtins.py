@@ -166,6 +166,12 @@ def modf(x):
     return tuple(map(real, np.modf(real(x))))
 
 
+@replaces(math.frexp)
+def frexp(x):
+    part, power = np.frexp(real(x))
+    return real(part), scalar(power, np.int64, "int")
+
+
 @replaces(math.isclose)
 def isclose(a, b, *, rel_tol=1e-09, abs_tol=0.0):
     a, b = real(a), real(b)

@@ -6,6 +6,7 @@ rest are composed here. What has several results gives a tuple.
 
 from __future__ import annotations
 
+import math
 import sys
 from collections.abc import Callable
 
@@ -86,6 +87,16 @@ def lcm(x: Atom, y: Atom) -> Atom:
     return co.select(nothing, 0, ar.floor_divide(size(x), co.select(nothing, 1, divisor)) * size(y))
 
 
+def frexp(x: Atom) -> tuple[Atom, Atom]:
+    """Return numbers from 1/2 to 1, and the powers of 2 that they are multiplied with."""
+    plain = co.isfinite(x) & ~co.eq(x, 0)
+    safe = ar.abs(co.select(plain, x, 1.0))
+    power = ar.floor(transcendental.log(safe) * (1 / math.log(2))) + 1
+    part = ldexp(safe, -power)
+    power = co.select(part >= 1, power + 1, co.select(part < 0.5, power - 1, power))  # rounding of the logarithm
+    return co.select(plain, ldexp(x, -power), x), convert(co.select(plain, power, 0.0), dtype=np.dtype(np.int32))
+
+
 RULES: dict[np.ufunc, Callable] = {
     np.add: ByKind(ar.add, b=co.or_),
     np.subtract: ar.sub,
@@ -111,6 +122,7 @@ RULES: dict[np.ufunc, Callable] = {
     np.copysign: ar.copysign,
     np.heaviside: ar.heaviside,
     np.modf: modf,
+    np.frexp: frexp,
     np.ldexp: ldexp,
     np.gcd: ar.gcd,
     np.lcm: lcm,

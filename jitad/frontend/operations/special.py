@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 
+from jitad.frontend.operations import faddeeva
 from jitad.ir.program import Atom
 from jitad.ir.registry import REGISTRY
 from jitad.primitives.declare import full
@@ -158,6 +159,8 @@ SCIPY_RULES: dict[str, Callable] = {
     "fresnel": lambda x: (special.fresnel_s(x), special.fresnel_c(x)),
     "sici": lambda x: (special.sine_integral(x), special.cosine_integral(x)),
     "shichi": lambda x: (special.sinh_integral(x), special.cosh_integral(x)),
+    "wofz": faddeeva.wofz,
+    "voigt_profile": faddeeva.voigt_profile,
     "inv_boxcox": inv_boxcox,
     "inv_boxcox1p": lambda y, power: inv_boxcox(y, power, expm1),
     "sindg": in_degrees(transcendental.sin),
