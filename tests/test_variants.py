@@ -249,3 +249,32 @@ def test_objects_made_in_arms():
         jitad.jit(lambda x: f(x, Layer))(1.0)
     assert jitad.jit(lambda x: f(x, Sheet))(1.0) == 6.0
     assert jitad.grad(lambda x: f(x, Sheet))(-1.0) == 2.0
+
+
+class Vector:
+    __slots__ = ("x", "y")
+
+    def __init__(self, x, y):
+        self.x, self.y = x, y
+
+
+def test_objects_with_slots_that_arms_make_are_refused():
+    def made_in_an_arm(x):
+        place = Vector(0.0, x)
+        if x > 0:
+            place = Vector(1.0, 2.0 * x)
+        return place.y
+
+    def after_a_trip(x):
+        place = [Vector(0.0, x)]
+        for _ in range(2):
+            if x > 100.0:
+                break
+            place = [Vector(1.0, place[0].y * 2.0)]
+        return place[0].y
+
+    for f in (made_in_an_arm, after_a_trip):
+        with pytest.raises(errors.ControlFlowError, match="place"):
+            jitad.jit(f)(0.5)
+    with pytest.raises(errors.ControlFlowError, match="an object of the class Vector .as a dataclass"):
+        jitad.jit(made_in_an_arm)(0.5)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import operator
 from collections.abc import Sequence
 from dataclasses import dataclass
-from types import FunctionType
+from types import FunctionType, MemberDescriptorType
 
 from jitad.frontend.arrays.array import Array, to_atom, wrap
 from jitad.frontend.arrays.cells import lying
@@ -96,9 +96,19 @@ def structure_text(p: Picture) -> str:
 
 
 def kind_text(kind: Leaf | Static) -> str:
-    if isinstance(kind, Static) and getattr(kind.value, "__dict__", None) and type(kind.value).__repr__ is object.__repr__:
+    if isinstance(kind, Static) and attributes(kind.value) and type(kind.value).__repr__ is object.__repr__:
         return f"an object of the class {type(kind.value).__name__} (as a dataclass, it would be chosen field by field)"
     return repr(kind.value) if isinstance(kind, Static) else f"an array {kind.type}" if kind.kind == "array" else f"a number {kind.type}"
+
+
+def slots_of(x) -> list[str]:
+    """Return the attributes of an object that are kept in slots of its classes."""
+    return [name for cls in type(x).__mro__ for name, member in cls.__dict__.items() if isinstance(member, MemberDescriptorType)]
+
+
+def attributes(x) -> dict:
+    """Return the attributes of an object, those kept in slots too."""
+    return {name: getattr(x, name) for name in slots_of(x) if hasattr(x, name)} | getattr(x, "__dict__", {})
 
 
 def joined_leaf(x: Leaf | Static, y: Leaf | Static) -> Leaf | Static:

@@ -19,6 +19,7 @@ import numpy as np
 
 from jitad.frontend.arrays.array import Array
 from jitad.frontend.control.lists.appended import Appended
+from jitad.frontend.control.pictures import attributes, slots_of
 from jitad.frontend.undefined import PartlyBound, Undefined
 from jitad.frontend.variants import Variant
 from jitad.ir import errors
@@ -107,11 +108,6 @@ def is_object(x) -> bool:
     return not isinstance(x, list | dict | set | deque)
 
 
-def slots_of(x) -> list[str]:
-    """Return the attributes of an object that are kept in slots of its classes."""
-    return [name for cls in type(x).__mro__ for name, member in cls.__dict__.items() if isinstance(member, types.MemberDescriptorType)]
-
-
 def set_attribute(x, name: str, value) -> None:
     if name in getattr(x, "__dict__", ()) or name not in slots_of(x):
         x.__dict__[name] = value
@@ -133,8 +129,7 @@ def entries(container, name: str = "") -> dict:
         return dict.fromkeys(container, True)
     if isinstance(container, dict):
         return dict(container)
-    slots = {name: getattr(container, name) for name in slots_of(container) if hasattr(container, name)}
-    return slots | getattr(container, "__dict__", {})
+    return attributes(container)
 
 
 class Containers:

@@ -9,11 +9,14 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from types import FunctionType, ModuleType
 
+import numpy as np
+
 from jitad.frontend.arrays.array import Array
 from jitad.frontend.control.pictures import (
     Picture,
     ShapesDiffer,
     StructuresDiffer,
+    attributes,
     joined,
     kind_of_leaf,
     kind_text,
@@ -118,9 +121,16 @@ def check_unchanging(t: Template) -> None:
 
 
 def has_ended(x) -> bool:
-    """Return whether an object has arrays of a trace that has ended."""
-    values = list(getattr(x, "__dict__", {}).values()) if not isinstance(x, type | FunctionType | ModuleType) else []
-    return any(isinstance(value, Array) and not value.cell.trace.alive for value in values)
+    """Return whether an object has arrays of a trace that has ended, itself or in a part of it."""
+    waiting, met = [x], set()
+    while waiting:
+        one = waiting.pop()
+        if isinstance(one, Array) and not one.cell.trace.alive:
+            return True
+        if id(one) not in met and not isinstance(one, type | FunctionType | ModuleType | Array | np.ndarray):
+            met.add(id(one))
+            waiting += attributes(one).values() if not isinstance(one, tuple | list) else one
+    return False
 
 
 def has_containers(treedef: TreeDef) -> bool:
