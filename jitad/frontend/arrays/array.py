@@ -74,13 +74,14 @@ class Array(Reshapable):
                 return function(*values(args, function.__name__), **values(kwargs, function.__name__))
             raise errors.NotImplementedError(
                 f"jitad does not know {function.__module__}.{function.__name__} of traced arrays; write it with functions that it "
-                "knows, or wrap the computation in jitad.custom_vjp and give its derivative")
+                "knows, or compute it outside of the function and pass the result as an argument")
         return implementation(*args, **kwargs)
 
     def __array__(self, dtype=None, copy=None):
         called = library_call()
-        what = f"{called}, which jitad does not know," if called else "the conversion to an ndarray"
-        return np.array(value(self, what, "array"), dtype)
+        if called:
+            return np.array(value(self, f"{called}, which jitad does not know,", "library"), dtype)
+        return np.array(value(self, "the conversion to an ndarray", "array"), dtype)
 
     # --- operators --------------------------------------------------------------------------------------------------------
 

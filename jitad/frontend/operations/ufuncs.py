@@ -69,7 +69,7 @@ def resolve(ufunc: np.ufunc, kinds: tuple, **options) -> Plan:
 def unknown(ufunc: np.ufunc, method: str = "") -> errors.NotImplementedError:
     return errors.NotImplementedError(
         f"jitad does not know {PREFIXES[module_of(ufunc)]}{ufunc.__name__}{method} of traced arrays; write it with functions that it "
-        "knows, or wrap the computation in jitad.custom_vjp and give its derivative")
+        "knows, or compute it outside of the function and pass the result as an argument")
 
 
 # --- plain calls ----------------------------------------------------------------------------------------------------

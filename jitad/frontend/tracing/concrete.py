@@ -20,6 +20,8 @@ REMEDIES = {
     "index": "sizes, bounds of slices and indices of lists must be known when the function is traced: mark the argument as static",
     "array": "write the call with a function of NumPy that takes traced arrays (np.stack([x, y]) in place of np.array([x, y])), or "
              "leave the conversion out",
+    "library": "write it with functions that jitad knows, those of NumPy above all, or compute it outside of the function and pass the result as "
+               "an argument",
 }
 
 
