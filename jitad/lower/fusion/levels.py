@@ -89,6 +89,10 @@ def delay(
         runs[box].add(level)
         read[box, level] |= loads[var] if loads else frozenset()
     ascending = {box: sorted(found) for box, found in runs.items()}
+    reading: dict[tuple, list[int]] = defaultdict(list)
+    for (box, level), arrays in sorted(read.items(), key=lambda item: item[0][1]):
+        for x in arrays:
+            reading[box, x].append(level)
     members: dict[tuple, list[Var]] = defaultdict(list)
     for var, group in groups.items():
         members[group].append(var)
@@ -114,7 +118,7 @@ def delay(
                 limit = min([nearest, anywhere[var] - 1, *[written[base] - 1 for base in overwritten.get(var, ())]])
                 box, _ = groups[var]
                 moves = loads[var] and (kind == "inline" or reads_alone(var, groups, members, loads))
-                later = latest(ascending[box], earliest[var] + 1, limit) if moves else iter(())
+                later = latest(min([reading[box, x] for x in loads[var]], key=len), earliest[var] + 1, limit) if moves else iter(())
                 found = (level for level in later if loads[var] <= read[box, level])
                 levels[var] = next(found, earliest[var]) if kind == "inline" else min(found, default=earliest[var])
             here[var], anywhere[var] = levels[var], math.inf

@@ -60,7 +60,7 @@ def narrow(memory: Buffer, users: Sequence[Step]) -> tuple[int, int] | None:
     """Return width and height of some memory if loops run along its rows, all of them of one short width, and nothing runs along a row."""
     width = 0
     parts = memory.type.size * (2 if memory.type.dtype.kind == "c" else 1)
-    if parts < 2 * LEAST_ROWS or has_rows_of_trips(memory, users):
+    if parts < 2 * LEAST_ROWS:
         return None
     for step in users:
         if isinstance(step, Nest):
@@ -69,7 +69,9 @@ def narrow(memory: Buffer, users: Sequence[Step]) -> tuple[int, int] | None:
                     if not all(isinstance(term, int) for term, _ in position.terms):
                         return None
                     width = math.gcd(width, *[factor for _, factor in position.terms])
-    if not 1 < width <= SHORT or parts % width or parts // width < LEAST_ROWS:
+                    if width == 1:
+                        return None
+    if not 1 < width <= SHORT or parts % width or parts // width < LEAST_ROWS or has_rows_of_trips(memory, users):
         return None
     return width, parts // width
 
