@@ -42,10 +42,12 @@ def upper(z: Atom) -> Atom:
 def wofz(z: Atom) -> Atom:
     if z.type.dtype.kind != "c":
         z = complex_(z, full(0, z.type))
+    vanishes = co.isinf(real(z)) | co.eq(imag(z), np.inf)
+    z = co.select(vanishes, 0.0, z)
     reflected = imag(z) < 0
     w = upper(co.select(reflected, -z, z))
     safe = co.select(reflected, z, 0.0)
-    return co.select(reflected, 2 * exp(-safe * safe) - w, w)
+    return co.select(vanishes, 0.0, co.select(reflected, 2 * exp(-safe * safe) - w, w))
 
 
 def voigt_profile(x: Atom, sigma: Atom, gamma: Atom) -> Atom:
