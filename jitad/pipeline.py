@@ -19,6 +19,7 @@ from jitad.lower.grammar.verifier import verify_loops
 from jitad.lower.grammar.walk import children
 from jitad.lower.lowering import lower
 from jitad.lower.memory.filled import filled
+from jitad.optimize.additions import add_in_branches
 from jitad.optimize.bodies import delay, optimize_bodies, prune, settle
 from jitad.optimize.contraction import contract
 from jitad.optimize.dce import eliminate_dead_code
@@ -59,7 +60,7 @@ def grids(program: Program) -> Program:
 passes.PASSES["grids"] = grids
 PASSES: list[Callable[[Program], Program]] = [
     eliminate_dead_code, expand, prune, eliminate_dead_code, simplify, eliminate_dead_code, grids, side_by_side, sum_operands, bodies,
-    contract, hoist, eliminate_dead_code, settle, prune, eliminate_dead_code, delay, write_in_place, write_first,
+    contract, hoist, eliminate_dead_code, settle, add_in_branches, prune, eliminate_dead_code, delay, write_in_place, write_first,
     choose_written, look_up_before, eliminate_dead_code,
 ]  # fmt: skip
 
