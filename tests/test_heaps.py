@@ -73,6 +73,7 @@ def test_values(f):
     assert got == wanted
 
 
+@pytest.mark.slow
 def test_shortest_paths():
     compiled = jitad.jit(shortest_paths)
     for costs in (graph(1, 6), graph(2, 6), np.where(graph(3, 6) > 0, 1.0, 0.0), graph(1, 9), np.zeros((3, 3))):

@@ -70,6 +70,7 @@ def test_stiff(method):
     np.testing.assert_allclose(jitad.jit(states)(P), states(P), rtol=1e-6, atol=1e-9)
 
 
+@pytest.mark.slow
 def test_derivatives_of_odeint():
     def states(p):
         return odeint(lambda y, t, a, b: robertson(t, y, (a, b)), [1.0, 0.0, p[0] - 1.5], TIMES, args=tuple(p))

@@ -66,6 +66,7 @@ def test_minima(function):
     np.testing.assert_allclose(jitad.jacrev(flat)(P), jitad.jacfwd(flat)(P), rtol=1e-9, atol=1e-12)
 
 
+@pytest.mark.slow
 def test_second_derivatives_and_batches():
     check_grads(jitad.jit(lambda p: np.sum(with_gradient(p) ** 2)), (P,), order=2, rtol=1e-4)
     np.testing.assert_allclose(jitad.vmap(valley)(np.stack([P, 1.2 * P])), [valley(P), valley(1.2 * P)], rtol=1e-5)

@@ -35,7 +35,11 @@ def assert_same_bits(found, wanted):
         np.testing.assert_array_equal(x, y)
 
 
-@pytest.mark.parametrize(("program", "size"), PROGRAMS.items(), ids=lambda x: getattr(x, "__name__", "").split(".")[-1])
+SLOW = {adi}
+CASES = [pytest.param(program, size, marks=[pytest.mark.slow] * (program in SLOW)) for program, size in PROGRAMS.items()]
+
+
+@pytest.mark.parametrize(("program", "size"), CASES, ids=lambda x: getattr(x, "__name__", "").split(".")[-1])
 def test_within_a_budget(program, size):
     f, places, arguments = made(program, size)
     stored = jitad.grad(f, places)
@@ -140,7 +144,7 @@ def in_chunks(keep, nested):
     return run
 
 
-@pytest.mark.parametrize("nested", [False, True])
+@pytest.mark.parametrize("nested", [pytest.param(False, marks=pytest.mark.slow), True])
 def test_checkpoints_by_hand(nested):
     """Terms of cotangents are added in the same order, with a budget around the checkpoints too."""
     u = np.random.default_rng(6).uniform(size=50)

@@ -60,7 +60,7 @@ def test_least_squares(dtype):
     assert rank == 2 and np.isnan(residuals).all()
 
 
-@pytest.mark.parametrize("shape", [(4, 4), (5, 3), (3, 5), (2, 3, 2)])
+@pytest.mark.parametrize("shape", [(4, 4), *[pytest.param(shape, marks=pytest.mark.slow) for shape in ((5, 3), (3, 5), (2, 3, 2))]])
 def test_derivatives(shape):
     k, weights = min(shape[-2:]), RNG.normal(size=shape)
 

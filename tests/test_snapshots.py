@@ -257,7 +257,7 @@ def counted_by_data(A, widths):
     return np.sum(A**2)
 
 
-@pytest.mark.parametrize("f", [reflections, two_sided])
+@pytest.mark.parametrize("f", [reflections, pytest.param(two_sided, marks=pytest.mark.slow)])
 def test_residuals_are_stored_as_far_as_they_count(f):
     A = np.random.default_rng(1).normal(size=(7, 7)) + 2 * np.eye(7)
     check(f, A)

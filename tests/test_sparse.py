@@ -98,6 +98,7 @@ def test_what_is_refused():
         jitad.jit(lambda x: sl.splu(sp.csc_array(SQUARE)).solve(x, "T"))(X)
 
 
+@pytest.mark.slow
 def test_systems_of_traced_elements():
     """A five-point operator made of factors, by elimination and conjugate gradients."""
     steps = sp.diags([-1.0, 1.0], [0, 1], shape=(4, 4))

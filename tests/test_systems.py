@@ -38,6 +38,7 @@ def test_solutions(system, start):
     np.testing.assert_allclose(jitad.jacrev(solution)(P), jitad.jacfwd(solution)(P), rtol=1e-10, atol=1e-13)
 
 
+@pytest.mark.slow
 def test_second_derivatives_of_root_with_values_from_around():
     def energy(p):
         return np.sum(scipy.optimize.root(lambda z: np.array(cubic(z, p)), np.zeros(2)).x ** 2)
