@@ -185,3 +185,18 @@ def test_work_arrays_hold_what_the_last_trip_left():
 
     for found, expected in zip(jitad.jit(work)(X, K), work(X, K), strict=True):
         np.testing.assert_allclose(found, expected, rtol=1e-14)
+
+
+@pytest.mark.parametrize("f", INDEPENDENT + IN_BLOCKS + DEPENDENT, ids=lambda f: f.__name__)
+def test_bundles_of_tangents(f):
+    """Trips with arrays to work in run in lanes in each member of a batch, as they do without one; the others leave that to the members."""
+    dots = np.random.default_rng(1).standard_normal((3, N, M))
+    bundle = jitad.vmap(lambda dx: jitad.jvp(f, (X, K), (dx, K))[1])
+    one_by_one = np.array([jitad.jvp(f, (X, K), (dx, K))[1] for dx in dots])
+    np.testing.assert_allclose(jitad.jit(bundle)(dots), one_by_one, rtol=1e-12)
+
+
+def test_sweeps_of_members_run_in_lanes():
+    tangent, dots = jitad.trace(lambda dx: jitad.jvp(alternating, (X, K), (dx, K))[1]), np.ones((3, N, M))
+    bundle = jitad.trace(jitad.vmap(lambda dx: jitad.jvp(alternating, (X, K), (dx, K))[1]))
+    assert loops_in_loops(bundle(dots)) == loops_in_loops(tangent(X))

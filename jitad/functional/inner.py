@@ -95,12 +95,13 @@ def trace_inner(function: Callable, tree: Any) -> Inner:
     """Trace ``function(tree)``, whose leaves are the arguments of interest and become the inputs of its Program.
 
     What does not change in a loop is computed before it: so is then what the chain rule makes of it. Loops of independent trips
-    become operations on whole arrays, or their trips run side by side, unless members of a batch do.
+    become operations on whole arrays, or their trips run side by side, as far as members of a batch do not.
     """
     leaves, treedef = flatten((tree,))
     traced, prints = trace_printing(function, [describe(x) for x in leaves], treedef)
-    program = hoist(traced.program)
-    return Inner(replace(traced, program=program if _batched.get() else side_by_side(PASSES["grids"](program))), list(map(to_atom, leaves)), prints)
+    program, is_batched = hoist(traced.program), _batched.get()
+    program = side_by_side(program if is_batched else PASSES["grids"](program), is_batched)
+    return Inner(replace(traced, program=program), list(map(to_atom, leaves)), prints)
 
 
 @contextmanager

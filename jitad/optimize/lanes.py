@@ -8,6 +8,7 @@ its derivatives. Invariant: every element is computed from the same values in th
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -32,13 +33,16 @@ from jitad.primitives.structural.windows import window, window_add, window_updat
 SIZES = (4, 5, 3)  # lanes whose elements do not lie together: so many take little longer than one
 
 
-def side_by_side(program: Program) -> Program:
-    """Return `program` with loops whose trips are independent run in lanes, where that pays."""
-    return in_lanes(cleared(program)) if any(map(has_bodies, program.equations)) else program
+def side_by_side(program: Program, batched: bool = False) -> Program:
+    """Return `program` with loops whose trips are independent run in lanes, where that pays.
+
+    If it is to be `batched`, its members will run side by side, but not where each trip has arrays to work in: these need lanes.
+    """
+    return in_lanes(cleared(program), batched) if any(map(has_bodies, program.equations)) else program
 
 
-def in_lanes(program: Program) -> Program:
-    return optimize_bodies(rewrite(program, rule), in_lanes)
+def in_lanes(program: Program, batched: bool) -> Program:
+    return optimize_bodies(rewrite(program, functools.partial(rule, batched)), functools.partial(in_lanes, batched=batched))
 
 
 def cleared(program: Program) -> Program:
@@ -46,12 +50,12 @@ def cleared(program: Program) -> Program:
     return optimize_bodies(eliminate_dead_code(program), cleared)
 
 
-def rule(equation: Equation, inputs: list[Atom]) -> Sequence[Atom] | None:
+def rule(batched: bool, equation: Equation, inputs: list[Atom]) -> Sequence[Atom] | None:
     params = equation.params
     if equation.primitive is not loop or not has_loops(params["body"]):
         return None
     trips = independent_trips(inputs[0], **params)
-    if trips is None:
+    if trips is None or (batched and not trips.own):
         return None
     along = lies_along(trips)
     if is_alone(params["body"], trips) if along else not is_recurrent(params["body"]):
