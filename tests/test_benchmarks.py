@@ -8,6 +8,8 @@ from benchmarks.contenders import PREPARATIONS, jitad, takes
 from benchmarks.programs import SIZES, SMALL, mixture, rosenbrock
 from benchmarks.report import report
 from benchmarks.runner import TOLERANCE, Measurement, disagreement, leaves, run
+from jitad import jvp, value_and_grad
+from jitad.frontend.tracing.trees import flatten, unflatten
 
 
 @pytest.mark.parametrize("program", SIZES, ids=lambda program: program.__name__.rpartition(".")[2])
@@ -16,6 +18,31 @@ def test_agrees_with_the_gradient_by_hand(program):
     by_hand = list(leaves(benchmark.by_hand(*benchmark.arguments, *benchmark.workspace)))
     assert np.isclose(benchmark.function(*benchmark.arguments), by_hand[0], rtol=TOLERANCE)
     assert disagreement(list(leaves(jitad(benchmark)())), by_hand) <= TOLERANCE
+
+
+@pytest.mark.parametrize("program", SIZES, ids=lambda program: program.__name__.rpartition(".")[2])
+def test_derivatives_are_of_one_map(program):
+    """Forward mode is the adjoint of reverse mode, and what the derivative leaves of the function is of second order (Taylor)."""
+    benchmark = program.make(*SMALL[program])
+    count = benchmark.differentiated
+    point, others = benchmark.arguments[:count], benchmark.arguments[count:]
+
+    def function(*x):
+        return benchmark.function(*x, *others)
+
+    parts, tree = flatten(point)
+    rng = np.random.default_rng(0)
+    direction = [rng.standard_normal(np.shape(x)) * (np.std(x) or 1) for x in parts]
+    value, gradient = value_and_grad(function, argnums=tuple(range(count)))(*point)
+    gradient = flatten(gradient)[0]
+    slope = sum(map(np.vdot, gradient, direction))
+    lengths = [np.sqrt(sum(map(np.vdot, x, x))) for x in (gradient, direction)]
+    assert abs(jvp(function, point, unflatten(tree, direction))[1] - slope) <= 1e-12 * np.prod(lengths)
+
+    def remainder(step):
+        return abs(function(*unflatten(tree, [x + step * v for x, v in zip(parts, direction, strict=True)])) - value - step * slope)
+
+    assert remainder(5e-4) <= 0.27 * remainder(1e-3) + 1e-13 * abs(value)
 
 
 def test_a_blocked_loop_takes_every_point():
